@@ -1,0 +1,36 @@
+//! What all rooms share; knows nobody.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `machine` | the `Machine` trait: four verbs, inputs, outputs |
+//! | `outbox` | the bounded queue in which a machine leaves its outputs |
+//! | `deadlines` | timers keyed by an enum, in deterministic order |
+//! | `time` | `Time` (monotonic) and `WallTime` (only for clocks and certificates) |
+//! | `rng` | one seed, forked per machine by label |
+//! | `id` | node, network, link, request identities; incarnation, role |
+//! | `text` | bounded, printable text: names, zones, namespaces, keys |
+//! | `address` | where a relay accepts links |
+//! | `bytes` | cheaply cloned immutable bytes |
+//! | `crypto` | keys, signatures in a domain, `Signed<T>` and `Verified<T>`, hashes |
+//! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
+//! | `ordered` | maps and sets in key order, in little code |
+//! | `bounded` | collections with a maximum, an overflow policy and a counter |
+//! | `laws` | what every machine must satisfy, as one generic check (feature `laws`) |
+//!
+//! Not here: anything that knows a peer protocol, a room or a host.
+
+pub mod address;
+pub mod bounded;
+pub mod bytes;
+pub mod crypto;
+pub mod deadlines;
+pub mod id;
+#[cfg(any(test, feature = "laws"))]
+pub mod laws;
+pub mod machine;
+pub mod ordered;
+pub mod outbox;
+pub mod rng;
+pub mod store;
+pub mod text;
+pub mod time;

@@ -1,0 +1,77 @@
+//! The one storage effect.
+//!
+//! A machine that needs something to be durable emits a batch under a [`Ticket`] and keeps what
+//! depends on it until the host says that the ticket is persisted. Batches are atomic and are made
+//! durable in ticket order. At start the host hands back everything as [`Stored`].
+
+use crate::kernel::{bytes::Bytes, id::Ticket};
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// One change of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoreOp {
+    /// Sets the value of a key (at most 255 bytes of ASCII).
+    Put {
+        /// The key, with its owner's prefix, such as `meta/incarnation`.
+        key: String,
+        /// The value.
+        value: Bytes,
+    },
+    /// Removes a key, if it is there.
+    Delete {
+        /// The key.
+        key: String,
+    },
+    /// Appends a record to the journal. Sequences are consecutive, from 1.
+    Append {
+        /// The record's place in the journal.
+        sequence: u64,
+        /// The record, checksummed by its owner.
+        record: Bytes,
+    },
+    /// Removes the journal's records from `from` on; the next append takes that sequence.
+    Truncate {
+        /// The first sequence that goes.
+        from: u64,
+    },
+}
+
+/// Changes that become durable together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreBatch {
+    /// Comes back when the batch is durable.
+    pub ticket: Ticket,
+    /// The changes, in order.
+    pub ops: Vec<StoreOp>,
+}
+
+/// What the store held when the host started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Every key with its value, in key order.
+    pub entries: Vec<(String, Bytes)>,
+    /// The journal, in sequence order.
+    pub journal: Vec<(u64, Bytes)>,
+}
+
+impl Stored {
+    /// The value under `key`.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Bytes> {
+        self.entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    }
+
+    /// The entries whose keys begin with `prefix`.
+    #[must_use]
+    pub fn under(&self, prefix: &str) -> Vec<(String, Bytes)> {
+        let matching = self
+            .entries
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix));
+        matching.cloned().collect()
+    }
+}

@@ -1,0 +1,646 @@
+//! Letting newcomers in: invites issued and honoured, the isolation key handed over.
+//!
+//! | this node | a handshake wants a key | a newcomer arrived | a welcome comes |
+//! |---|---|---|---|
+//! | newcomer | `Busy` | `Busy` | from where it knocked: checked, stored, then `Joined` |
+//! | member | isolation key of its epoch, or the invite's derived key | role, uses; stored, then welcomed | ignored where it knocked, else an offence |
+//!
+//! An unlimited invite is honoured by every relay, for its key follows from the isolation key. A
+//! limited one is honoured by its issuer alone, which counts the uses: a use is taken the moment a
+//! newcomer arrives, and durable before anything is handed over, so that neither a crowd nor a
+//! crash lets in one too many. It is bound to the newcomer's identity: whose welcome was lost comes
+//! again and takes no second use.
+//!
+//! A newcomer checks that the genesis document is that of the network it wants, and that the key it
+//! was given is the one that its invite was derived from.
+//!
+//! Source: Perrin, "The Noise Protocol Framework", revision 34, 2018, section 9 (pre-shared keys);
+//! Gray and Reuter, "Transaction Processing", 1993, section 10.3 (testable, exactly-once actions).
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        crypto::Secret,
+        deadlines::Deadlines,
+        id::{LinkId, NetworkId, NodeId, RequestId, Role},
+        machine::{Input, Machine, Output},
+        ordered::Map,
+        outbox::Outbox,
+        rng::Rng,
+        time::{Time, WallTime},
+    },
+    membership::{genesis, spore::Spore},
+    wire::{
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::{Invitation, KeyHint},
+    },
+};
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
+
+mod contract;
+mod invites;
+
+pub use contract::{Command, Config, Event, InviteRefusal, Message, Offence, Stats};
+pub use invites::{INVITE_PREFIX, USES_MAX};
+use invites::{Invites, Serial, Taken};
+
+/// The key of the stored genesis document.
+pub const GENESIS_KEY: &str = "genesis";
+
+/// What the keys of stored isolation keys begin with; the epoch follows in decimal.
+pub const ISOLATION_PREFIX: &str = "isolation/";
+
+/// The shortest life of an invite.
+pub const TTL_MIN: Duration = Duration::from_secs(1);
+
+/// The longest life of an invite.
+pub const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Sends that may wait to be fetched; a lost welcome is fetched again by the newcomer.
+const SENDS_MAX: usize = 1_024;
+
+/// The key under which the isolation key of an epoch is stored; its value is the 32 bytes.
+#[must_use]
+pub fn isolation_key_name(epoch: u32) -> String {
+    format!("{ISOLATION_PREFIX}{epoch}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Store again what a welcome brought.
+    StoreWelcome,
+}
+
+/// What waits for the store.
+#[derive(Clone, Debug)]
+enum Waiting {
+    /// An invite's counter, before the invite is given out.
+    Issue { request: RequestId, serial: Serial },
+    /// A use, before anything is handed over.
+    Redeem(Redemption),
+    /// The next entry that a welcome brought.
+    Join,
+}
+
+#[derive(Clone, Debug)]
+struct Redemption {
+    serial: Serial,
+    newcomer: NodeId,
+    links: Map<LinkId, PeerIdentity>,
+}
+
+/// What a welcome brought, until it is durable.
+#[derive(Clone, Debug)]
+struct Welcome {
+    genesis: Bytes,
+    epoch: u32,
+    isolation_key: Secret,
+    spore: Spore,
+    /// The document is durable; the key goes after it.
+    genesis_stored: bool,
+}
+
+/// Who a node is to admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// The node.
+    pub id: NodeId,
+    /// Only relays issue invites.
+    pub role: Role,
+    /// The network that it belongs to, or wants to join.
+    pub network: NetworkId,
+}
+
+/// What a node has to show, of what was stored or given to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Papers {
+    /// The isolation key with its epoch; without it the node is a newcomer.
+    pub isolation: Option<(u32, Secret)>,
+    /// The invite that it was given, with its key.
+    pub invitation: Option<(Invitation, Secret)>,
+    /// The signed genesis document.
+    pub genesis: Option<Bytes>,
+    /// The stored entries under [`INVITE_PREFIX`].
+    pub invites: Vec<(String, Bytes)>,
+}
+
+/// Admission of one node. See the module's page.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    config: Config,
+    own: Own,
+    isolation: Option<(u32, Secret)>,
+    invitation: Option<(Invitation, Secret)>,
+    genesis: Option<Bytes>,
+    spore: Spore,
+    invites: Invites,
+    rng: Rng,
+    now: Time,
+    wall: WallTime,
+    next_token: u64,
+    waiting: Map<u64, Waiting>,
+    /// Links that we dialled under our invite, with who answered.
+    entrances: Map<LinkId, NodeId>,
+    welcome: Option<Welcome>,
+    deadlines: Deadlines<Timer>,
+    outbox: Outbox<Message, Event>,
+    stats: Stats,
+}
+
+impl Admission {
+    /// Admission with what the node has to show. `entropy` draws the serials of invites.
+    #[must_use]
+    pub fn new(config: Config, own: Own, papers: Papers, entropy: Rng, wall: WallTime) -> Self {
+        let grace_until = Time::ZERO + config.retry_grace;
+        let (invites, unreadable) =
+            Invites::load(&papers.invites, own.id, config.invites_max, grace_until);
+        Self {
+            config,
+            own,
+            isolation: papers.isolation,
+            invitation: papers.invitation,
+            genesis: papers.genesis,
+            spore: Spore::new(own.network),
+            invites,
+            rng: entropy,
+            now: Time::ZERO,
+            wall,
+            next_token: 1,
+            waiting: Map::new(),
+            entrances: Map::new(),
+            welcome: None,
+            deadlines: Deadlines::new(),
+            outbox: Outbox::new(SENDS_MAX),
+            stats: Stats {
+                unreadable,
+                ..Stats::default()
+            },
+        }
+    }
+
+    /// What this node offers when it dials: the isolation key of a member, the invite of a newcomer.
+    #[must_use]
+    pub fn credential(&self) -> Option<(KeyHint, Secret)> {
+        match (&self.isolation, &self.invitation) {
+            (Some((epoch, key)), _) => Some((KeyHint::Isolation { epoch: *epoch }, key.clone())),
+            (None, Some((invitation, key))) => {
+                Some((KeyHint::Invite(invitation.clone()), key.clone()))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Whether this node holds the isolation key.
+    #[must_use]
+    pub const fn is_member(&self) -> bool {
+        self.isolation.is_some()
+    }
+
+    /// Limited invites that are open or expired less than a day ago.
+    #[must_use]
+    pub fn invites_open(&self) -> u32 {
+        self.invites.count()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    fn on_invite(
+        &mut self,
+        request: RequestId,
+        ttl: Duration,
+        uses_max: Option<u16>,
+        role: Option<Role>,
+    ) {
+        match self.draft_invitation(ttl, uses_max, role) {
+            Err(refusal) => self.refuse_invite(request, refusal),
+            Ok(invitation) if uses_max.is_none() => self.give_out(request, invitation),
+            Ok(invitation) => {
+                let serial = invitation.serial;
+                self.invites.add(invitation);
+                self.store_invite(&serial, Some(Waiting::Issue { request, serial }));
+            }
+        }
+    }
+
+    fn draft_invitation(
+        &mut self,
+        ttl: Duration,
+        uses_max: Option<u16>,
+        role: Option<Role>,
+    ) -> Result<Invitation, InviteRefusal> {
+        let (Some((epoch, _)), Role::Relay) = (&self.isolation, self.own.role) else {
+            return Err(InviteRefusal::CannotInvite);
+        };
+        let uses_fit = uses_max.is_none_or(|uses| (1..=USES_MAX).contains(&uses));
+        if !(TTL_MIN..=TTL_MAX).contains(&ttl) || !uses_fit {
+            return Err(InviteRefusal::OutOfRange);
+        }
+        let epoch = *epoch;
+        if uses_max.is_some() && !self.has_room_for_invite() {
+            return Err(InviteRefusal::TooMany);
+        }
+        let mut serial = [0; 16];
+        self.rng.fill(&mut serial);
+        Ok(Invitation {
+            serial,
+            issuer: self.own.id,
+            expires_at: self.wall.plus(ttl),
+            uses_max,
+            role,
+            epoch,
+        })
+    }
+
+    /// Makes room by removing expired invites before their day is over, if need be.
+    fn has_room_for_invite(&mut self) -> bool {
+        if self.invites.count() >= self.config.invites_max {
+            self.sweep(Duration::ZERO);
+        }
+        let issuing = self.waiting.values().filter(|waiting| match waiting {
+            Waiting::Issue { .. } => true,
+            Waiting::Redeem(_) | Waiting::Join => false,
+        });
+        let max = self.config.invites_max;
+        self.invites.count() < max && u32::try_from(issuing.count()).is_ok_and(|count| count < max)
+    }
+
+    fn refuse_invite(&mut self, request: RequestId, refusal: InviteRefusal) {
+        self.outbox.event(Event::InviteRefused { request, refusal });
+    }
+
+    fn give_out(&mut self, request: RequestId, invitation: Invitation) {
+        let Some((_, isolation_key)) = &self.isolation else {
+            return;
+        };
+        self.stats.issued = self.stats.issued.saturating_add(1);
+        let key = invitation.key(isolation_key);
+        self.outbox.event(Event::Issued {
+            request,
+            invitation,
+            key,
+        });
+    }
+
+    fn on_key_wanted(&mut self, link: LinkId, hint: &KeyHint) {
+        let key = self.key_for(hint);
+        if key.is_err() {
+            self.stats.keys_refused = self.stats.keys_refused.saturating_add(1);
+        }
+        self.outbox.event(Event::Key { link, key });
+    }
+
+    fn key_for(&self, hint: &KeyHint) -> Result<Secret, CloseReason> {
+        let Some((own_epoch, isolation_key)) = &self.isolation else {
+            return Err(CloseReason::Busy);
+        };
+        match hint {
+            KeyHint::Isolation { epoch } if epoch == own_epoch => Ok(isolation_key.clone()),
+            KeyHint::Isolation { .. } => Err(CloseReason::WrongEpoch),
+            KeyHint::Invite(invitation) => {
+                self.judge(invitation)?;
+                let limited = invitation.uses_max.is_some();
+                if limited && !self.invites.opens_handshake(invitation, self.now) {
+                    return Err(CloseReason::InviteUsed);
+                }
+                Ok(invitation.key(isolation_key))
+            }
+        }
+    }
+
+    /// Whether an invite is honoured here and now, its uses aside.
+    fn judge(&self, invitation: &Invitation) -> Result<(), CloseReason> {
+        let Some((epoch, _)) = &self.isolation else {
+            return Err(CloseReason::Busy);
+        };
+        if self.wall >= invitation.expires_at {
+            return Err(CloseReason::InviteExpired);
+        }
+        if invitation.epoch != *epoch {
+            return Err(CloseReason::WrongEpoch);
+        }
+        if invitation.uses_max.is_some() && invitation.issuer != self.own.id {
+            let issuer = invitation.issuer;
+            return Err(CloseReason::InviteElsewhere { issuer });
+        }
+        Ok(())
+    }
+
+    fn on_arrived(&mut self, link: LinkId, peer: PeerIdentity, invitation: &Invitation) {
+        if let Err(reason) = self.judge(invitation) {
+            return self.reject(link, reason);
+        }
+        if invitation.role.is_some_and(|role| role != peer.role) {
+            return self.reject(link, CloseReason::InviteRole);
+        }
+        if invitation.uses_max.is_none() {
+            return self.let_in(core::iter::once((link, peer)));
+        }
+        if self.redemptions() >= self.config.redemptions_max {
+            return self.reject(link, CloseReason::Busy);
+        }
+        let grace_until = self.now + self.config.retry_grace;
+        match self.invites.take(invitation, peer.id, grace_until) {
+            Taken::None => self.reject(link, CloseReason::InviteUsed),
+            Taken::Again => self.redeem_again(link, peer, invitation.serial),
+            Taken::New => {
+                let redemption = Redemption {
+                    serial: invitation.serial,
+                    newcomer: peer.id,
+                    links: Map::from([(link, peer)]),
+                };
+                self.store_invite(&invitation.serial, Some(Waiting::Redeem(redemption)));
+            }
+        }
+    }
+
+    /// Links that wait for their use to become durable.
+    fn redemptions(&self) -> u32 {
+        let links = self.waiting.values().map(|waiting| match waiting {
+            // A use whose link is gone still waits for the store.
+            Waiting::Redeem(redemption) => redemption.links.len().max(1),
+            Waiting::Issue { .. } | Waiting::Join => 0,
+        });
+        u32::try_from(links.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// The use is this newcomer's already; if it is not durable yet, the link waits with the first.
+    fn redeem_again(&mut self, link: LinkId, peer: PeerIdentity, serial: Serial) {
+        for waiting in self.waiting.values_mut() {
+            if let Waiting::Redeem(redemption) = waiting
+                && redemption.serial == serial
+                && redemption.newcomer == peer.id
+            {
+                redemption.links.insert(link, peer);
+                return;
+            }
+        }
+        self.let_in(core::iter::once((link, peer)));
+    }
+
+    fn reject(&mut self, link: LinkId, reason: CloseReason) {
+        self.stats.rejected = self.stats.rejected.saturating_add(1);
+        self.outbox.event(Event::Reject { link, reason });
+    }
+
+    fn let_in(&mut self, links: impl Iterator<Item = (LinkId, PeerIdentity)>) {
+        for (link, peer) in links {
+            let (Some((epoch, isolation_key)), Some(genesis)) = (&self.isolation, &self.genesis)
+            else {
+                self.reject(link, CloseReason::Busy);
+                continue;
+            };
+            self.outbox.send(
+                peer.id,
+                Message::Welcome {
+                    genesis: genesis.clone(),
+                    epoch: *epoch,
+                    isolation_key: isolation_key.clone(),
+                    spore: self.spore.clone(),
+                },
+            );
+            self.stats.admitted = self.stats.admitted.saturating_add(1);
+            self.outbox.event(Event::Admit { link, peer });
+        }
+    }
+
+    fn on_link_down(&mut self, link: LinkId) {
+        self.entrances.remove(&link);
+        for waiting in self.waiting.values_mut() {
+            if let Waiting::Redeem(redemption) = waiting {
+                redemption.links.remove(&link);
+            }
+        }
+    }
+
+    fn on_durable(&mut self, token: u64) {
+        match self.waiting.remove(&token) {
+            Some(Waiting::Issue { request, serial }) => {
+                let invitation = self.invites.invitation(&serial).cloned();
+                match invitation {
+                    Some(invitation) => self.give_out(request, invitation),
+                    None => self.refuse_invite(request, InviteRefusal::NotStored),
+                }
+            }
+            Some(Waiting::Redeem(redemption)) if redemption.links.is_empty() => {
+                // Nobody is there to get anything, so the use is given back.
+                self.stats.released = self.stats.released.saturating_add(1);
+                self.invites
+                    .release(&redemption.serial, redemption.newcomer);
+                self.store_invite(&redemption.serial, None);
+            }
+            Some(Waiting::Redeem(redemption)) => self.let_in(redemption.links.into_iter()),
+            Some(Waiting::Join) => self.on_welcome_stored(),
+            None => {}
+        }
+    }
+
+    fn on_store_failed(&mut self, token: u64) {
+        match self.waiting.remove(&token) {
+            Some(Waiting::Issue { request, serial }) => {
+                self.invites.remove(&serial);
+                self.refuse_invite(request, InviteRefusal::NotStored);
+            }
+            Some(Waiting::Redeem(redemption)) => {
+                self.invites
+                    .release(&redemption.serial, redemption.newcomer);
+                for link in redemption.links.into_keys() {
+                    self.reject(link, CloseReason::Busy);
+                }
+            }
+            Some(Waiting::Join) => {
+                let again = self.now + self.config.store_retry;
+                self.deadlines.set(Timer::StoreWelcome, again);
+            }
+            None => {}
+        }
+    }
+
+    fn on_welcome(&mut self, from: NodeId, welcome: Welcome) {
+        if !self.entrances.values().any(|peer| *peer == from) {
+            return self.offend(from, Offence::UnexpectedWelcome);
+        }
+        let Some((invitation, invite_key)) = &self.invitation else {
+            return self.offend(from, Offence::UnexpectedWelcome);
+        };
+        let right_key = welcome.epoch == invitation.epoch
+            && invitation.key(&welcome.isolation_key) == *invite_key;
+        if !right_key {
+            return self.offend(from, Offence::WrongKey);
+        }
+        if genesis::verify(&welcome.genesis, self.own.network).is_err() {
+            return self.offend(from, Offence::WrongGenesis);
+        }
+        if welcome.spore.network() != self.own.network {
+            return self.offend(from, Offence::WrongSpore);
+        }
+        // Two relays may both have let us in; the first word is kept.
+        if self.isolation.is_none() && self.welcome.is_none() {
+            self.welcome = Some(welcome);
+            self.store_welcome();
+        }
+    }
+
+    fn offend(&mut self, peer: NodeId, offence: Offence) {
+        self.stats.offences = self.stats.offences.saturating_add(1);
+        self.outbox.event(Event::Offence { peer, offence });
+    }
+
+    /// One entry after the other, the isolation key last: a node that finds it in its store is a
+    /// member and has the genesis document too.
+    fn store_welcome(&mut self) {
+        let Some(welcome) = &self.welcome else {
+            return;
+        };
+        let (key, value) = if welcome.genesis_stored {
+            let secret = welcome.isolation_key.expose().as_slice();
+            (isolation_key_name(welcome.epoch), Bytes::from(secret))
+        } else {
+            (GENESIS_KEY.into(), welcome.genesis.clone())
+        };
+        self.put(key, value, Some(Waiting::Join));
+    }
+
+    fn on_welcome_stored(&mut self) {
+        match self.welcome.take() {
+            Some(welcome) if welcome.genesis_stored => {
+                let isolation = (welcome.epoch, welcome.isolation_key);
+                self.isolation = Some(isolation.clone());
+                self.genesis = Some(welcome.genesis);
+                let spore = welcome.spore.as_gossip(self.wall);
+                self.outbox.event(Event::Joined { isolation, spore });
+            }
+            Some(welcome) => {
+                self.welcome = Some(Welcome {
+                    genesis_stored: true,
+                    ..welcome
+                });
+                self.store_welcome();
+            }
+            None => {}
+        }
+    }
+
+    fn on_entered(&mut self, link: LinkId, peer: NodeId) {
+        let count = u32::try_from(self.entrances.len()).unwrap_or(u32::MAX);
+        if count < self.config.entrances_max {
+            self.entrances.insert(link, peer);
+        }
+    }
+
+    fn on_wall_clock(&mut self, wall: WallTime) {
+        self.wall = wall;
+        self.sweep(self.config.expired_kept);
+    }
+
+    /// Removes limited invites that expired longer than `kept` ago.
+    fn sweep(&mut self, kept: Duration) {
+        let kept = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+        let before = WallTime::from_millis(self.wall.as_millis().saturating_sub(kept));
+        for serial in self.invites.expired_before(before) {
+            self.invites.remove(&serial);
+            let token = self.wait(None);
+            let key = invites::key_of(&serial);
+            self.outbox.event(Event::Delete { token, key });
+        }
+    }
+
+    fn store_invite(&mut self, serial: &Serial, waiting: Option<Waiting>) {
+        if let Some((key, value)) = self.invites.stored(serial) {
+            self.put(key, value, waiting);
+        }
+    }
+
+    fn put(&mut self, key: String, value: Bytes, waiting: Option<Waiting>) {
+        let token = self.wait(waiting);
+        self.outbox.event(Event::Put { token, key, value });
+    }
+
+    /// A token for the store's answer, with what depends on it, if anything.
+    fn wait(&mut self, waiting: Option<Waiting>) -> u64 {
+        let token = self.next_token;
+        self.next_token = token.saturating_add(1);
+        if let Some(waiting) = waiting {
+            self.waiting.insert(token, waiting);
+        }
+        token
+    }
+}
+
+impl Machine for Admission {
+    type Message = Message;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_input(&mut self, now: Time, input: Input<Message, Command>) {
+        self.now = self.now.max(now);
+        let command = match input {
+            Input::Message { from, message } => {
+                let Message::Welcome {
+                    genesis,
+                    epoch,
+                    isolation_key,
+                    spore,
+                } = message;
+                let welcome = Welcome {
+                    genesis,
+                    epoch,
+                    isolation_key,
+                    spore,
+                    genesis_stored: false,
+                };
+                return self.on_welcome(from, welcome);
+            }
+            Input::Command(command) => command,
+        };
+        match command {
+            Command::Invite {
+                request,
+                ttl,
+                uses_max,
+                role,
+            } => self.on_invite(request, ttl, uses_max, role),
+            Command::KeyWanted { link, hint } => self.on_key_wanted(link, &hint),
+            Command::Arrived {
+                link,
+                peer,
+                invitation,
+            } => self.on_arrived(link, peer, &invitation),
+            Command::Entered { link, peer } => self.on_entered(link, peer),
+            Command::LinkDown { link } => self.on_link_down(link),
+            Command::Durable { token } => self.on_durable(token),
+            Command::StoreFailed { token } => self.on_store_failed(token),
+            Command::SporeChanged(spore) => {
+                if spore.network() == self.own.network {
+                    self.spore = spore;
+                }
+            }
+            Command::WallClock(wall) => self.on_wall_clock(wall),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        while let Some(timer) = self.deadlines.pop_due(self.now) {
+            match timer {
+                Timer::StoreWelcome => self.store_welcome(),
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.outbox.or_timer(self.deadlines.next())
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Message, Event>> {
+        self.outbox.pop()
+    }
+}
+
+#[cfg(test)]
+mod tests;

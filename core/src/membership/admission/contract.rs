@@ -1,0 +1,294 @@
+//! What goes into admission and what comes out: settings, messages, commands, events, counters.
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        crypto::Secret,
+        id::{LinkId, NodeId, RequestId, Role},
+        time::WallTime,
+    },
+    membership::spore::Spore,
+    wire::{
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::{Invitation, KeyHint},
+    },
+};
+use alloc::string::String;
+use core::{fmt, time::Duration};
+use serde::{Deserialize, Serialize};
+
+/// Settings of admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Limited invites that may be open at a time, 1 to 65 536; beyond, issuing is refused.
+    pub invites_max: u32,
+    /// Newcomers' links that may wait for their use to become durable, 1 to 65 536; beyond, they are
+    /// told to come again. Too small turns away a crowd that the store could serve.
+    pub redemptions_max: u32,
+    /// Links of our own that may wait for a welcome, 1 to 1 024; beyond, a welcome is not expected
+    /// there and counts as an offence.
+    pub entrances_max: u32,
+    /// How long an invite that is used up still opens handshakes, so that a newcomer whose welcome
+    /// was lost can fetch it again; nobody else is let in. A minute; too small strands it, too
+    /// large costs handshakes that end in a refusal. At most an hour.
+    pub retry_grace: Duration,
+    /// How long an expired limited invite is kept in the store, for people to look up.
+    pub expired_kept: Duration,
+    /// When to try again to store what a welcome brought. Seconds.
+    pub store_retry: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            invites_max: 1_024,
+            redemptions_max: 256,
+            entrances_max: 64,
+            retry_grace: Duration::from_secs(60),
+            expired_kept: Duration::from_secs(24 * 3_600),
+            store_retry: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Config {
+    /// Checks the ranges above.
+    ///
+    /// # Errors
+    /// The name of the first field that is out of range.
+    pub const fn validate(&self) -> Result<(), &'static str> {
+        if self.invites_max == 0 || self.invites_max > 65_536 {
+            return Err("admission.invites_max");
+        }
+        if self.redemptions_max == 0 || self.redemptions_max > 65_536 {
+            return Err("admission.redemptions_max");
+        }
+        if self.entrances_max == 0 || self.entrances_max > 1_024 {
+            return Err("admission.entrances_max");
+        }
+        if self.retry_grace.as_secs() > 3_600 {
+            return Err("admission.retry_grace");
+        }
+        if self.store_retry.as_millis() < 100 {
+            return Err("admission.store_retry");
+        }
+        Ok(())
+    }
+}
+
+/// What admission says to a newcomer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Everything that makes the newcomer a member.
+    Welcome {
+        /// The network's signed genesis document.
+        genesis: Bytes,
+        /// The epoch of the isolation key.
+        epoch: u32,
+        /// The isolation key; only ever sent inside a session under an invite's key.
+        isolation_key: Secret,
+        /// Where to find the others.
+        spore: Spore,
+    },
+}
+
+/// What the node asks of admission and tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Issue an invite. Answered by `Issued` or `InviteRefused`.
+    Invite {
+        /// Comes back in the answer.
+        request: RequestId,
+        /// How long it is honoured, 1 s to 30 days.
+        ttl: Duration,
+        /// How many newcomers it lets in, 1 to 1 000; unlimited if `None`.
+        uses_max: Option<u16>,
+        /// Only for that role, or for both.
+        role: Option<Role>,
+    },
+    /// A handshake wants the key for its hint. Answered by `Key`.
+    KeyWanted {
+        /// The link.
+        link: LinkId,
+        /// What the initiator says it can prove.
+        hint: KeyHint,
+    },
+    /// A handshake under an invite's key succeeded. Answered by `Admit` or `Reject`, unless the link
+    /// goes down first.
+    Arrived {
+        /// The link.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: PeerIdentity,
+        /// The invite.
+        invitation: Invitation,
+    },
+    /// A link that this node dialled under its own invite is up: its peer may welcome it.
+    Entered {
+        /// The link.
+        link: LinkId,
+        /// The peer.
+        peer: NodeId,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// What `Put` or `Delete` asked for is durable.
+    Durable {
+        /// Its token.
+        token: u64,
+    },
+    /// What `Put` or `Delete` asked for was not kept.
+    StoreFailed {
+        /// Its token.
+        token: u64,
+    },
+    /// The pointers to hand to newcomers from now on.
+    SporeChanged(Spore),
+    /// The wall clock, about every second.
+    WallClock(WallTime),
+}
+
+/// What admission tells the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An invite. If it is limited, its counter is durable.
+    Issued {
+        /// The request.
+        request: RequestId,
+        /// What it says of itself.
+        invitation: Invitation,
+        /// Its key.
+        key: Secret,
+    },
+    /// No invite was issued.
+    InviteRefused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: InviteRefusal,
+    },
+    /// The answer to `KeyWanted`.
+    Key {
+        /// The link.
+        link: LinkId,
+        /// The key, or why there is none.
+        key: Result<Secret, CloseReason>,
+    },
+    /// The newcomer is let in; its welcome was sent just before.
+    Admit {
+        /// Its link.
+        link: LinkId,
+        /// The newcomer.
+        peer: PeerIdentity,
+    },
+    /// The newcomer is not let in: close the link.
+    Reject {
+        /// Its link.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Make this durable; answer `Durable` or `StoreFailed`.
+    Put {
+        /// Comes back in the answer.
+        token: u64,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Bytes,
+    },
+    /// Remove this; answer `Durable` or `StoreFailed`.
+    Delete {
+        /// Comes back in the answer.
+        token: u64,
+        /// The key.
+        key: String,
+    },
+    /// This node was let in, and what it was given is durable.
+    Joined {
+        /// The epoch of the isolation key, and the key.
+        isolation: (u32, Secret),
+        /// Where the others are, as heard from a peer.
+        spore: Spore,
+    },
+    /// A peer broke the rules.
+    Offence {
+        /// Who.
+        peer: NodeId,
+        /// How.
+        offence: Offence,
+    },
+}
+
+/// Why no invite was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InviteRefusal {
+    /// Its lifetime or number of uses is out of range.
+    OutOfRange,
+    /// The node is no relay, or no member yet.
+    CannotInvite,
+    /// Too many limited invites are open.
+    TooMany,
+    /// Its counter could not be stored.
+    NotStored,
+}
+
+impl fmt::Display for InviteRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfRange => "an invite lasts from 1 s to 30 days and lets in 1 to 1000 nodes",
+            Self::CannotInvite => "only a relay that is a member can invite",
+            Self::TooMany => "too many limited invites are open; wait until some expire",
+            Self::NotStored => "the invite's counter could not be stored; free some space",
+        })
+    }
+}
+
+/// How a peer broke the rules of admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offence {
+    /// It welcomed a node that did not ask it to.
+    UnexpectedWelcome,
+    /// The genesis document it gave is not this network's, or its signature does not hold.
+    WrongGenesis,
+    /// The isolation key it gave is not the one that our invite was made from.
+    WrongKey,
+    /// Its spore is of another network.
+    WrongSpore,
+}
+
+impl Offence {
+    /// A stable word for logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::UnexpectedWelcome => "unexpected_welcome",
+            Self::WrongGenesis => "wrong_genesis",
+            Self::WrongKey => "wrong_isolation_key",
+            Self::WrongSpore => "wrong_spore",
+        }
+    }
+}
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Invites issued.
+    pub issued: u64,
+    /// Newcomers let in.
+    pub admitted: u64,
+    /// Newcomers turned away after their handshake.
+    pub rejected: u64,
+    /// Handshakes refused a key.
+    pub keys_refused: u64,
+    /// Uses given back because the newcomer went away before it got anything.
+    pub released: u64,
+    /// Stored invites that could not be read; they let nobody in.
+    pub unreadable: u64,
+    /// Offences.
+    pub offences: u64,
+}

@@ -1,0 +1,620 @@
+//! Who belongs to the mesh, and who is alive: SWIM with Lifeguard over Rapid's rings.
+//!
+//! | Rule | Source |
+//! |---|---|
+//! | A relay pings the ring neighbours it has not heard for a period; helpers try on its behalf; then it accuses. | SWIM (Das, Gupta, Motivala, DSN 2002), sections 3.1 and 4 |
+//! | Neighbours are successor and predecessor on K pseudo-random rings. | Rapid (Suresh et al., ATC 2018), section 4.1 |
+//! | Timeouts stretch with the node's own health; helpers say no; suspicion shrinks with independent accusers; a suspect hears of it first. | Lifeguard (Dadgar et al., 2017), section IV |
+//! | An accused member raises its incarnation. | SWIM, section 4.2 |
+//! | Everyone decides on its own from signed accusations; nobody believes a verdict. | this house |
+//!
+//! Figures with the defaults: silence is accused 2.0 to 2.1 s after the last answer and dead 4.25 s
+//! (two relays) to 4.75 s (eight) after enough accusations; a crash (link lost abruptly and a redial
+//! refused) is dead 1 s after the accusation; a closed tab is parked 2 s after its link went.
+//!
+//! Source: the papers above; FAULTS F8 (no cascade of false verdicts by slow observers).
+
+mod gossip;
+mod judge;
+mod links;
+mod own;
+mod probe;
+mod sync;
+mod tabs;
+#[cfg(test)]
+mod tests;
+
+pub mod config;
+pub mod message;
+
+pub use config::{Config, Stats};
+pub use message::{Message, SyncEntry};
+
+use crate::{
+    kernel::{
+        address::Address,
+        crypto::{Keypair, Signed, Verified},
+        deadlines::Deadlines,
+        id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
+        machine::{Input, Machine, Output},
+        ordered::{Map, Set},
+        outbox::Outbox,
+        rng::Rng,
+        text::{Name, Zone},
+        time::Time,
+    },
+    membership::{
+        dissemination::RumourQueue,
+        local_health::LocalHealth,
+        member::{Location, MemberRecord, MemberState, Standing},
+        roster::{Counts, MemberView, Roster},
+        why::Why,
+    },
+};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Who this node is, for as long as its process runs.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its key pair.
+    pub keypair: Keypair,
+    /// Its network.
+    pub network: NetworkId,
+    /// This run of its process.
+    pub instance: InstanceId,
+    /// Relay or tab.
+    pub role: Role,
+    /// Its name, for people.
+    pub name: Name,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// Where it is, if it says so.
+    pub location: Option<Location>,
+    /// Where it accepts links; ignored for a tab, the first
+    /// [`ADDRESSES_MAX`](crate::membership::member::ADDRESSES_MAX) count.
+    pub addresses: Vec<Address>,
+}
+
+/// What the owner tells and asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A link to `peer` is up. Messages only travel on links.
+    PeerUp {
+        /// Who.
+        peer: NodeId,
+        /// What it says it is.
+        role: Role,
+    },
+    /// The last link to `peer` is down.
+    PeerDown {
+        /// Who.
+        peer: NodeId,
+        /// It ended without a word: `false` when the peer said that it leaves or parks, or this side
+        /// closed it.
+        abrupt: bool,
+    },
+    /// A redial of a known member was refused: nothing listens there.
+    DialRefused {
+        /// Who should have listened.
+        peer: NodeId,
+    },
+    /// Anything came in on the peer's link.
+    Heard {
+        /// From whom.
+        peer: NodeId,
+    },
+    /// Records out of a spore; they may be old.
+    Learned(Vec<Signed<MemberRecord>>),
+    /// Say goodbye; ends with [`Event::Departed`].
+    Leave,
+    /// Announce absence.
+    Park,
+    /// Announce return.
+    Unpark,
+    /// This node accepts links elsewhere from now on.
+    Addresses(Vec<Address>),
+    /// Incarnations up to this one are reserved durably.
+    IncarnationDurable(Incarnation),
+}
+
+/// What the owner is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A member's state changed, or another process of it took over.
+    Changed {
+        /// Who.
+        member: NodeId,
+        /// What it was; `None` if it was not known.
+        from: Option<MemberState>,
+        /// What it is.
+        to: MemberState,
+        /// Why.
+        why: Why,
+    },
+    /// The relays that this node should open links to, all of them, in place of any earlier list.
+    /// Links that others opened to this node stay, and so does one that a try brought.
+    Neighbours(Vec<(NodeId, Vec<Address>)>),
+    /// Try to reach a remembered relay that is not linked; rare, for ever.
+    Try {
+        /// Who.
+        member: NodeId,
+        /// Where it used to accept links.
+        addresses: Vec<Address>,
+    },
+    /// Make durable that incarnations up to this one are used, then say `IncarnationDurable`.
+    ReserveIncarnation(Incarnation),
+    /// [`Swim::records_to_persist`] changed.
+    RosterChanged,
+    /// This node woke up far too late.
+    Stalled {
+        /// By how much.
+        by: Duration,
+    },
+    /// A peer did what no honest peer does.
+    Offence {
+        /// Who.
+        peer: NodeId,
+        /// What.
+        offence: Offence,
+    },
+    /// One identity runs in two processes: this node's own or another's.
+    Conflict {
+        /// Whose.
+        member: NodeId,
+    },
+    /// Goodbye has been said; nothing follows.
+    Departed,
+}
+
+/// What a peer did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offence {
+    /// It passed on something whose signature does not hold.
+    BadSignature,
+    /// It accused a living member again and again.
+    FalseAccusation,
+    /// It sent a record, lease or accusation that can't be.
+    Malformed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Notices stalls.
+    Pulse,
+    Flush,
+    Refute,
+    RosterChanged,
+    Try,
+    Depart,
+    /// The next probe of a neighbour.
+    Probe(NodeId),
+    /// The direct ping has no answer: ask helpers.
+    Ask(NodeId),
+    /// The period is over.
+    Verdict(NodeId),
+    /// The helper's own ping has no answer.
+    Help(u64),
+    Suspicion(NodeId),
+    Sync(NodeId),
+    Renew(NodeId),
+    Grace(NodeId),
+    LeaseEnd(NodeId),
+    Patience(NodeId),
+    Forgive(NodeId),
+}
+
+/// A linked peer.
+#[derive(Clone, Debug)]
+struct Link {
+    role: Role,
+    heard_at: Time,
+    /// The last time it was told what is held against it.
+    told_at: Option<Time>,
+    /// The second in which `verifies` and `syncs` count.
+    window_at: Time,
+    verifies: u32,
+    syncs: u32,
+    sync_rounds: u8,
+}
+
+/// Membership: one node's view of who belongs and who is alive.
+///
+/// ```
+/// use sporenet_core::{
+///     kernel::{crypto::Keypair, id::*, machine::*, rng::Rng, text::Name, time::Time},
+///     membership::swim::{Command, Config, Event, Identity, Swim},
+/// };
+/// let identity = Identity {
+///     keypair: Keypair::from_seed(&[1; 32]),
+///     network: NetworkId::from_bytes([2; 32]),
+///     instance: InstanceId(3),
+///     role: Role::Relay,
+///     name: Name::new("first")?,
+///     zone: None,
+///     location: None,
+///     addresses: vec!["tcp://127.0.0.1:7600".parse()?],
+/// };
+/// let rng = Rng::from_number(4);
+/// let mut swim = Swim::new(Config::default(), identity, Incarnation(1), vec![], rng, Time::ZERO);
+/// // It may not speak for itself before its incarnation is durable.
+/// let first = swim.poll_output();
+/// assert_eq!(first, Some(Output::Event(Event::ReserveIncarnation(Incarnation(65)))));
+/// swim.handle_input(Time::ZERO, Input::Command(Command::IncarnationDurable(Incarnation(65))));
+/// assert_eq!(swim.counts().alive, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Swim {
+    config: Config,
+    identity: Identity,
+    me: NodeId,
+    own: Verified<MemberRecord>,
+    ownership: own::Ownership,
+    roster: Roster,
+    health: LocalHealth,
+    links: Map<NodeId, Link>,
+    /// Abrupt losses of links, for evidence of crashes.
+    lost: Map<NodeId, Time>,
+    neighbours: Vec<(NodeId, Vec<Address>)>,
+    neighbours_dirty: bool,
+    watches: Map<NodeId, probe::Watch>,
+    probes: Map<NodeId, probe::Probe>,
+    helping: Map<u64, probe::Help>,
+    sequence: u64,
+    rumours: RumourQueue,
+    refuted: Map<(NodeId, NodeId), judge::Refuted>,
+    held: Set<NodeId>,
+    lease_sequence: u64,
+    avoided: Set<NodeId>,
+    try_after: Option<NodeId>,
+    /// Members whose state changed during this step: what it was, and whether to report it anyway.
+    changes: Map<NodeId, (Option<MemberState>, bool)>,
+    roster_dirty: bool,
+    rng: Rng,
+    now: Time,
+    deadlines: Deadlines<Timer>,
+    outbox: Outbox<Message, Event>,
+    stats: Stats,
+}
+
+impl Swim {
+    /// Membership at the start of a process.
+    ///
+    /// `incarnation` is the first of this run: one above the durable bound. `known` are records out
+    /// of the store or a spore, in any order; those whose signature does not hold are ignored. No
+    /// `Changed` is reported for what is known at the start.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        mut identity: Identity,
+        incarnation: Incarnation,
+        known: Vec<Signed<MemberRecord>>,
+        mut rng: Rng,
+        now: Time,
+    ) -> Self {
+        let me = identity.keypair.id();
+        own::trim_addresses(&mut identity);
+        let own = own::sign(&identity, incarnation, Standing::Present);
+        let mut roster = Roster::new(
+            usize::try_from(config.members_max).unwrap_or(usize::MAX),
+            config.rings,
+        );
+        roster.insert(own.clone(), MemberState::Alive, Why::ThisNode, now);
+        let mut swim = Self {
+            me,
+            own,
+            ownership: own::Ownership::new(),
+            roster,
+            health: LocalHealth::new(config.health_max),
+            links: Map::new(),
+            lost: Map::new(),
+            neighbours: Vec::new(),
+            neighbours_dirty: true,
+            watches: Map::new(),
+            probes: Map::new(),
+            helping: Map::new(),
+            sequence: rng.next_u64() >> 1,
+            rumours: RumourQueue::new(usize::try_from(config.rumours_max).unwrap_or(usize::MAX)),
+            refuted: Map::new(),
+            held: Set::new(),
+            lease_sequence: incarnation.0.saturating_mul(1 << 24),
+            avoided: Set::new(),
+            try_after: None,
+            changes: Map::new(),
+            roster_dirty: false,
+            rng,
+            now,
+            deadlines: Deadlines::new(),
+            outbox: Outbox::new(usize::try_from(config.sends_max).unwrap_or(usize::MAX)),
+            stats: Stats::default(),
+            config,
+            identity,
+        };
+        swim.reserve_incarnations();
+        swim.learn(known);
+        swim.changes.clear();
+        swim.roster_dirty = false;
+        swim.deadlines
+            .set(Timer::Pulse, now + swim.config.probe_period);
+        swim.schedule_try();
+        swim.settle();
+        swim
+    }
+
+    /// This node's incarnation, as signed last.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.own.incarnation
+    }
+
+    /// This node's word about itself.
+    #[must_use]
+    pub const fn own_record(&self) -> &Verified<MemberRecord> {
+        &self.own
+    }
+
+    /// What a member is believed to be; `None` if it is not known.
+    #[must_use]
+    pub fn state(&self, member: &NodeId) -> Option<MemberState> {
+        self.roster.get(member).map(|known| known.state())
+    }
+
+    /// A member's word about itself.
+    #[must_use]
+    pub fn record(&self, member: &NodeId) -> Option<&Verified<MemberRecord>> {
+        self.roster.get(member).map(|known| known.record())
+    }
+
+    /// Every member, this node included, in the order of identities.
+    pub fn members(&self) -> impl Iterator<Item = MemberView<'_>> {
+        self.roster.iter().map(|(_, member)| MemberView {
+            record: member.record(),
+            state: member.state(),
+            since: member.since(),
+            why: member.why(),
+            homes: self.homes_of(member),
+        })
+    }
+
+    /// How many members are in which state, this node included.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.roster.counts()
+    }
+
+    /// How many relays take part (alive or suspect), this node included.
+    #[must_use]
+    pub fn relays_alive(&self) -> u32 {
+        u32::try_from(self.roster.rings().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Who is whose ring neighbour among the relays that take part, each pair once.
+    #[must_use]
+    pub fn ring_edges(&self) -> Vec<(NodeId, NodeId)> {
+        self.roster.rings().edges()
+    }
+
+    /// 1 while this node trusts its own timing, up to 9.
+    #[must_use]
+    pub const fn health_multiplier(&self) -> u32 {
+        self.health.multiplier()
+    }
+
+    /// The records worth keeping for the next start: all but those of tabs that left and this node's.
+    #[must_use]
+    pub fn records_to_persist(&self) -> Vec<Signed<MemberRecord>> {
+        let others = self.roster.iter().filter(|(id, _)| **id != self.me);
+        others
+            .filter(|(_, member)| member.is_relay() || member.state() != MemberState::Left)
+            .map(|(_, member)| member.record().to_signed())
+            .collect()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        let (members_refused, members_evicted) = self.roster.overflow();
+        Stats {
+            members_refused,
+            members_evicted,
+            rumours_dropped: self.rumours.dropped(),
+            sends_dropped: self.outbox.sends_dropped(),
+            ..self.stats
+        }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Machine for Swim {
+    type Message = Message;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_input(&mut self, now: Time, input: Input<Message, Command>) {
+        self.advance(now);
+        match input {
+            Input::Message { from, message } => self.on_message(from, message),
+            Input::Command(command) => self.on_command(command),
+        }
+        self.settle();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.advance(now);
+        // Every timer at most twice in a step: an end to this loop even at the end of time.
+        for _ in 0..self.deadlines.len().saturating_mul(2) {
+            let Some(timer) = self.deadlines.pop_due(self.now) else {
+                break;
+            };
+            self.on_timer(timer);
+        }
+        self.settle();
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.outbox.or_timer(self.deadlines.next())
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Message, Event>> {
+        self.outbox.pop()
+    }
+}
+
+impl Swim {
+    /// Takes the time; a wake-up far too late is a stall.
+    fn advance(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        let due = self.deadlines.next().filter(|_| !self.has_left());
+        if let Some(due) = due.filter(|due| self.now > *due + self.config.stall) {
+            self.on_stall(self.now.since(due));
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::PeerUp { peer, role } => self.on_peer_up(peer, role),
+            Command::PeerDown { peer, abrupt } => self.on_peer_down(peer, abrupt),
+            Command::DialRefused { peer } => self.on_dial_refused(peer),
+            Command::Heard { peer } => self.heard(peer),
+            Command::Learned(records) => self.learn(records),
+            Command::Leave => self.leave(),
+            Command::Park => self.stand(Standing::Parked),
+            Command::Unpark => self.stand(Standing::Present),
+            Command::Addresses(addresses) => self.move_to(addresses),
+            Command::IncarnationDurable(bound) => self.on_incarnation_durable(bound),
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message) {
+        if self.has_left() {
+            return;
+        }
+        if !self.links.contains_key(&from) {
+            self.stats.unlinked = self.stats.unlinked.saturating_add(1);
+            return;
+        }
+        self.heard(from);
+        match message {
+            Message::Ping {
+                sequence,
+                accusations,
+                rumours,
+            } => self.on_ping(from, sequence, accusations, rumours),
+            Message::Ack { sequence, rumours } => self.on_ack(from, sequence, rumours),
+            Message::PingReq {
+                sequence,
+                target,
+                rumours,
+            } => self.on_ping_req(from, sequence, target, rumours),
+            Message::Nack { sequence } => self.on_nack(from, sequence),
+            Message::Gossip { rumours } => self.on_rumours(from, rumours),
+            Message::SyncHash { hash } => self.on_sync_hash(from, hash),
+            Message::SyncTable {
+                after,
+                through,
+                entries,
+            } => self.on_sync_table(from, after, through, &entries),
+            Message::SyncDiff {
+                through,
+                entries,
+                want,
+            } => self.on_sync_diff(from, through, entries, &want),
+            Message::SyncEntries { entries } => self.on_sync_entries(from, entries),
+        }
+        self.tell_if_accused(from);
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Pulse => self
+                .deadlines
+                .set(Timer::Pulse, self.now + self.config.probe_period),
+            Timer::Flush => self.on_flush(),
+            Timer::Refute => self.on_refute(),
+            Timer::RosterChanged => self.outbox.event(Event::RosterChanged),
+            Timer::Try => self.on_try(),
+            Timer::Depart => self.outbox.event(Event::Departed),
+            Timer::Probe(neighbour) => self.on_probe(neighbour),
+            Timer::Ask(neighbour) => self.ask_helpers(neighbour),
+            Timer::Verdict(neighbour) => self.on_verdict(neighbour),
+            Timer::Help(sequence) => self.on_help_timeout(sequence),
+            Timer::Suspicion(member) => self.on_suspicion_end(member),
+            Timer::Sync(peer) => self.on_sync(peer),
+            Timer::Renew(tab) => self.on_renew(tab),
+            Timer::Grace(tab) => self.detach(tab),
+            Timer::LeaseEnd(tab) => self.judge_tab(tab),
+            Timer::Patience(relay) => self.on_patience_end(relay),
+            Timer::Forgive(relay) => self.forgive(relay),
+        }
+    }
+
+    /// Ends a step: what follows from everything that changed in it.
+    fn settle(&mut self) {
+        if self.neighbours_dirty && !self.has_left() {
+            self.neighbours_dirty = false;
+            self.refresh_neighbours();
+        }
+        for (member, (from, anyway)) in core::mem::take(&mut self.changes) {
+            let Some(known) = self.roster.get(&member) else {
+                continue;
+            };
+            let (to, why) = (known.state(), known.why().clone());
+            if from != Some(to) || anyway {
+                self.outbox.event(Event::Changed {
+                    member,
+                    from,
+                    to,
+                    why,
+                });
+            }
+        }
+        if self.rumours.has_fresh() && !self.has_left() {
+            let at = self.now + self.config.gossip_delay;
+            self.deadlines.set_earlier(Timer::Flush, at);
+        }
+        if core::mem::take(&mut self.roster_dirty) {
+            let at = self.now + self.config.roster_interval;
+            self.deadlines.set_earlier(Timer::RosterChanged, at);
+        }
+    }
+
+    /// This node slept: whatever waited for others waits anew.
+    ///
+    /// Source: Lifeguard, section III (the slow node itself is the usual cause of false positives).
+    fn on_stall(&mut self, by: Duration) {
+        self.stats.stalls = self.stats.stalls.saturating_add(1);
+        self.outbox.event(Event::Stalled { by });
+        self.health.worsen(2);
+        let mut overdue = Vec::new();
+        while let Some(timer) = self.deadlines.pop_due(self.now) {
+            overdue.push(timer);
+        }
+        for timer in overdue {
+            self.deadlines.set(timer, self.now);
+        }
+        self.drop_probes();
+        self.lost.clear();
+        let members: Vec<NodeId> = self.roster.iter().map(|(id, _)| *id).collect();
+        for id in members {
+            let Some(member) = self.roster.get_mut(&id) else {
+                continue;
+            };
+            member.leases.extend(self.now - by, by);
+            let end = member.leases.next_end(self.now);
+            if let Some(suspicion) = &mut member.suspicion {
+                suspicion.restart(self.now);
+            }
+            if let Some(end) = end {
+                self.deadlines.set(Timer::LeaseEnd(id), end);
+            }
+            self.time_suspicion(id);
+        }
+        self.announce();
+    }
+}

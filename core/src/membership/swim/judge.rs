@@ -1,0 +1,317 @@
+//! Suspect, dead, or refuted: everybody's own judgement from signed accusations.
+//!
+//! Source: SWIM, section 4.2; Lifeguard, section IV-B.
+
+use super::{Message, Offence, Swim, Timer};
+use crate::{
+    kernel::{
+        crypto::{Signed, SignedBody, Verified},
+        id::NodeId,
+        time::Time,
+    },
+    membership::{
+        dissemination::Rumour,
+        member::{Accusation, Evidence, MemberState},
+        suspicion::Suspicion,
+        why::Why,
+    },
+};
+use alloc::{vec, vec::Vec};
+
+/// How often one accuser was wrong about one member.
+#[derive(Clone, Debug)]
+pub(super) struct Refuted {
+    count: u32,
+    at: Time,
+}
+
+/// The most pairs of accuser and accused that are remembered; when full, pairs that are forgiven by
+/// now go, and else the newcomer is not counted.
+const REFUTED_MAX: usize = 4_096;
+
+impl Swim {
+    /// Checks a signature within the sender's budget. `None` when it does not hold or the sender sent
+    /// too many.
+    pub(super) fn verify<T: SignedBody>(
+        &mut self,
+        from: Option<NodeId>,
+        signed: Signed<T>,
+    ) -> Option<Verified<T>> {
+        if let Some(from) = from
+            && !self.may_verify(from)
+        {
+            self.stats.verifies_refused = self.stats.verifies_refused.saturating_add(1);
+            return None;
+        }
+        self.stats.verifies = self.stats.verifies.saturating_add(1);
+        let verified = signed.verify(self.identity.network);
+        if verified.is_err() {
+            self.stats.signatures_bad = self.stats.signatures_bad.saturating_add(1);
+            if let Some(from) = from {
+                self.offend(from, Offence::BadSignature);
+            }
+        }
+        verified.ok()
+    }
+
+    fn may_verify(&mut self, from: NodeId) -> bool {
+        let verifies_max = self.config.verifies_per_second_max;
+        let Some(link) = self.window_of(from) else {
+            return false;
+        };
+        link.verifies = link.verifies.saturating_add(1);
+        link.verifies <= verifies_max
+    }
+
+    /// Takes an accusation, after the checks that cost nothing.
+    pub(super) fn on_accusation(&mut self, from: NodeId, accusation: Signed<Accusation>) {
+        let claims = accusation.claims();
+        let (accuser, subject, evidence) = (claims.accuser, claims.subject, claims.evidence);
+        if accuser == subject {
+            self.offend(from, Offence::Malformed);
+            return;
+        }
+        if subject == self.me {
+            let is_relay = |id| self.roster.get(id).is_some_and(|member| member.is_relay());
+            if self.is_relay() && is_relay(&accuser) {
+                self.on_accused(from, accusation);
+            }
+            return;
+        }
+        let known_accuser = self.roster.get(&accuser).is_some_and(|m| m.is_relay());
+        let Some(member) = self.roster.get(&subject).filter(|_| known_accuser) else {
+            self.stats.rumours_unknown = self.stats.rumours_unknown.saturating_add(1);
+            return;
+        };
+        let held = member.suspicion.as_ref();
+        if !member.is_relay()
+            || !member.is_in()
+            || claims.incarnation != member.record().incarnation
+            || held.is_some_and(|suspicion| suspicion.knows(accuser, evidence))
+        {
+            self.count_stale();
+            return;
+        }
+        if self.distrusts(accuser, subject) {
+            self.stats.distrusted = self.stats.distrusted.saturating_add(1);
+            return;
+        }
+        if let Some(accusation) = self.verify(Some(from), accusation) {
+            self.hold_against(subject, accusation, Some(from));
+        }
+    }
+
+    /// Remembers an accusation, passes it on, and believes it unless the subject was heard here
+    /// moments ago. In any case the subject hears of it and can refute.
+    pub(super) fn hold_against(
+        &mut self,
+        subject: NodeId,
+        accusation: Verified<Accusation>,
+        from: Option<NodeId>,
+    ) {
+        let Some(member) = self.roster.get_mut(&subject) else {
+            return;
+        };
+        let (accuser, evidence) = (accusation.accuser, accusation.evidence);
+        let signed = accusation.to_signed();
+        let now = self.now;
+        let suspicion = member.suspicion.get_or_insert_with(|| Suspicion::new(now));
+        if !suspicion.add(now, accusation) {
+            return;
+        }
+        let (state, record) = (member.state(), member.record().to_signed());
+        self.rumours.push(Rumour::Accusation(signed), from);
+        if accuser != self.me && state == MemberState::Alive && self.is_fresh(subject) {
+            self.stats.doubted = self.stats.doubted.saturating_add(1);
+            if let Some(from) = from.filter(|from| *from != subject) {
+                let rumours = vec![Rumour::Record(record)];
+                self.outbox.send(from, Message::Gossip { rumours });
+            }
+            return;
+        }
+        self.suspect(subject, accuser, evidence);
+    }
+
+    /// Whether a member was heard on its own link within the last probe period.
+    fn is_fresh(&self, member: NodeId) -> bool {
+        let period = self.health.stretch(self.config.probe_period);
+        let link = self.links.get(&member);
+        link.is_some_and(|link| link.heard_at + period > self.now)
+    }
+
+    /// Believes what is held against a member.
+    pub(super) fn suspect(&mut self, subject: NodeId, accuser: NodeId, evidence: Evidence) {
+        let now = self.now;
+        let Some(member) = self.roster.get_mut(&subject) else {
+            return;
+        };
+        if member.state() == MemberState::Alive {
+            if let Some(suspicion) = &mut member.suspicion {
+                suspicion.restart(now);
+            }
+            let why = Why::Accused { accuser, evidence };
+            self.set_state(subject, MemberState::Suspect, why);
+        }
+        self.time_suspicion(subject);
+    }
+
+    /// A link is gone and with it the evidence against what was doubted.
+    pub(super) fn reconsider(&mut self, subject: NodeId) {
+        let held = self.roster.get(&subject).filter(|member| member.is_in());
+        let held = held.and_then(|member| member.suspicion.as_ref());
+        let word = held.and_then(|suspicion| suspicion.accusations().next());
+        if let Some((accuser, evidence)) = word.map(|word| (word.accuser, word.evidence)) {
+            self.suspect(subject, accuser, evidence);
+        }
+    }
+
+    /// Sets the end of a suspect's window by what is held against it now.
+    pub(super) fn time_suspicion(&mut self, subject: NodeId) {
+        let Some(member) = self.roster.get(&subject) else {
+            return;
+        };
+        if member.state() != MemberState::Suspect {
+            return;
+        }
+        let relays = self.roster.rings().len();
+        let observers = relays
+            .saturating_sub(1)
+            .min(self.roster.rings().neighbours_max());
+        if let Some(suspicion) = &member.suspicion {
+            let end = suspicion.ends_at(&self.config.windows, relays, observers);
+            self.deadlines
+                .set(Timer::Suspicion(subject), end.max(self.now));
+        }
+    }
+
+    /// The window is over: dead, unless this node itself heard the member just now.
+    pub(super) fn on_suspicion_end(&mut self, subject: NodeId) {
+        let Some(member) = self.roster.get(&subject) else {
+            return;
+        };
+        let Some(suspicion) = member.suspicion.as_ref() else {
+            return;
+        };
+        if member.state() != MemberState::Suspect {
+            return;
+        }
+        if self.is_fresh(subject) {
+            self.stats.doubted = self.stats.doubted.saturating_add(1);
+            self.set_state(subject, MemberState::Alive, Why::Heard);
+            return;
+        }
+        let why = Why::Unrefuted {
+            accusers: suspicion.accusers().collect(),
+            evidence: suspicion.evidence(),
+            after: self.now.since(suspicion.started_at()),
+        };
+        self.set_state(subject, MemberState::Dead, why);
+    }
+
+    /// Changes a member's state, with all that depends on it.
+    pub(super) fn set_state(&mut self, id: NodeId, state: MemberState, why: Why) {
+        let is_in = |swim: &Self| swim.roster.get(&id).is_some_and(|member| member.is_in());
+        let was_in = is_in(self);
+        let Some(before) = self.roster.set_state(id, state, why, self.now) else {
+            return;
+        };
+        if before == state {
+            return;
+        }
+        self.note_change(id, Some(before), false);
+        if state != MemberState::Suspect {
+            self.deadlines.clear(&Timer::Suspicion(id));
+        }
+        self.neighbours_dirty = true;
+        if was_in != is_in(self) {
+            self.lost.remove(&id);
+            self.judge_tabs_of(id);
+        }
+    }
+
+    /// Remembers that a member's state changed in this step.
+    pub(super) fn note_change(&mut self, id: NodeId, from: Option<MemberState>, anyway: bool) {
+        let change = self.changes.entry(id).or_insert((from, false));
+        change.1 |= anyway;
+    }
+
+    /// A higher incarnation of the same process: its accusers were wrong.
+    pub(super) fn forgive_and_count(&mut self, subject: NodeId) {
+        let Some(member) = self.roster.get_mut(&subject) else {
+            return;
+        };
+        let Some(suspicion) = member.suspicion.take() else {
+            return;
+        };
+        for accuser in suspicion.accusers() {
+            if accuser == self.me {
+                let unlinked = !self.links.contains_key(&subject);
+                if let Some(watch) = self.watches.get_mut(&subject).filter(|_| unlinked) {
+                    watch.wrongs = watch.wrongs.saturating_add(1);
+                    watch.unlinked_at = self.now;
+                }
+            } else {
+                self.count_refuted(accuser, subject);
+            }
+        }
+    }
+
+    fn count_refuted(&mut self, accuser: NodeId, subject: NodeId) {
+        let count = self.refuted_count(accuser, subject).saturating_add(1);
+        let pair = (accuser, subject);
+        if self.refuted.len() >= REFUTED_MAX && !self.refuted.contains_key(&pair) {
+            let pairs: Vec<_> = self.refuted.keys().copied().collect();
+            for (one, other) in pairs {
+                if self.refuted_count(one, other) == 0 {
+                    self.refuted.remove(&(one, other));
+                }
+            }
+            if self.refuted.len() >= REFUTED_MAX {
+                return;
+            }
+        }
+        let at = self.now;
+        self.refuted.insert(pair, Refuted { count, at });
+        if count == self.config.false_accusations_max.saturating_add(1) {
+            self.offend(accuser, Offence::FalseAccusation);
+        }
+    }
+
+    /// How often an accuser was wrong about a member, as far as that is not forgiven.
+    fn refuted_count(&self, accuser: NodeId, subject: NodeId) -> u32 {
+        let Some(refuted) = self.refuted.get(&(accuser, subject)) else {
+            return 0;
+        };
+        let decay = self.config.false_accusation_decay.as_millis().max(1);
+        let passed = self.now.since(refuted.at).as_millis().checked_div(decay);
+        let forgiven = u32::try_from(passed.unwrap_or(0)).unwrap_or(u32::MAX);
+        refuted.count.saturating_sub(forgiven)
+    }
+
+    fn distrusts(&self, accuser: NodeId, subject: NodeId) -> bool {
+        self.refuted_count(accuser, subject) > self.config.false_accusations_max
+    }
+
+    /// A peer that speaks although something is held against it hears what, at most once a second.
+    pub(super) fn tell_if_accused(&mut self, peer: NodeId) {
+        let accused = self.roster.get(&peer).is_some_and(|member| {
+            matches!(member.state(), MemberState::Suspect | MemberState::Dead)
+        });
+        let period = self.config.probe_period;
+        let Some(link) = self.links.get_mut(&peer).filter(|_| accused) else {
+            return;
+        };
+        if link
+            .told_at
+            .is_some_and(|told_at| told_at + period > self.now)
+        {
+            return;
+        }
+        link.told_at = Some(self.now);
+        let words = self.accusations_of(peer).into_iter();
+        let rumours: Vec<Rumour> = words.map(Rumour::Accusation).collect();
+        if !rumours.is_empty() {
+            self.outbox.send(peer, Message::Gossip { rumours });
+        }
+    }
+}

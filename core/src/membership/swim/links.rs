@@ -1,0 +1,207 @@
+//! Links coming and going, whom to be linked to, and whom to try.
+
+use super::{Event, Link, Message, Swim, Timer, probe::Watch};
+use crate::{
+    kernel::{
+        address::Address,
+        id::{NodeId, Role},
+        ordered::Set,
+    },
+    membership::{
+        dissemination::Rumour,
+        member::{Evidence, MemberState},
+        roster::Member,
+        why::Why,
+    },
+};
+use alloc::{vec, vec::Vec};
+
+impl Swim {
+    pub(super) fn on_peer_up(&mut self, peer: NodeId, role: Role) {
+        let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
+        if peer == self.me || self.has_left() {
+            return;
+        }
+        if self.links.len() >= links_max && !self.links.contains_key(&peer) {
+            self.stats.links_refused = self.stats.links_refused.saturating_add(1);
+            return;
+        }
+        let link = Link {
+            role,
+            heard_at: self.now,
+            told_at: None,
+            window_at: self.now,
+            verifies: 0,
+            syncs: 0,
+            sync_rounds: 0,
+        };
+        self.links.insert(peer, link);
+        self.lost.remove(&peer);
+        self.cancel_probe(peer);
+        if self.watches.contains_key(&peer) {
+            self.schedule_probe(peer);
+        }
+        if self.avoided.remove(&peer) {
+            self.deadlines.clear(&Timer::Forgive(peer));
+        }
+        self.neighbours_dirty |= !self.is_relay();
+        self.meet(peer);
+        if self.may_announce() {
+            let rumours = vec![Rumour::Record(self.own.to_signed())];
+            self.outbox.send(peer, Message::Gossip { rumours });
+        }
+        self.schedule_sync(peer);
+        match role {
+            Role::Tab => self.hold(peer),
+            Role::Relay => self.tell_if_accused(peer),
+        }
+    }
+
+    /// A remembered member is met in this run.
+    fn meet(&mut self, peer: NodeId) {
+        let Some(member) = self.roster.get(&peer) else {
+            return;
+        };
+        if *member.why() == Why::Remembered {
+            let incarnation = member.record().incarnation;
+            let (state, why) = (member.state(), Why::Joined { incarnation });
+            self.roster.set_state(peer, state, why, self.now);
+        }
+    }
+
+    pub(super) fn on_peer_down(&mut self, peer: NodeId, abrupt: bool) {
+        let Some(link) = self.links.remove(&peer) else {
+            return;
+        };
+        self.deadlines.clear(&Timer::Sync(peer));
+        if self.has_left() {
+            return;
+        }
+        self.cancel_probe(peer);
+        if let Some(watch) = self.watches.get_mut(&peer) {
+            watch.unlinked_at = self.now;
+            watch.wrongs = 0;
+            self.schedule_probe(peer);
+        }
+        match link.role {
+            Role::Tab => self.release(peer),
+            Role::Relay => self.on_relay_lost(peer, abrupt),
+        }
+    }
+
+    fn on_relay_lost(&mut self, peer: NodeId, abrupt: bool) {
+        if abrupt && self.roster.get(&peer).is_some() {
+            self.lost.insert(peer, self.now);
+            self.probe_lost(peer);
+        }
+        self.reconsider(peer);
+        self.neighbours_dirty |= !self.is_relay();
+        self.avoid(peer);
+        if !self.is_linked_to_relay() {
+            let at = self.now + self.config.try_interval_isolated;
+            self.deadlines.set_earlier(Timer::Try, at);
+        }
+    }
+
+    /// With an abrupt loss of the link moments ago: the process is gone. A helper that still reached
+    /// the member has cleared the loss.
+    pub(super) fn on_dial_refused(&mut self, peer: NodeId) {
+        if self.has_left() || self.links.contains_key(&peer) {
+            return;
+        }
+        self.avoid(peer);
+        let memory = self.config.crash_memory;
+        let lost_at = self.lost.get(&peer).copied();
+        if lost_at.is_some_and(|at| self.now.since(at) <= memory) {
+            self.lost.remove(&peer);
+            self.accuse(peer, Evidence::Crash);
+        }
+    }
+
+    /// Recomputes whom this node should be linked to, and tells the owner if that changed.
+    pub(super) fn refresh_neighbours(&mut self) {
+        let neighbours: Vec<(NodeId, Vec<Address>)> = if self.is_relay() {
+            let ring = self.roster.rings().neighbours(self.me).into_iter();
+            ring.filter_map(|id| {
+                let member = self.roster.get(&id)?;
+                Some((id, member.record().addresses.clone()))
+            })
+            .collect()
+        } else {
+            self.choose_homes()
+        };
+        if neighbours == self.neighbours {
+            return;
+        }
+        let before: Set<NodeId> = self.neighbours.iter().map(|(id, _)| *id).collect();
+        let after: Set<NodeId> = neighbours.iter().map(|(id, _)| *id).collect();
+        for gone in before.difference(&after) {
+            self.watches.remove(gone);
+            self.cancel_probe(*gone);
+            self.deadlines.clear(&Timer::Probe(*gone));
+            self.deadlines.clear(&Timer::Patience(*gone));
+        }
+        for new in after.difference(&before) {
+            self.watch(*new);
+        }
+        self.neighbours.clone_from(&neighbours);
+        self.outbox.event(Event::Neighbours(neighbours));
+    }
+
+    /// A relay observes its neighbours; a tab waits for a link to its homes.
+    fn watch(&mut self, neighbour: NodeId) {
+        if self.is_relay() {
+            let watch = Watch {
+                unlinked_at: self.now,
+                wrongs: 0,
+            };
+            self.watches.insert(neighbour, watch);
+            self.schedule_probe(neighbour);
+        } else {
+            let at = self.now + self.config.home_patience;
+            self.deadlines.set(Timer::Patience(neighbour), at);
+        }
+    }
+
+    fn is_linked_to_relay(&self) -> bool {
+        self.links.values().any(|link| link.role == Role::Relay)
+    }
+
+    pub(super) fn schedule_try(&mut self) {
+        let interval = if self.is_linked_to_relay() {
+            self.config.try_interval
+        } else {
+            self.config.try_interval_isolated
+        };
+        let at = self.now + self.rng.jitter(interval, 250);
+        self.deadlines.set(Timer::Try, at);
+    }
+
+    /// Tries the next remembered relay that is not linked, round robin, for ever: so a split of any
+    /// age heals when one remembered address still answers.
+    pub(super) fn on_try(&mut self) {
+        let isolated = !self.is_linked_to_relay();
+        let worth_it = |(id, member): &(&NodeId, &Member)| {
+            let asleep = match member.state() {
+                MemberState::Dead | MemberState::Parked => true,
+                MemberState::Alive | MemberState::Suspect => isolated,
+                MemberState::Left => false,
+            };
+            asleep
+                && (self.is_relay() || isolated)
+                && member.is_relay()
+                && **id != self.me
+                && !member.record().addresses.is_empty()
+                && !self.links.contains_key(*id)
+                && !self.watches.contains_key(*id)
+        };
+        let later = self.roster.after(self.try_after);
+        let next = later.chain(self.roster.iter()).find(worth_it);
+        if let Some((member, known)) = next {
+            let (member, addresses) = (*member, known.record().addresses.clone());
+            self.try_after = Some(member);
+            self.outbox.event(Event::Try { member, addresses });
+        }
+        self.schedule_try();
+    }
+}

@@ -1,0 +1,267 @@
+//! This node's own record: incarnations, refutation, parking, leaving.
+//!
+//! No incarnation is announced before it is durable: a node that crashed after announcing one it did
+//! not store would come back with one that others already hold against it, or with one that a copy
+//! uses. Incarnations are therefore reserved in blocks, ahead of need.
+
+use super::{Event, Identity, Message, Swim, Timer};
+use crate::{
+    kernel::{
+        address::Address,
+        crypto::{Signed, Verified},
+        id::{Incarnation, InstanceId, NodeId, Role},
+        time::Time,
+    },
+    membership::{
+        dissemination::Rumour,
+        member::{ADDRESSES_MAX, Accusation, MemberRecord, MemberState, Standing},
+        why::Why,
+    },
+};
+use alloc::{vec, vec::Vec};
+
+/// What stands between this node and its next word about itself.
+#[derive(Clone, Debug)]
+pub(super) struct Ownership {
+    standing: Standing,
+    durable: Incarnation,
+    reserved: Incarnation,
+    /// The incarnation it wants to take as soon as that is durable.
+    raise_to: Option<Incarnation>,
+    refuted_at: Option<Time>,
+    /// The other process met with this node's identity, and its highest incarnation.
+    foreign: Option<(InstanceId, Incarnation)>,
+    left: bool,
+}
+
+impl Ownership {
+    pub(super) const fn new() -> Self {
+        Self {
+            standing: Standing::Present,
+            durable: Incarnation(0),
+            reserved: Incarnation(0),
+            raise_to: None,
+            refuted_at: None,
+            foreign: None,
+            left: false,
+        }
+    }
+}
+
+/// A tab accepts no links, a relay announces a bounded number of places.
+pub(super) fn trim_addresses(identity: &mut Identity) {
+    let max = match identity.role {
+        Role::Relay => ADDRESSES_MAX,
+        Role::Tab => 0,
+    };
+    identity.addresses.truncate(max);
+}
+
+pub(super) fn sign(
+    identity: &Identity,
+    incarnation: Incarnation,
+    standing: Standing,
+) -> Verified<MemberRecord> {
+    let record = MemberRecord {
+        id: identity.keypair.id(),
+        incarnation,
+        instance: identity.instance,
+        role: identity.role,
+        name: identity.name.clone(),
+        zone: identity.zone.clone(),
+        location: identity.location,
+        addresses: identity.addresses.clone(),
+        standing,
+    };
+    Verified::seal(record, &identity.keypair, identity.network)
+}
+
+impl Swim {
+    /// Whether this node has said goodbye.
+    pub(super) const fn has_left(&self) -> bool {
+        self.ownership.left
+    }
+
+    /// Whether this node may speak for itself: its incarnation is durable.
+    pub(super) fn may_announce(&self) -> bool {
+        self.own.incarnation <= self.ownership.durable
+    }
+
+    /// Asks for the next block of incarnations when the reserved ones run low.
+    pub(super) fn reserve_incarnations(&mut self) {
+        let wanted = self.ownership.raise_to.unwrap_or_default();
+        let top = self.own.incarnation.max(wanted);
+        let margin = u64::from(self.config.incarnation_margin);
+        if !self.has_left()
+            && top.0.saturating_add(margin) > self.ownership.reserved.0
+            && self.ownership.reserved.0 < u64::MAX
+        {
+            let block = u64::from(self.config.incarnation_block).max(1);
+            let bound = Incarnation(top.0.saturating_add(block));
+            self.ownership.reserved = bound;
+            self.outbox.event(Event::ReserveIncarnation(bound));
+        }
+    }
+
+    pub(super) fn on_incarnation_durable(&mut self, bound: Incarnation) {
+        let could_announce = self.may_announce();
+        self.ownership.durable = self.ownership.durable.max(bound);
+        if !could_announce && self.may_announce() {
+            self.announce();
+        }
+        self.try_raise();
+    }
+
+    /// Takes a higher incarnation, at least `at_least`, once it is durable.
+    fn raise(&mut self, at_least: Incarnation) {
+        let wanted = self.ownership.raise_to.unwrap_or_default();
+        let target = wanted.max(at_least).max(self.own.incarnation.next());
+        self.ownership.raise_to = Some(target);
+        self.try_raise();
+    }
+
+    fn try_raise(&mut self) {
+        if let Some(target) = self.ownership.raise_to
+            && target <= self.ownership.durable
+            && !self.has_left()
+        {
+            self.ownership.raise_to = None;
+            self.restate(target);
+            self.announce();
+        }
+        self.reserve_incarnations();
+    }
+
+    /// Signs the own record anew and puts it in the table.
+    fn restate(&mut self, incarnation: Incarnation) {
+        self.own = sign(&self.identity, incarnation, self.ownership.standing);
+        self.roster.update(self.own.clone());
+        let state = match self.own.standing {
+            Standing::Present => MemberState::Alive,
+            Standing::Parked => MemberState::Parked,
+            Standing::Left => MemberState::Left,
+        };
+        self.set_state(self.me, state, Why::ThisNode);
+    }
+
+    /// Tells everyone this node's word about itself.
+    pub(super) fn announce(&mut self) {
+        if self.may_announce() && !self.has_left() {
+            let record = self.own.to_signed();
+            self.rumours.push(Rumour::Record(record), None);
+        }
+    }
+
+    /// Someone says that this node does not answer: it raises its incarnation.
+    ///
+    /// Source: SWIM, section 4.2; Lifeguard, section IV-A (having to refute is a sign of slowness).
+    pub(super) fn on_accused(&mut self, from: NodeId, accusation: Signed<Accusation>) {
+        let pending = self.ownership.raise_to.is_some()
+            || self.deadlines.at(&Timer::Refute).is_some()
+            || self.has_left();
+        if pending || accusation.claims().incarnation != self.own.incarnation {
+            self.count_stale();
+            return;
+        }
+        if self.verify(Some(from), accusation).is_none() {
+            return;
+        }
+        self.health.worsen(1);
+        let since = self.ownership.refuted_at;
+        match since.map(|at| at + self.config.refute_interval) {
+            Some(next) if next > self.now => self.deadlines.set(Timer::Refute, next),
+            Some(_) | None => self.on_refute(),
+        }
+    }
+
+    pub(super) fn on_refute(&mut self) {
+        self.stats.refutations = self.stats.refutations.saturating_add(1);
+        self.ownership.refuted_at = Some(self.now);
+        self.raise(self.own.incarnation.next());
+    }
+
+    /// A record of this node's identity that this process did not sign.
+    ///
+    /// One with a higher incarnation may be from a life that the store has forgotten (a restored
+    /// backup): it is overtaken once. If it rises after that, or equals ours, another process lives.
+    pub(super) fn on_own_record(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
+        let claims = record.claims();
+        let (instance, incarnation) = (claims.instance, claims.incarnation);
+        let seen = match self.ownership.foreign {
+            Some((known, seen)) if known == instance => Some(seen),
+            Some(_) | None => None,
+        };
+        if instance == self.identity.instance
+            || incarnation < self.own.incarnation
+            || seen.is_some_and(|seen| incarnation <= seen)
+            || self.has_left()
+        {
+            self.count_stale();
+            return;
+        }
+        if self.verify(from, record).is_none() {
+            return;
+        }
+        self.ownership.foreign = Some((instance, incarnation));
+        if incarnation == self.own.incarnation || seen.is_some() {
+            self.outbox.event(Event::Conflict { member: self.me });
+        }
+        if seen.is_none() {
+            self.raise(incarnation.next());
+        }
+    }
+
+    /// Parks or returns.
+    pub(super) fn stand(&mut self, standing: Standing) {
+        if self.has_left() || self.ownership.standing == standing {
+            return;
+        }
+        self.ownership.standing = standing;
+        self.raise(self.own.incarnation.next());
+    }
+
+    /// Announces other addresses.
+    pub(super) fn move_to(&mut self, addresses: Vec<Address>) {
+        let before = core::mem::replace(&mut self.identity.addresses, addresses);
+        trim_addresses(&mut self.identity);
+        if self.identity.addresses != before && !self.has_left() {
+            self.raise(self.own.incarnation.next());
+        }
+    }
+
+    /// Says goodbye to every linked peer; gone after a moment.
+    ///
+    /// Where no higher incarnation is durable, goodbye is said at the present one: at one incarnation
+    /// `Left` overrides all else.
+    pub(super) fn leave(&mut self) {
+        if self.has_left() {
+            return;
+        }
+        self.ownership.standing = Standing::Left;
+        let next = self.own.incarnation.next();
+        if next <= self.ownership.durable {
+            self.restate(next);
+        } else {
+            self.restate(self.own.incarnation);
+        }
+        if self.may_announce() {
+            let rumours = vec![Rumour::Record(self.own.to_signed())];
+            let peers: Vec<NodeId> = self.links.keys().copied().collect();
+            for peer in peers {
+                let rumours = rumours.clone();
+                self.outbox.send(peer, Message::Gossip { rumours });
+            }
+        }
+        self.ownership.left = true;
+        self.probes.clear();
+        self.watches.clear();
+        self.helping.clear();
+        self.deadlines = crate::kernel::deadlines::Deadlines::new();
+        if self.links.is_empty() {
+            self.outbox.event(Event::Departed);
+        } else {
+            let at = self.now + self.config.leave_delay;
+            self.deadlines.set(Timer::Depart, at);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Comparing tables: what rumours missed, and what a newcomer could not hear.
+//!
+//! On every link the node with the higher identity asks now and then whether the tables are equal; if
+//! not, the other sends its table in pages, and each page is answered with the differences. Nothing is
+//! kept between messages: a lost one is repaired by the next round.
+//!
+//! Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987,
+//! section 1.3 (anti-entropy behind rumour mongering, checksums first).
+
+use super::{Link, Message, Swim, SyncEntry, Timer, probe::TOLD_MAX};
+use crate::{
+    kernel::{
+        crypto::Hash,
+        id::{Incarnation, NodeId},
+        ordered::{Map, Set},
+        time::Time,
+    },
+    membership::{
+        member::MemberState,
+        presence::HOMES_MAX,
+        roster::{Member, state_rank},
+        why::Why,
+    },
+};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The most messages about tables that one peer may have answered in a second: a table of 10,000 has
+/// 40 pages and, in the worst case, 80 answers.
+const SYNCS_PER_SECOND_MAX: u32 = 128;
+
+impl Swim {
+    /// A link's counters for the present second.
+    pub(super) fn window_of(&mut self, peer: NodeId) -> Option<&mut Link> {
+        let now = self.now;
+        let link = self.links.get_mut(&peer)?;
+        if now.since(link.window_at) >= Duration::from_secs(1) {
+            link.window_at = now;
+            link.verifies = 0;
+            link.syncs = 0;
+        }
+        Some(link)
+    }
+
+    fn may_sync(&mut self, peer: NodeId) -> bool {
+        let may = self.window_of(peer).is_some_and(|link| {
+            link.syncs = link.syncs.saturating_add(1);
+            link.syncs <= SYNCS_PER_SECOND_MAX
+        });
+        if !may {
+            self.stats.syncs_refused = self.stats.syncs_refused.saturating_add(1);
+        }
+        may
+    }
+
+    /// Asks a peer whether the tables are equal; soon again after the link came up, in case a message
+    /// was lost, then regularly.
+    pub(super) fn on_sync(&mut self, peer: NodeId) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.sync_rounds = link.sync_rounds.saturating_add(1);
+        let interval = match link.sync_rounds {
+            1 => Duration::from_secs(1),
+            2 => Duration::from_secs(4),
+            _ => self.rng.jitter(self.config.sync_interval, 100),
+        };
+        self.deadlines.set(Timer::Sync(peer), self.now + interval);
+        let hash = self.roster.digest();
+        self.outbox.send(peer, Message::SyncHash { hash });
+    }
+
+    pub(super) fn on_sync_hash(&mut self, from: NodeId, hash: Hash) {
+        if hash != self.roster.digest() && self.may_sync(from) {
+            self.send_table(from, None);
+        }
+    }
+
+    fn send_table(&mut self, to: NodeId, after: Option<NodeId>) {
+        let max = usize::from(self.config.sync_entries_max.max(1));
+        let line =
+            |(id, member): (&NodeId, &Member)| (*id, member.record().incarnation, member.state());
+        let mut entries: Vec<_> = self
+            .roster
+            .after(after)
+            .take(max.saturating_add(1))
+            .map(line)
+            .collect();
+        let more = entries.len() > max;
+        entries.truncate(max);
+        let last = entries.last().map(|(id, _, _)| *id);
+        let through = if more { last } else { None };
+        let table = Message::SyncTable {
+            after,
+            through,
+            entries,
+        };
+        self.outbox.send(to, table);
+    }
+
+    pub(super) fn on_sync_table(
+        &mut self,
+        from: NodeId,
+        after: Option<NodeId>,
+        through: Option<NodeId>,
+        entries: &[(NodeId, Incarnation, MemberState)],
+    ) {
+        if !self.may_sync(from) {
+            return;
+        }
+        let max = usize::from(self.config.sync_entries_max.max(1));
+        let theirs: Map<NodeId, (Incarnation, MemberState)> = entries
+            .iter()
+            .take(max)
+            .map(|(id, incarnation, state)| (*id, (*incarnation, *state)))
+            .collect();
+        let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
+        let mut bytes = 0_usize;
+        let mut covered = through;
+        let mut answer = Vec::new();
+        for (id, member) in self.roster.after(after) {
+            if through.is_some_and(|through| *id > through) {
+                break;
+            }
+            let known = theirs.get(id).copied();
+            if !known.is_none_or(|known| is_better(standing_of(member), known, member.is_relay())) {
+                continue;
+            }
+            if let Some(entry) = self.sync_entry(*id, member) {
+                bytes = bytes.saturating_add(entry.size());
+                answer.push(entry);
+            }
+            if bytes > bytes_max {
+                covered = Some(*id);
+                break;
+            }
+        }
+        let want = theirs.into_iter().filter(|(id, known)| {
+            let wanted = match self.roster.get(id) {
+                Some(member) => is_better(*known, standing_of(member), member.is_relay()),
+                None => true,
+            };
+            wanted && *id != self.me && covered.is_none_or(|covered| *id <= covered)
+        });
+        let want: Vec<NodeId> = want.map(|(id, _)| id).collect();
+        if answer.is_empty() && want.is_empty() && covered.is_none() {
+            return;
+        }
+        let diff = Message::SyncDiff {
+            through: covered,
+            entries: answer,
+            want,
+        };
+        self.outbox.send(from, diff);
+    }
+
+    pub(super) fn on_sync_diff(
+        &mut self,
+        from: NodeId,
+        through: Option<NodeId>,
+        entries: Vec<SyncEntry>,
+        want: &[NodeId],
+    ) {
+        if !self.may_sync(from) {
+            return;
+        }
+        let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
+        let mut bytes = 0_usize;
+        let mut wanted = Vec::new();
+        for id in want.iter().take(usize::from(self.config.sync_entries_max)) {
+            let member = self.roster.get(id);
+            let Some(entry) = member.and_then(|member| self.sync_entry(*id, member)) else {
+                continue;
+            };
+            bytes = bytes.saturating_add(entry.size());
+            wanted.push(entry);
+            if bytes > bytes_max {
+                break;
+            }
+        }
+        if !wanted.is_empty() {
+            let message = Message::SyncEntries { entries: wanted };
+            self.outbox.send(from, message);
+        }
+        self.take_entries(from, entries);
+        if through.is_some() {
+            self.send_table(from, through);
+        }
+    }
+
+    pub(super) fn on_sync_entries(&mut self, from: NodeId, entries: Vec<SyncEntry>) {
+        if self.may_sync(from) {
+            self.take_entries(from, entries);
+        }
+    }
+
+    fn sync_entry(&self, id: NodeId, member: &Member) -> Option<SyncEntry> {
+        if id == self.me && !self.may_announce() {
+            return None;
+        }
+        let leases = member.leases.iter().take(HOMES_MAX);
+        Some(SyncEntry {
+            record: member.record().to_signed(),
+            state: member.state(),
+            accusations: self.accusations_of(id),
+            leases: leases.map(|lease| lease.to_signed()).collect(),
+        })
+    }
+
+    /// Takes what a peer knows: all records, then who vouches, then who accuses.
+    fn take_entries(&mut self, from: NodeId, mut entries: Vec<SyncEntry>) {
+        entries.truncate(usize::from(self.config.sync_entries_max.max(1)));
+        let unheard: Set<NodeId> = entries
+            .iter()
+            .map(|entry| entry.record.claims().id)
+            .filter(|id| self.is_unheard(*id))
+            .collect();
+        for entry in &entries {
+            self.on_record(Some(from), entry.record.clone());
+        }
+        for entry in entries {
+            let id = entry.record.claims().id;
+            for lease in entry.leases.into_iter().take(HOMES_MAX) {
+                self.on_lease(from, lease);
+            }
+            for accusation in entry.accusations.into_iter().take(TOLD_MAX) {
+                self.on_accusation(from, accusation);
+            }
+            if entry.state == MemberState::Dead && unheard.contains(&id) {
+                self.find_dead(from, id);
+            }
+        }
+    }
+
+    /// Whether nothing was heard of a member in this run.
+    fn is_unheard(&self, id: NodeId) -> bool {
+        !self.links.contains_key(&id)
+            && self
+                .roster
+                .get(&id)
+                .is_none_or(|member| *member.why() == Why::Remembered)
+    }
+
+    /// A newcomer need not wait for the window of someone whom it never heard: the accusations are
+    /// signed, and if they lie, the member refutes.
+    fn find_dead(&mut self, by: NodeId, id: NodeId) {
+        let suspect = self.roster.get(&id);
+        let suspect = suspect.filter(|member| member.state() == MemberState::Suspect);
+        let Some(suspicion) = suspect.and_then(|member| member.suspicion.as_ref()) else {
+            return;
+        };
+        let accusers = suspicion.accusers().collect();
+        self.set_state(id, MemberState::Dead, Why::FoundDead { by, accusers });
+    }
+
+    /// Starts to compare tables with a new link's peer. Only the higher identity asks, so that a
+    /// difference is not settled twice.
+    pub(super) fn schedule_sync(&mut self, peer: NodeId) {
+        if self.me > peer {
+            let at: Time = self.now;
+            self.deadlines.set(Timer::Sync(peer), at);
+        }
+    }
+}
+
+fn standing_of(member: &Member) -> (Incarnation, MemberState) {
+    (member.record().incarnation, member.state())
+}
+
+/// Whether `one` is worth telling to someone who knows `other`. A tab's state follows from leases:
+/// where it differs, both sides tell theirs.
+fn is_better(
+    one: (Incarnation, MemberState),
+    other: (Incarnation, MemberState),
+    is_relay: bool,
+) -> bool {
+    one.0 > other.0
+        || (one.0 == other.0
+            && (state_rank(one.1) > state_rank(other.1) || (!is_relay && one.1 != other.1)))
+}

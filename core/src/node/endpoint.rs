@@ -1,0 +1,538 @@
+//! A node behind links and bytes: one [`Session`] per link, for hosts with a single thread (the
+//! browser) and for tests down to the bytes.
+//!
+//! A host with many threads runs each session on its link's own task instead, and feeds the
+//! [`Node`] typed messages.
+//!
+//! | link is | an input moves it |
+//! |---|---|
+//! | connecting | opened: a session starts; ended: the dial failed |
+//! | in handshake | up: the node is told; closed or ended: the dial failed, or a refusal is counted |
+//! | up | frames become messages; closed or ended: the node is told |
+//!
+//! What the node sends to a peer without a link is dropped and counted: every protocol repairs it.
+
+use crate::{
+    kernel::{
+        address::Address,
+        bytes::Bytes,
+        crypto::Secret,
+        id::{DialId, LinkId, NodeId, RequestId, Ticket},
+        machine::{Input, Machine, Output},
+        ordered::Map,
+        rng::Rng,
+        store::StoreBatch,
+        text::{Key, Namespace},
+        time::Time,
+    },
+    node::{
+        Node,
+        command::Command,
+        event::{Event, Reply},
+        message::Message,
+        setup::{Setup, StartError},
+        snapshot::TimelineEntry,
+    },
+    wire::{
+        body::Body,
+        class::Class,
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::KeyHint,
+        session::{SendError, Session, SessionEvent},
+    },
+};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
+
+/// What goes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointInput {
+    /// The connection asked for by `Connect` is open.
+    Opened {
+        /// Which.
+        link: LinkId,
+    },
+    /// It could not be opened, or it ended.
+    Ended {
+        /// Which.
+        link: LinkId,
+        /// Why; `Lost` for an open one that ended without a word.
+        reason: CloseReason,
+    },
+    /// A connection brought one link message.
+    Received {
+        /// Which.
+        link: LinkId,
+        /// The message.
+        message: Bytes,
+    },
+    /// Everything that is not about links: requests, store, clock, parking. The link commands are
+    /// the endpoint's own and are ignored here.
+    Command(Command),
+}
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointOutput {
+    /// Open a connection; answer `Opened` or `Ended`.
+    Connect {
+        /// Its number.
+        link: LinkId,
+        /// Where to.
+        address: Address,
+    },
+    /// Send one link message.
+    Transmit {
+        /// Over which connection.
+        link: LinkId,
+        /// The message.
+        message: Bytes,
+    },
+    /// Send what is queued, then close the connection; no answer is expected.
+    Disconnect {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// See [`Event::Persist`].
+    Persist(StoreBatch),
+    /// See [`Event::Load`].
+    Load {
+        /// Comes back in the answer.
+        ticket: Ticket,
+        /// The records' sequences.
+        sequences: Vec<u64>,
+    },
+    /// See [`Event::Reply`].
+    Reply {
+        /// Which request.
+        request: RequestId,
+        /// The answer.
+        reply: Reply,
+    },
+    /// See [`Event::Changed`].
+    Changed {
+        /// The number of the change.
+        revision: u64,
+        /// The namespace.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+    },
+    /// See [`Event::Timeline`].
+    Timeline(TimelineEntry),
+    /// See [`Event::Admitted`].
+    Admitted,
+    /// See [`Event::Fenced`].
+    Fenced {
+        /// Why, in words.
+        why: String,
+    },
+    /// See [`Event::Departed`].
+    Departed,
+}
+
+/// The most links at once, in whatever state; further ones are refused.
+const LINKS_MAX: usize = 1_024;
+
+#[derive(Debug)]
+enum Link {
+    Connecting {
+        dial: DialId,
+        expect: Option<NodeId>,
+        hint: KeyHint,
+        key: Secret,
+    },
+    Open {
+        session: Box<Session>,
+        dial: Option<DialId>,
+        peer: Option<PeerIdentity>,
+    },
+}
+
+/// A node with its sessions.
+#[derive(Debug)]
+pub struct Endpoint {
+    node: Node,
+    links: Map<LinkId, Link>,
+    routes: Map<NodeId, LinkId>,
+    next_link: LinkId,
+    rng: Rng,
+    now: Time,
+    outputs: VecDeque<EndpointOutput>,
+    undecodable: u64,
+    unsent: u64,
+}
+
+impl Endpoint {
+    /// Starts a node; see [`Node::start`].
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
+        let rng = Rng::from_seed(setup.entropy).fork("sessions");
+        let mut endpoint = Self {
+            node: Node::start(setup, now)?,
+            links: Map::new(),
+            routes: Map::new(),
+            next_link: LinkId(1),
+            rng,
+            now,
+            outputs: VecDeque::new(),
+            undecodable: 0,
+            unsent: 0,
+        };
+        endpoint.pump();
+        Ok(endpoint)
+    }
+
+    /// The node, for read-only questions.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Frames that did not decode or were of an unknown kind, and messages that found no link or no
+    /// room, since the start.
+    #[must_use]
+    pub const fn dropped(&self) -> (u64, u64) {
+        (self.undecodable, self.unsent)
+    }
+
+    /// Takes a connection that another side opened; answers its number, or `None` when there are too
+    /// many and it has to be closed.
+    pub fn accept(&mut self, now: Time) -> Option<LinkId> {
+        self.now = self.now.max(now);
+        if self.links.len() >= LINKS_MAX {
+            return None;
+        }
+        let link = self.number_link();
+        let session = Box::new(Session::accept(
+            self.node.session_params(),
+            self.rng.bytes32(),
+            self.now,
+        ));
+        self.links.insert(
+            link,
+            Link::Open {
+                session,
+                dial: None,
+                peer: None,
+            },
+        );
+        Some(link)
+    }
+
+    /// Takes one input.
+    pub fn handle_input(&mut self, now: Time, input: EndpointInput) {
+        self.now = self.now.max(now);
+        match input {
+            EndpointInput::Opened { link } => self.on_opened(link),
+            EndpointInput::Ended { link, reason } => self.on_ended(link, reason),
+            EndpointInput::Received { link, message } => {
+                if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                    session.handle_bytes(self.now, &message);
+                    self.drain_session(link);
+                }
+            }
+            EndpointInput::Command(command) => match command {
+                Command::LinkUp { .. }
+                | Command::LinkDown { .. }
+                | Command::DialFailed { .. }
+                | Command::HandshakeRefused { .. }
+                | Command::KeyWanted { .. } => {}
+                command @ (Command::WallClock(_)
+                | Command::NetworkChanged
+                | Command::Persisted(_)
+                | Command::PersistFailed { .. }
+                | Command::Loaded { .. }
+                | Command::Write { .. }
+                | Command::Open(_)
+                | Command::Close(_)
+                | Command::Invite { .. }
+                | Command::Park
+                | Command::Unpark
+                | Command::Leave
+                | Command::Stop) => self.tell(command),
+            },
+        }
+        self.pump();
+    }
+
+    /// Runs the timers that are due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        let late: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| match link {
+                Link::Open { session, .. } => {
+                    session.poll_timeout().is_some_and(|at| at <= self.now)
+                }
+                Link::Connecting { .. } => false,
+            })
+            .map(|(link, _)| *link)
+            .collect();
+        for link in late {
+            if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                session.handle_timeout(self.now);
+            }
+            self.drain_session(link);
+        }
+        self.node.handle_timeout(self.now);
+        self.pump();
+    }
+
+    /// When [`Endpoint::handle_timeout`] wants to be called; [`Time::ZERO`] while output is queued.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if !self.outputs.is_empty() {
+            return Some(Time::ZERO);
+        }
+        let sessions = self.links.values().filter_map(|link| match link {
+            Link::Open { session, .. } => session.poll_timeout(),
+            Link::Connecting { .. } => None,
+        });
+        sessions.chain(self.node.poll_timeout()).min()
+    }
+
+    /// The next output, oldest first.
+    pub fn poll_output(&mut self) -> Option<EndpointOutput> {
+        self.outputs.pop_front()
+    }
+
+    const fn number_link(&mut self) -> LinkId {
+        let link = self.next_link;
+        self.next_link = link.next();
+        link
+    }
+
+    fn tell(&mut self, command: Command) {
+        self.node.handle_input(self.now, Input::Command(command));
+    }
+
+    fn on_opened(&mut self, link: LinkId) {
+        let Some(Link::Connecting { .. }) = self.links.get(&link) else {
+            return;
+        };
+        let Some(Link::Connecting {
+            dial,
+            expect,
+            hint,
+            key,
+        }) = self.links.remove(&link)
+        else {
+            return;
+        };
+        let params = self.node.session_params();
+        let entropy = self.rng.bytes32();
+        let session = Box::new(Session::initiate(
+            params, hint, key, expect, entropy, self.now,
+        ));
+        self.links.insert(
+            link,
+            Link::Open {
+                session,
+                dial: Some(dial),
+                peer: None,
+            },
+        );
+        self.drain_session(link);
+    }
+
+    fn on_ended(&mut self, link: LinkId, reason: CloseReason) {
+        match self.links.remove(&link) {
+            Some(Link::Connecting { dial, .. }) => self.tell(Command::DialFailed { dial, reason }),
+            Some(Link::Open { dial, peer, .. }) => self.tell_end(link, dial, peer, reason),
+            None => {}
+        }
+    }
+
+    fn tell_end(
+        &mut self,
+        link: LinkId,
+        dial: Option<DialId>,
+        peer: Option<PeerIdentity>,
+        reason: CloseReason,
+    ) {
+        match (peer, dial) {
+            (Some(_), _) => self.tell(Command::LinkDown { link, reason }),
+            (None, Some(dial)) => self.tell(Command::DialFailed { dial, reason }),
+            (None, None) => self.tell(Command::HandshakeRefused { reason }),
+        }
+    }
+
+    /// Moves what a session says to the node and to the connection.
+    fn drain_session(&mut self, link: LinkId) {
+        while let Some(Link::Open {
+            session,
+            dial,
+            peer,
+        }) = self.links.get_mut(&link)
+        {
+            let (dial, from) = (*dial, peer.map(|peer| peer.id));
+            let Some(event) = session.poll_event() else {
+                break;
+            };
+            match event {
+                SessionEvent::KeyWanted(hint) => self.tell(Command::KeyWanted { link, hint }),
+                SessionEvent::Up {
+                    peer: identity,
+                    invitation,
+                } => {
+                    *peer = Some(identity);
+                    self.tell(Command::LinkUp {
+                        link,
+                        peer: identity,
+                        dial,
+                        invitation,
+                    });
+                }
+                SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, &body),
+                SessionEvent::Closed(reason) => {
+                    self.transmit(link);
+                    let peer = match self.links.remove(&link) {
+                        Some(Link::Open { peer, .. }) => peer,
+                        Some(Link::Connecting { .. }) | None => None,
+                    };
+                    self.tell_end(link, dial, peer, reason.clone());
+                    self.outputs
+                        .push_back(EndpointOutput::Disconnect { link, reason });
+                }
+            }
+            self.pump();
+        }
+        self.transmit(link);
+    }
+
+    fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: &[u8]) {
+        match (Message::decode(kind, body), from) {
+            (Ok(Some(message)), Some(from)) => {
+                self.node
+                    .handle_input(self.now, Input::Message { from, message });
+            }
+            (Ok(_), _) => self.undecodable = self.undecodable.saturating_add(1),
+            (Err(_), _) => {
+                self.undecodable = self.undecodable.saturating_add(1);
+                if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                    session.close(self.now, CloseReason::Protocol);
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, link: LinkId) {
+        let Some(Link::Open { session, .. }) = self.links.get_mut(&link) else {
+            return;
+        };
+        while let Some(message) = session.poll_transmit() {
+            let message = message.into();
+            self.outputs
+                .push_back(EndpointOutput::Transmit { link, message });
+        }
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Send { to, message } => self.send(to, &message),
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: &Message) {
+        let link = self.routes.get(&to).copied();
+        let open = link.and_then(|link| Some((link, self.links.get_mut(&link)?)));
+        let Some((link, Link::Open { session, .. })) = open else {
+            self.unsent = self.unsent.saturating_add(1);
+            return;
+        };
+        match session.send(message.class(), message.kind(), message.encode()) {
+            Ok(()) => self.transmit(link),
+            Err(SendError::Full {
+                class: Class::Critical,
+            }) => {
+                session.close(self.now, CloseReason::Overload);
+            }
+            Err(
+                SendError::Full { .. }
+                | SendError::TooLarge
+                | SendError::NotUp
+                | SendError::ReservedKind,
+            ) => {
+                self.unsent = self.unsent.saturating_add(1);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Dial {
+                dial,
+                address,
+                expect,
+                hint,
+                key,
+            } => {
+                let link = self.number_link();
+                self.links.insert(
+                    link,
+                    Link::Connecting {
+                        dial,
+                        expect,
+                        hint,
+                        key,
+                    },
+                );
+                self.outputs
+                    .push_back(EndpointOutput::Connect { link, address });
+            }
+            Event::Key { link, key } => {
+                if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                    session.provide_key(self.now, key);
+                    self.drain_session(link);
+                }
+            }
+            Event::Route { peer, link } => drop(self.routes.insert(peer, link)),
+            Event::Unroute { peer } => drop(self.routes.remove(&peer)),
+            Event::Close { link, reason } => self.on_close(link, reason),
+            Event::Persist(batch) => self.outputs.push_back(EndpointOutput::Persist(batch)),
+            Event::Load { ticket, sequences } => {
+                self.outputs
+                    .push_back(EndpointOutput::Load { ticket, sequences });
+            }
+            Event::Reply { request, reply } => {
+                self.outputs
+                    .push_back(EndpointOutput::Reply { request, reply });
+            }
+            Event::Changed {
+                revision,
+                namespace,
+                key,
+            } => {
+                self.outputs.push_back(EndpointOutput::Changed {
+                    revision,
+                    namespace,
+                    key,
+                });
+            }
+            Event::Timeline(entry) => self.outputs.push_back(EndpointOutput::Timeline(entry)),
+            Event::Admitted => self.outputs.push_back(EndpointOutput::Admitted),
+            Event::Fenced { why } => self.outputs.push_back(EndpointOutput::Fenced { why }),
+            Event::Departed => self.outputs.push_back(EndpointOutput::Departed),
+        }
+    }
+
+    /// The node has forgotten the link already, so it is not told of its end.
+    fn on_close(&mut self, link: LinkId, reason: CloseReason) {
+        if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+            session.close(self.now, reason.clone());
+            self.transmit(link);
+            self.links.remove(&link);
+            self.outputs
+                .push_back(EndpointOutput::Disconnect { link, reason });
+        }
+    }
+}

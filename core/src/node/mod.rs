@@ -1,0 +1,36 @@
+//! The sum: one node of the mesh.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `config`, `setup`, `start` | what a host decides; how a node starts from its store |
+//! | `machine` | `Node`: the machines as named fields, the four verbs |
+//! | `pump` | draining the machines in one fixed order, bounded |
+//! | `route/` | the only place where machines meet: one file a room |
+//! | `command`, `event`, `message` | what a host tells a node, what it hears, what nodes say |
+//! | `timeline`, `status`, `views`, `metrics`, `snapshot` | what a console, an API or a person reads |
+//! | `endpoint` | the same node behind links and bytes, for hosts with one thread |
+//!
+//! Invariants: a message is taken only from a linked peer (or, before admission, from the relay that
+//! lets us in); what is sent goes to a routed peer; a fenced node emits no write.
+//!
+//! Not here: any algorithm (the rooms), any IO (the hosts).
+
+pub mod command;
+pub mod config;
+pub mod endpoint;
+pub mod event;
+mod machine;
+pub mod message;
+pub mod metrics;
+mod pump;
+mod route;
+pub mod setup;
+pub mod snapshot;
+mod start;
+mod status;
+#[cfg(test)]
+mod tests;
+pub mod timeline;
+mod views;
+
+pub use self::{machine::Node, metrics::Metric, timeline::TimelinePage, views::ChangesPage};

@@ -1,0 +1,46 @@
+//! Draining the machines in one fixed order, bounded, until nothing moves.
+
+use crate::{
+    kernel::machine::Machine,
+    node::{
+        event::Event,
+        machine::{Node, Phase},
+    },
+};
+
+/// The most machine outputs routed for one input. What is left over stays in the machines, whose
+/// `poll_timeout` then answers "at once". Far above what any input causes.
+const STEPS_MAX: u32 = 100_000;
+
+impl Node {
+    /// One output at a time, always of the first machine in this order that has one: links first, so
+    /// that a route exists before anything is sent over it; the journal last, so that everything one
+    /// input makes durable shares a batch.
+    pub(super) fn pump(&mut self) {
+        for _ in 0..STEPS_MAX {
+            if let Some(output) = self.links.poll_output() {
+                self.route_links(output);
+            } else if let Some(output) = self.admission.poll_output() {
+                self.route_admission(output);
+            } else if let Some(output) = self.swim.poll_output() {
+                self.route_swim(output);
+            } else if let Some(output) = self.replica.poll_output() {
+                self.route_replica(output);
+            } else if let Some(output) = self.journal.poll_output() {
+                self.route_journal(output);
+            } else {
+                break;
+            }
+        }
+        self.depart_when_durable();
+    }
+
+    fn depart_when_durable(&mut self) {
+        if self.phase == (Phase::Leaving { flushed: true })
+            && (self.journal.is_idle() || self.journal.is_broken())
+        {
+            self.phase = Phase::Departed;
+            self.outbox.event(Event::Departed);
+        }
+    }
+}

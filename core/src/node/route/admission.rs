@@ -1,0 +1,139 @@
+//! Where the outputs of [`Admission`](crate::membership::admission::Admission) go.
+//!
+//! | output | goes to |
+//! |---|---|
+//! | send | the host |
+//! | key | the host: an inbound handshake goes on or ends |
+//! | issued, refused | the host: the reply to an invite request |
+//! | admit | links: the newcomer's link is up from now on |
+//! | reject | the host: close; the timeline |
+//! | put, delete | the journal |
+//! | joined | links and membership: the real life begins |
+//! | offence | the timeline |
+
+use crate::{
+    kernel::{
+        id::{LinkId, NodeId},
+        machine::Output,
+    },
+    membership::admission,
+    node::{
+        event::{Event, Refusal, Reply},
+        machine::{Node, Phase},
+        message::Message,
+        snapshot::Severity,
+    },
+    overlay::links,
+    recovery::{journal, record::Origin},
+    replication::replica,
+    wire::identity::PeerIdentity,
+};
+use alloc::format;
+
+impl Node {
+    pub(in crate::node) fn route_admission(
+        &mut self,
+        output: Output<admission::Message, admission::Event>,
+    ) {
+        let event = match output {
+            Output::Send { to, message } => {
+                self.send_to_newcomer(to, message);
+                return;
+            }
+            Output::Event(event) => event,
+        };
+        match event {
+            admission::Event::Key { link, key } => {
+                if let Err(reason) = &key {
+                    self.on_refused(reason, "an incoming link");
+                }
+                self.outbox.event(Event::Key { link, key });
+            }
+            admission::Event::Issued {
+                request,
+                invitation,
+                key,
+            } => {
+                let reply = Reply::Invited { invitation, key };
+                self.outbox.event(Event::Reply { request, reply });
+            }
+            admission::Event::InviteRefused { request, refusal } => {
+                let reply = Reply::Refused(Refusal::Invite(refusal));
+                self.outbox.event(Event::Reply { request, reply });
+            }
+            admission::Event::Admit { link, peer } => self.on_admit(link, peer),
+            admission::Event::Reject { link, reason } => {
+                self.arriving.remove(&link);
+                self.on_refused(&reason, "a newcomer");
+                self.close(link, reason);
+            }
+            admission::Event::Put { token, key, value } => {
+                let origin = Origin::Admission;
+                self.tell_journal(journal::Command::Put {
+                    origin,
+                    token,
+                    key,
+                    value,
+                });
+            }
+            admission::Event::Delete { token, key } => {
+                let origin = Origin::Admission;
+                self.tell_journal(journal::Command::Delete { origin, token, key });
+            }
+            admission::Event::Joined { spore, .. } => self.on_joined(&spore),
+            admission::Event::Offence { peer, offence } => {
+                self.on_offence(peer, offence.code());
+            }
+        }
+    }
+
+    /// A welcome goes out before the newcomer's link is up for anything else.
+    fn send_to_newcomer(&mut self, to: NodeId, message: admission::Message) {
+        let arriving = self
+            .arriving
+            .iter()
+            .find(|(_, arriving)| arriving.peer.id == to);
+        if let Some((link, _)) = arriving.filter(|_| !self.links.is_linked(to)) {
+            let link = *link;
+            self.outbox.event(Event::Route { peer: to, link });
+        }
+        self.outbox.send(to, Message::Admission(message));
+    }
+
+    /// The newcomer is a member: from now on its link is like any other.
+    fn on_admit(&mut self, link: LinkId, peer: PeerIdentity) {
+        if self.arriving.remove(&link).is_some() {
+            let text = format!("Let the {} {} in.", peer.role, peer.id.short());
+            self.note(Severity::Info, "admitted", Some(peer.id), text);
+            self.tell_links(links::Command::Up {
+                link,
+                peer,
+                dial: None,
+            });
+        }
+    }
+
+    /// We are a member: what waited for it begins.
+    fn on_joined(&mut self, spore: &crate::membership::spore::Spore) {
+        if self.phase == Phase::Joining {
+            self.phase = Phase::Running;
+            self.tell_replica(replica::Command::Unfreeze);
+        }
+        for pointer in spore.pointers() {
+            for address in &pointer.addresses {
+                self.tell_links(links::Command::Entry(address.clone()));
+            }
+        }
+        let text = "Let into the network.";
+        self.note(Severity::Info, "joined", Some(self.id()), text.into());
+        self.outbox.event(Event::Admitted);
+        let arrived = core::mem::take(&mut self.arriving);
+        for (link, arriving) in arrived {
+            self.tell_links(links::Command::Up {
+                link,
+                peer: arriving.peer,
+                dial: arriving.dial,
+            });
+        }
+    }
+}

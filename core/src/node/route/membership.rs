@@ -1,0 +1,118 @@
+//! Where the outputs of [`Swim`](crate::membership::swim::Swim) go.
+//!
+//! | output | goes to |
+//! |---|---|
+//! | send | the host |
+//! | changed | the timeline |
+//! | neighbours, try | links: whom to be linked to |
+//! | reserve incarnation, roster changed | the journal |
+//! | stalled, offence, conflict | the timeline; our own conflict: the node is fenced |
+//! | departed | links: stop |
+
+use crate::{
+    kernel::{crypto::encode, id::NodeId, machine::Output},
+    membership::{member::MemberState, swim, why::Why},
+    node::{machine::Node, message::Message, snapshot::Severity, start, timeline::in_words},
+    overlay::links,
+    recovery::{journal, record::Origin},
+};
+use alloc::format;
+
+impl Node {
+    pub(in crate::node) fn route_swim(&mut self, output: Output<swim::Message, swim::Event>) {
+        let event = match output {
+            Output::Send { to, message } => {
+                self.outbox.send(to, Message::Swim(message));
+                return;
+            }
+            Output::Event(event) => event,
+        };
+        match event {
+            swim::Event::Changed {
+                member,
+                from,
+                to,
+                why,
+            } => {
+                self.on_member_changed(member, from, to, &why);
+            }
+            swim::Event::Neighbours(neighbours) => {
+                self.tell_links(links::Command::Targets(neighbours));
+            }
+            swim::Event::Try { member, addresses } => {
+                self.tell_links(links::Command::Try {
+                    peer: member,
+                    addresses,
+                });
+            }
+            swim::Event::ReserveIncarnation(bound) => {
+                self.tell_journal(journal::Command::Put {
+                    origin: Origin::Swim,
+                    token: bound.0,
+                    key: start::KEY_INCARNATION.into(),
+                    value: encode(&bound).into(),
+                });
+            }
+            swim::Event::RosterChanged => {
+                let records = self.swim.records_to_persist();
+                self.put(start::KEY_MEMBERS, &records);
+                if self.is_admitted() {
+                    // Only now does the store know whom to dial without the link.
+                    self.tell_journal(journal::Command::Delete {
+                        origin: Origin::Node,
+                        token: 0,
+                        key: start::KEY_JOIN.into(),
+                    });
+                }
+                self.tell_spore();
+            }
+            swim::Event::Stalled { by } => {
+                self.counters.stalls = self.counters.stalls.saturating_add(1);
+                let text = format!(
+                    "This node did not run for {}; nobody is blamed.",
+                    in_words(by)
+                );
+                self.note(Severity::Warn, "stalled", None, text);
+            }
+            swim::Event::Offence { peer, offence } => {
+                self.on_offence(peer, &format!("{offence:?}"));
+            }
+            swim::Event::Conflict { member } => self.on_member_conflict(member),
+            swim::Event::Departed => self.finish_leaving(),
+        }
+    }
+
+    fn on_member_changed(
+        &mut self,
+        member: NodeId,
+        from: Option<MemberState>,
+        to: MemberState,
+        why: &Why,
+    ) {
+        let (severity, code, verb) = match to {
+            MemberState::Alive if from.is_none() => (Severity::Info, "member_joined", "is there"),
+            MemberState::Alive => (Severity::Info, "member_alive", "is alive"),
+            MemberState::Suspect => (Severity::Warn, "member_suspect", "is suspect"),
+            MemberState::Dead => (Severity::Error, "member_dead", "is dead"),
+            MemberState::Left => (Severity::Info, "member_left", "has left"),
+            MemberState::Parked => (Severity::Info, "member_parked", "is parked"),
+        };
+        let text = format!("{} {verb}: {why}.", self.call(member));
+        self.note(severity, code, Some(member), text);
+    }
+
+    fn on_member_conflict(&mut self, member: NodeId) {
+        if member == self.id() {
+            self.fence("Fenced: another process runs with this identity; a data directory must not be copied.".into());
+            return;
+        }
+        let text = format!("Two processes show the identity of {}.", self.call(member));
+        self.note(Severity::Warn, "identity_conflict", Some(member), text);
+    }
+
+    pub(in crate::node) fn on_offence(&mut self, peer: NodeId, what: &str) {
+        self.counters.offences = self.counters.offences.saturating_add(1);
+        let text = format!("{} broke the rules: {what}.", self.call(peer));
+        self.note(Severity::Warn, "offence", Some(peer), text);
+    }
+}

@@ -1,0 +1,203 @@
+//! What a console, an API or a person reads: plain views, made on request.
+//!
+//! They serialise to the JSON that `docs/api.md` documents. Unknown is `None`, never a guess.
+
+use crate::{
+    kernel::{
+        address::Address,
+        bytes::Bytes,
+        id::{NodeId, Role},
+        text::{Key, Name, Zone},
+        time::{Time, WallTime},
+    },
+    membership::member::MemberState,
+};
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// How the node is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything that should be there is there.
+    Healthy,
+    /// It works, but something wants attention.
+    Degraded,
+    /// It has peers and reaches none of them.
+    Isolated,
+    /// Its identity runs elsewhere; it takes no writes.
+    Fenced,
+    /// It has not been let in yet.
+    Joining,
+    /// It is leaving.
+    Leaving,
+}
+
+/// How many members are in which state, this node included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCounts {
+    /// Alive.
+    pub alive: u32,
+    /// Suspect.
+    pub suspect: u32,
+    /// Dead.
+    pub dead: u32,
+    /// Left.
+    pub left: u32,
+    /// Parked.
+    pub parked: u32,
+}
+
+/// How much data there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KvCounts {
+    /// Keys with a value.
+    pub keys: u64,
+    /// Batches in the log.
+    pub batches: u64,
+}
+
+/// The node in one view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The node, 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// The network, 64 hexadecimal digits.
+    pub network: String,
+    /// The program's version.
+    pub version: String,
+    /// Relay or tab.
+    pub role: Role,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// How it is.
+    pub verdict: Verdict,
+    /// Why, in plain words, most important first.
+    pub reasons: Vec<String>,
+    /// `normal`, `read-only`, `fenced`, `joining` or `leaving`.
+    pub mode: String,
+    /// Members by state.
+    pub members: MemberCounts,
+    /// Data.
+    pub kv: KvCounts,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+}
+
+/// One member as this node sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The member, 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// Relay or tab.
+    pub role: Role,
+    /// What it is believed to be.
+    pub state: MemberState,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Its zone, if it declared one.
+    pub zone: Option<Zone>,
+    /// Where it accepts links.
+    pub addresses: Vec<Address>,
+    /// Smoothed round-trip time of the direct link.
+    pub rtt_ms: Option<f64>,
+    /// How long ago it was heard on the direct link.
+    pub last_heard_ms: Option<u64>,
+    /// Why it is in that state, in plain words.
+    pub reason: Option<String>,
+    /// How long it has been in that state.
+    pub since_ms: u64,
+    /// A tab's home relays.
+    pub homes: Vec<String>,
+    /// Whether this is the node that answers.
+    pub this_node: bool,
+    /// Whether there is a direct link to it.
+    pub linked: bool,
+}
+
+/// One edge of the mesh as far as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edge {
+    /// One end, 64 hexadecimal digits.
+    pub a: String,
+    /// The other end.
+    pub b: String,
+    /// Whether this node holds the link itself; otherwise it is inferred from the rings or a lease.
+    pub own: bool,
+}
+
+/// What the node does about a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Where to.
+    pub address: Address,
+    /// Who answers there, if known, 64 hexadecimal digits.
+    pub peer: Option<String>,
+    /// In plain words: `linked`, `dialling`, `waiting 4 s after: nothing listens at the address`.
+    pub doing: String,
+    /// Time until the next attempt, if one is waiting.
+    pub retry_in_ms: Option<u64>,
+    /// Attempts that failed in a row.
+    pub failures: u32,
+}
+
+/// How serious a timeline entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth reading.
+    Info,
+    /// Odd.
+    Warn,
+    /// Broken.
+    Error,
+}
+
+/// Something that happened, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// Consecutive within a run, from 1.
+    pub id: u64,
+    /// When, since the node's start.
+    pub at: Time,
+    /// When, by the wall clock.
+    pub wall: WallTime,
+    /// How serious.
+    pub severity: Severity,
+    /// A stable word, such as `member_dead` or `link_refused`.
+    pub code: String,
+    /// Whom it is about.
+    pub subject: Option<NodeId>,
+    /// What happened and why, in plain words.
+    pub text: String,
+}
+
+/// A value with what a person may want to know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The value; `None` if it was deleted.
+    pub value: Option<Bytes>,
+    /// Who wrote it.
+    pub author: NodeId,
+    /// When, by its writer's hybrid logical clock.
+    pub written_at: WallTime,
+    /// Concurrent writes that lost, newest first, kept for people.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A concurrent write that lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What it said; `None` if it was a deletion.
+    pub value: Option<Bytes>,
+    /// Who wrote it.
+    pub author: NodeId,
+    /// When.
+    pub written_at: WallTime,
+}

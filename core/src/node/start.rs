@@ -1,0 +1,434 @@
+//! How a node starts from its store, a join link, or nothing.
+//!
+//! | stored | join link | then |
+//! |---|---|---|
+//! | a network and its key | none, or of the same network | the node goes on |
+//! | a network and its key | of another network | refused |
+//! | a network without its key (never let in) | none | it asks again with the stored invite |
+//! | nothing, or a network without its key | given | it begins to join |
+//! | nothing | none | a relay founds a network; a tab is refused |
+
+use crate::{
+    kernel::{
+        address::Transport,
+        bytes::Bytes,
+        crypto::{Keypair, Secret, Signed, decode_exactly, encode},
+        id::{Incarnation, InstanceId, NetworkId, Role},
+        machine::{Input, Machine},
+        ordered::Map,
+        outbox::Outbox,
+        rng::Rng,
+        store::Stored,
+        time::Time,
+    },
+    membership::{
+        admission::{self, Admission},
+        genesis,
+        join_link::JoinLink,
+        member::MemberRecord,
+        swim::{self, Swim},
+    },
+    node::{
+        config::Config,
+        machine::{Counters, Node, Phase},
+        setup::{Setup, StartError},
+        snapshot::Severity,
+        timeline::Timeline,
+    },
+    overlay::{
+        dialer::DialerConfig,
+        links::{self, Links},
+    },
+    recovery::{
+        journal::{self, Journal},
+        record::Origin,
+        replay::Replay,
+    },
+    replication::{self, replica::Replica},
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// The identity's secret seed.
+const KEY_IDENTITY: &str = "node/identity";
+/// The network it belongs to or tries to join.
+const KEY_NETWORK: &str = "node/network";
+/// The link under which it tries to join, until it is let in and its members are stored.
+pub(super) const KEY_JOIN: &str = "node/join";
+/// The highest incarnation that may have been used.
+pub(super) const KEY_INCARNATION: &str = "node/incarnation";
+/// The members' records.
+pub(super) const KEY_MEMBERS: &str = "node/members";
+
+/// The epoch of a new network's isolation key.
+const FIRST_EPOCH: u32 = 0;
+
+/// The most sends that wait in the node's own outbox; the machines bound their own before.
+const SENDS_MAX: usize = 65_536;
+
+/// What the store said, decoded.
+struct Restored {
+    keypair: Keypair,
+    is_new: bool,
+    network: Option<NetworkId>,
+    join: Option<JoinLink>,
+    incarnation: Incarnation,
+    known: Vec<Signed<MemberRecord>>,
+    replay: Replay,
+}
+
+/// How the node belongs.
+struct Belonging {
+    network: NetworkId,
+    isolation: Option<(u32, Secret)>,
+    document: Option<Bytes>,
+    join: Option<JoinLink>,
+    /// What has to be stored of it.
+    puts: Vec<(String, Bytes)>,
+    founded: bool,
+}
+
+pub(super) fn start(setup: Setup, now: Time) -> Result<Node, StartError> {
+    setup.config.validate().map_err(StartError::Config)?;
+    let entropy = Rng::from_seed(setup.entropy);
+    let restored = restore(&setup.stored, &entropy)?;
+    let belonging = belong(&setup, &restored, &entropy)?;
+    let rng = entropy.fork("machines");
+    let instance = InstanceId(entropy.fork("instance").next_u64());
+    let report = restored.replay.report.clone();
+    let mut node = build(&setup, &restored, &belonging, &rng, instance, now);
+    let unusable = restore_replica(&mut node, &restored);
+    node.tell_spore();
+    node.store_beginnings(&restored, &belonging);
+    node.tell_beginnings(&setup, &restored);
+    node.note_start(&report, &belonging);
+    if unusable > 0 {
+        let text = format!("{unusable} journal records are of no use to this version.");
+        node.note(Severity::Error, "journal_unusable", None, text);
+    }
+    node.pump();
+    Ok(node)
+}
+
+fn damaged(what: &str) -> StartError {
+    StartError::Damaged(format!(
+        "the entry {what} can't be read; restore the data directory from a backup, \
+         or start with a new one and join again"
+    ))
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    stored: &Stored,
+    key: &str,
+) -> Result<Option<T>, StartError> {
+    let Some(bytes) = stored.entry(key) else {
+        return Ok(None);
+    };
+    decode_exactly(bytes).map(Some).map_err(|_| damaged(key))
+}
+
+fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
+    let seed: Option<Secret> = read(stored, KEY_IDENTITY)?;
+    let is_new = seed.is_none();
+    let has_data = !stored.entries.is_empty() || !stored.journal.is_empty();
+    if is_new && has_data {
+        return Err(damaged(KEY_IDENTITY));
+    }
+    let seed = seed.unwrap_or_else(|| Secret::from_bytes(entropy.fork("identity").bytes32()));
+    let bound: Option<Incarnation> = read(stored, KEY_INCARNATION)?;
+    let replay =
+        Journal::replay(&stored.journal).map_err(|error| StartError::Damaged(error.to_string()))?;
+    Ok(Restored {
+        keypair: Keypair::from_seed(seed.expose()),
+        is_new,
+        network: read(stored, KEY_NETWORK)?,
+        join: read(stored, KEY_JOIN)?,
+        incarnation: bound.map_or(Incarnation(1), Incarnation::next),
+        known: read(stored, KEY_MEMBERS)?.unwrap_or_default(),
+        replay,
+    })
+}
+
+fn belong(setup: &Setup, restored: &Restored, entropy: &Rng) -> Result<Belonging, StartError> {
+    let isolation = stored_isolation_key(&setup.stored)?;
+    let asked = setup.join.as_ref().map(|link| link.spore.network());
+    if let (Some(network), Some(isolation)) = (restored.network, isolation) {
+        if asked.is_some_and(|asked| asked != network) {
+            return Err(StartError::OtherNetwork);
+        }
+        return Ok(Belonging {
+            network,
+            isolation: Some(isolation),
+            document: setup.stored.entry(admission::GENESIS_KEY).cloned(),
+            join: None,
+            puts: Vec::new(),
+            founded: false,
+        });
+    }
+    if let Some(join) = setup.join.clone().or_else(|| restored.join.clone()) {
+        let network = join.spore.network();
+        let puts = alloc::vec![
+            (KEY_NETWORK.to_string(), encode(&network).into()),
+            (KEY_JOIN.to_string(), encode(&join).into()),
+        ];
+        return Ok(Belonging {
+            network,
+            isolation: None,
+            document: None,
+            join: Some(join),
+            puts,
+            founded: false,
+        });
+    }
+    match setup.config.role {
+        Role::Tab => Err(StartError::NoNetwork),
+        Role::Relay => Ok(found(setup, restored, entropy)),
+    }
+}
+
+fn found(setup: &Setup, restored: &Restored, entropy: &Rng) -> Belonging {
+    let mut secrets = entropy.fork("genesis");
+    let name = setup.config.network_name.clone();
+    let founded = genesis::found(name, &restored.keypair, setup.wall, &mut secrets);
+    let isolation = (FIRST_EPOCH, founded.isolation_key);
+    let puts = alloc::vec![
+        (KEY_NETWORK.to_string(), encode(&founded.network).into()),
+        (admission::GENESIS_KEY.to_string(), founded.document.clone()),
+        (
+            admission::isolation_key_name(isolation.0),
+            encode(&isolation.1).into()
+        ),
+    ];
+    Belonging {
+        network: founded.network,
+        isolation: Some(isolation),
+        document: Some(founded.document),
+        join: None,
+        puts,
+        founded: true,
+    }
+}
+
+/// The stored isolation key of the newest epoch.
+fn stored_isolation_key(stored: &Stored) -> Result<Option<(u32, Secret)>, StartError> {
+    let mut newest: Option<(u32, Secret)> = None;
+    for (key, value) in &stored.entries {
+        let Some(epoch) = key.strip_prefix(admission::ISOLATION_PREFIX) else {
+            continue;
+        };
+        let epoch: u32 = epoch.parse().map_err(|_| damaged(key))?;
+        let secret = decode_exactly(value).map_err(|_| damaged(key))?;
+        if newest.as_ref().is_none_or(|(known, _)| epoch > *known) {
+            newest = Some((epoch, secret));
+        }
+    }
+    Ok(newest)
+}
+
+fn build(
+    setup: &Setup,
+    restored: &Restored,
+    belonging: &Belonging,
+    rng: &Rng,
+    instance: InstanceId,
+    now: Time,
+) -> Node {
+    let Setup { config, wall, .. } = setup;
+    let (network, keypair, role) = (belonging.network, &restored.keypair, config.role);
+    let swim = Swim::new(
+        swim::Config::default(),
+        identity(config, keypair, network, instance),
+        restored.incarnation,
+        restored.known.clone(),
+        rng.fork("swim"),
+        now,
+    );
+    let replica = Replica::new(
+        replication::config::Config::of(role),
+        keypair.clone(),
+        network,
+        role,
+        rng.fork("replica"),
+        now,
+    );
+    let joining = belonging.isolation.is_none();
+    Node {
+        config: config.clone(),
+        keypair: keypair.clone(),
+        network,
+        instance,
+        journal: Journal::new(journal::Config::default(), restored.replay.tail),
+        links: Links::new(
+            links_config(config),
+            keypair.id(),
+            instance,
+            role,
+            rng.fork("links"),
+        ),
+        admission: admission(setup, restored, belonging, rng),
+        swim,
+        replica,
+        phase: if joining {
+            Phase::Joining
+        } else {
+            Phase::Running
+        },
+        arriving: Map::new(),
+        timeline: Timeline::new(),
+        wall: *wall,
+        wall_at: now,
+        now,
+        started_at: now,
+        counters: Counters::default(),
+        outbox: Outbox::new(SENDS_MAX),
+    }
+}
+
+fn admission(setup: &Setup, restored: &Restored, belonging: &Belonging, rng: &Rng) -> Admission {
+    let (id, role, network) = (restored.keypair.id(), setup.config.role, belonging.network);
+    Admission::new(
+        admission::Config::default(),
+        admission::Own { id, role, network },
+        admission::Papers {
+            isolation: belonging.isolation.clone(),
+            invitation: belonging
+                .join
+                .as_ref()
+                .map(|j| (j.invitation.clone(), j.key.clone())),
+            genesis: belonging.document.clone(),
+            invites: setup.stored.under(admission::INVITE_PREFIX),
+        },
+        rng.fork("admission"),
+        setup.wall,
+    )
+}
+
+fn identity(
+    config: &Config,
+    keypair: &Keypair,
+    network: NetworkId,
+    instance: InstanceId,
+) -> swim::Identity {
+    swim::Identity {
+        keypair: keypair.clone(),
+        network,
+        instance,
+        role: config.role,
+        name: config.name.clone(),
+        zone: config.zone.clone(),
+        location: config.location,
+        addresses: config.addresses.clone(),
+    }
+}
+
+fn links_config(config: &Config) -> links::Config {
+    let transports = match config.role {
+        Role::Relay => alloc::vec![Transport::Tcp, Transport::Ws],
+        Role::Tab => alloc::vec![Transport::Ws, Transport::Wss],
+    };
+    links::Config {
+        dialer: DialerConfig {
+            transports,
+            ..DialerConfig::default()
+        },
+        ..links::Config::default()
+    }
+}
+
+/// Gives the replica its records back; answers how many were intact but of no use to it. They stay in
+/// the journal.
+fn restore_replica(node: &mut Node, restored: &Restored) -> u64 {
+    let mut unusable = 0_u64;
+    for record in &restored.replay.records {
+        match record.origin {
+            Origin::Replica => {
+                let taken = node.replica.restore(record.sequence, &record.body);
+                unusable = unusable.saturating_add(u64::from(taken.is_err()));
+            }
+            Origin::Node | Origin::Swim | Origin::Admission | Origin::Links => {}
+        }
+    }
+    node.replica.finish_restore();
+    unusable
+}
+
+impl Node {
+    fn store_beginnings(&mut self, restored: &Restored, belonging: &Belonging) {
+        if restored.is_new {
+            self.put(KEY_IDENTITY, &restored.keypair.expose_seed());
+        }
+        for (key, value) in belonging.puts.clone() {
+            self.put_bytes(&key, value);
+        }
+    }
+
+    pub(super) fn put_bytes(&mut self, key: &str, value: Bytes) {
+        let origin = Origin::Node;
+        let put = journal::Command::Put {
+            origin,
+            token: 0,
+            key: key.into(),
+            value,
+        };
+        self.journal.handle_input(self.now, Input::Command(put));
+    }
+
+    fn tell_beginnings(&mut self, setup: &Setup, restored: &Restored) {
+        use crate::{node::command::Command, replication::replica};
+        if self.phase == Phase::Joining {
+            let why = "it has not been let into the network yet".to_string();
+            self.tell_replica(replica::Command::Freeze { why });
+        }
+        self.handle_input(self.now, Input::Command(Command::WallClock(setup.wall)));
+        let mut entries = setup.config.entries.clone();
+        // A link that is still stored names the only relays that a node knows which ended right after
+        // it was let in.
+        if let Some(link) = setup.join.as_ref().or(restored.join.as_ref()) {
+            entries.extend(link.spore.entries().cloned());
+            entries.extend(
+                link.spore
+                    .pointers()
+                    .flat_map(|pointer| pointer.addresses.clone()),
+            );
+        }
+        for entry in entries {
+            self.tell_links(links::Command::Entry(entry));
+        }
+    }
+
+    fn note_start(&mut self, report: &crate::recovery::replay::Report, belonging: &Belonging) {
+        let incarnation = self.swim.incarnation();
+        let text = if belonging.founded {
+            format!(
+                "Founded the network {} and started.",
+                self.config.network_name
+            )
+        } else if self.phase == Phase::Joining {
+            "Started; asking to be let into the network.".into()
+        } else {
+            format!(
+                "Started at incarnation {incarnation} with {} records.",
+                report.records
+            )
+        };
+        self.note(Severity::Info, "started", Some(self.id()), text);
+        if let Some(from) = report.torn_tail {
+            let text = format!(
+                "The journal's last write was cut off at record {from}; \
+                 what was not acknowledged is gone, nothing else."
+            );
+            self.note(Severity::Warn, "journal_torn", None, text);
+        }
+        if !report.damaged.is_empty() {
+            let text = format!(
+                "{} journal records are damaged and set aside; \
+                 what they held comes back from the other relays.",
+                report.damaged.len()
+            );
+            self.note(Severity::Error, "journal_damaged", None, text);
+        }
+    }
+}

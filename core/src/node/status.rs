@@ -1,0 +1,205 @@
+//! How the node is: one word, and the facts behind it in the order of their weight.
+
+use crate::{
+    kernel::{
+        id::{NodeId, Role},
+        ordered::sort_by,
+        time::{Duration, Time},
+    },
+    membership::member::MemberState,
+    node::{
+        machine::{Node, Phase},
+        snapshot::{KvCounts, MemberCounts, Status, Verdict},
+        timeline::in_words,
+    },
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// A dead relay stops counting against the verdict after this long: it is gone, and known to be.
+const DEAD_MATTERS_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// The most reasons given.
+const REASONS_MAX: usize = 8;
+
+impl Node {
+    /// The node in one view.
+    #[must_use]
+    pub fn status(&self, now: Time) -> Status {
+        let now = now.max(self.now);
+        let (verdict, mut reasons) = self.judge(now);
+        reasons.truncate(REASONS_MAX);
+        let (keys, batches) = self.replica.counts();
+        Status {
+            id: self.id().to_string(),
+            name: self.config.name.clone(),
+            network: self.network.to_string(),
+            version: self.config.version.clone(),
+            role: self.config.role,
+            incarnation: self.swim.incarnation().0,
+            verdict,
+            reasons,
+            mode: self.mode().to_string(),
+            members: self.member_counts(),
+            kv: KvCounts { keys, batches },
+            uptime_s: now.since(self.started_at).as_secs(),
+        }
+    }
+
+    /// Members by state, this node included.
+    #[must_use]
+    pub fn member_counts(&self) -> MemberCounts {
+        let mut counts = MemberCounts::default();
+        for member in self.swim.members() {
+            let count = match member.state {
+                MemberState::Alive => &mut counts.alive,
+                MemberState::Suspect => &mut counts.suspect,
+                MemberState::Dead => &mut counts.dead,
+                MemberState::Left => &mut counts.left,
+                MemberState::Parked => &mut counts.parked,
+            };
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+
+    const fn mode(&self) -> &'static str {
+        match &self.phase {
+            Phase::Joining => "joining",
+            Phase::Fenced { .. } => "fenced",
+            Phase::Leaving { .. } | Phase::Departed => "leaving",
+            Phase::Running if self.journal.is_broken() => "read-only",
+            Phase::Running => "normal",
+        }
+    }
+
+    fn judge(&self, now: Time) -> (Verdict, Vec<String>) {
+        match &self.phase {
+            Phase::Joining => (Verdict::Joining, alloc::vec![self.why_joining()]),
+            Phase::Fenced { why } => (Verdict::Fenced, alloc::vec![why.clone()]),
+            Phase::Leaving { .. } | Phase::Departed => (
+                Verdict::Leaving,
+                alloc::vec!["This node is leaving the mesh.".into()],
+            ),
+            Phase::Running => self.judge_running(now),
+        }
+    }
+
+    fn judge_running(&self, now: Time) -> (Verdict, Vec<String>) {
+        let mut reasons = self.store_troubles();
+        let (others, linked) = self.relays();
+        if others > 0 && linked == 0 {
+            reasons.push(self.why_isolated());
+            return (Verdict::Isolated, reasons);
+        }
+        reasons.extend(self.member_troubles(now));
+        if !reasons.is_empty() {
+            return (Verdict::Degraded, reasons);
+        }
+        let alive = self.member_counts().alive;
+        let all_well = match (others, alive) {
+            (0, 0 | 1) => "This is the only node so far; invite others with a join link.".into(),
+            (0, _) => format!("{alive} nodes are alive; this is the only relay."),
+            (_, _) => format!("All {alive} nodes are alive and answer."),
+        };
+        (Verdict::Healthy, alloc::vec![all_well])
+    }
+
+    /// Other relays that have not left, and how many of them are linked.
+    fn relays(&self) -> (u32, u32) {
+        let mut counts = (0_u32, 0_u32);
+        for member in self.swim.members() {
+            let id = member.record.id;
+            let counted = member.record.role == Role::Relay
+                && id != self.id()
+                && member.state != MemberState::Left;
+            if counted {
+                counts.0 = counts.0.saturating_add(1);
+                counts.1 = counts.1.saturating_add(u32::from(self.links.is_linked(id)));
+            }
+        }
+        counts
+    }
+
+    fn why_joining(&self) -> String {
+        let refused = self
+            .links
+            .dialer()
+            .destinations()
+            .find_map(|(_, attempts)| {
+                let reason = attempts.last_failure()?;
+                Some(format!("Not let in yet: {reason}. It is tried again."))
+            });
+        refused.unwrap_or_else(|| "Asking to be let into the network.".into())
+    }
+
+    fn why_isolated(&self) -> String {
+        let keeps = if self.is_tab() {
+            "in this browser"
+        } else {
+            "on this node"
+        };
+        format!(
+            "No relay answers; what you write is kept {keeps} and goes out when one does. \
+             Connecting is tried all the time."
+        )
+    }
+
+    fn store_troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.journal.is_broken() {
+            troubles.push(
+                "The store failed: nothing can be written. Check the disk and restart.".to_string(),
+            );
+        } else if self.journal.full_since().is_some() {
+            troubles.push("The store is full: writes are refused. Free some space.".to_string());
+        }
+        troubles
+    }
+
+    fn member_troubles(&self, now: Time) -> Vec<String> {
+        let mut troubles: Vec<(MemberState, Duration, String)> = self
+            .swim
+            .members()
+            .filter_map(|member| {
+                let age = now.since(member.since);
+                let matters = match member.state {
+                    MemberState::Suspect => true,
+                    MemberState::Dead => age < DEAD_MATTERS_FOR,
+                    MemberState::Alive | MemberState::Left | MemberState::Parked => false,
+                };
+                matters.then(|| {
+                    let text = self.trouble(member.record.id, member.state, age, member.why);
+                    (member.state, age, text)
+                })
+            })
+            .collect();
+        sort_by(&mut troubles, |a, b| {
+            let worse_or_newer = b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+            worse_or_newer.then_with(|| a.2.cmp(&b.2))
+        });
+        troubles.into_iter().map(|(_, _, text)| text).collect()
+    }
+
+    fn trouble(
+        &self,
+        id: NodeId,
+        state: MemberState,
+        age: Duration,
+        why: &impl core::fmt::Display,
+    ) -> String {
+        let word = if state == MemberState::Dead {
+            "dead"
+        } else {
+            "suspect"
+        };
+        format!(
+            "{} has been {word} for {}: {why}.",
+            self.call(id),
+            in_words(age)
+        )
+    }
+}

@@ -1,0 +1,403 @@
+//! Whole nodes against each other, down to the bytes, under virtual time.
+
+use crate::{
+    kernel::{
+        id::Role,
+        time::{Duration, Time},
+    },
+    membership::member::MemberState,
+    node::{
+        command::Command,
+        event::Reply,
+        setup::StartError,
+        snapshot::{TimelineEntry, Verdict},
+    },
+    replication::write::AckLevel,
+    sim::mesh::{HostId, Mesh},
+};
+use alloc::{format, string::String, vec::Vec};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A mesh of relays that know each other.
+fn relays(seed: u64, count: usize) -> (Mesh, Vec<HostId>) {
+    let mut mesh = Mesh::new(seed);
+    let first = mesh.launch(Role::Relay, None).unwrap();
+    mesh.run_for(seconds(1));
+    let link = mesh.invite(first, None);
+    let mut hosts = alloc::vec![first];
+    for _ in 1..count {
+        hosts.push(mesh.launch(Role::Relay, link.clone()).unwrap());
+    }
+    assert!(
+        mesh.run_until(seconds(5), |mesh| all_alive(mesh, &hosts)),
+        "{}",
+        report(&mesh, &hosts)
+    );
+    (mesh, hosts)
+}
+
+fn all_alive(mesh: &Mesh, hosts: &[HostId]) -> bool {
+    let alive = u32::try_from(hosts.len()).unwrap();
+    hosts.iter().all(|host| {
+        mesh.node(*host)
+            .is_some_and(|n| n.member_counts().alive == alive)
+    })
+}
+
+fn report(mesh: &Mesh, hosts: &[HostId]) -> String {
+    let lines = hosts.iter().map(|host| match mesh.node(*host) {
+        Some(node) => format!(
+            "{host}: {:?} {:#?}",
+            node.status(mesh.now()),
+            timeline(mesh, *host)
+        ),
+        None => format!("{host}: not running"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn timeline(mesh: &Mesh, host: HostId) -> Vec<String> {
+    let entries = mesh
+        .node(host)
+        .map(|node| node.timeline_since(0).entries)
+        .unwrap_or_default();
+    entries
+        .iter()
+        .map(|e: &TimelineEntry| format!("{} {}: {}", e.at, e.code, e.text))
+        .collect()
+}
+
+fn has(mesh: &Mesh, host: HostId, code: &str) -> bool {
+    let entries = mesh
+        .node(host)
+        .map(|node| node.timeline_since(0).entries)
+        .unwrap_or_default();
+    entries.iter().any(|entry| entry.code == code)
+}
+
+fn state(mesh: &Mesh, at: HostId, of: HostId, id: crate::kernel::id::NodeId) -> MemberState {
+    mesh.believes(at, id)
+        .unwrap_or_else(|| panic!("{at} does not know {of}"))
+}
+
+#[test]
+fn a_lone_relay_founds_a_network_and_is_healthy() {
+    let mut mesh = Mesh::new(1);
+    let relay = mesh.launch(Role::Relay, None).unwrap();
+    mesh.run_for(seconds(2));
+    let status = mesh.node(relay).unwrap().status(mesh.now());
+    assert_eq!(
+        (status.verdict, status.members.alive),
+        (Verdict::Healthy, 1)
+    );
+}
+
+#[test]
+fn three_relays_and_two_tabs_list_five_alive_within_five_seconds() {
+    let (mut mesh, mut hosts) = relays(2, 3);
+    let link = mesh.invite(hosts[0], None);
+    hosts.push(mesh.launch(Role::Tab, link.clone()).unwrap());
+    hosts.push(mesh.launch(Role::Tab, link).unwrap());
+    let done = mesh.run_until(seconds(5), |mesh| all_alive(mesh, &hosts));
+    assert!(done, "{}", report(&mesh, &hosts));
+}
+
+#[test]
+fn what_is_written_anywhere_is_read_everywhere_within_a_second() {
+    let (mut mesh, mut hosts) = relays(3, 3);
+    let link = mesh.invite(hosts[0], None);
+    hosts.push(mesh.launch(Role::Tab, link.clone()).unwrap());
+    hosts.push(mesh.launch(Role::Tab, link).unwrap());
+    assert!(mesh.run_until(seconds(5), |mesh| all_alive(mesh, &hosts)));
+    for host in &hosts {
+        mesh.command(*host, Command::Open("ns".parse().unwrap()));
+    }
+    mesh.run_for(seconds(1));
+    for writer in hosts.clone() {
+        let key = format!("from-{writer}");
+        let request = mesh.write(writer, "ns", &key, Some(b"v"), AckLevel::Relay);
+        let read = mesh.run_until(seconds(1), |mesh| {
+            hosts
+                .iter()
+                .all(|host| mesh.read(*host, "ns", &key).is_some())
+        });
+        assert!(read, "{key}: {}", report(&mesh, &hosts));
+        assert!(matches!(
+            mesh.reply(writer, request),
+            Some(Reply::Written { .. })
+        ));
+    }
+}
+
+#[test]
+fn concurrent_writes_end_alike_everywhere_and_the_loser_is_kept() {
+    let (mut mesh, hosts) = relays(4, 3);
+    mesh.write(hosts[0], "ns", "k", Some(b"a"), AckLevel::Local);
+    mesh.write(hosts[1], "ns", "k", Some(b"b"), AckLevel::Local);
+    mesh.run_for(seconds(2));
+    let entries: Vec<_> = hosts
+        .iter()
+        .map(|host| mesh.node(*host).unwrap().entry("ns", "k").unwrap())
+        .collect();
+    assert!(
+        entries.iter().all(|entry| *entry == entries[0]),
+        "{entries:#?}"
+    );
+    assert_eq!(entries[0].conflicts.len(), 1);
+}
+
+#[test]
+fn a_killed_relay_is_dead_everywhere_within_five_seconds_and_the_reason_is_told() {
+    let (mut mesh, hosts) = relays(5, 3);
+    let id = mesh.node(hosts[2]).unwrap().id();
+    mesh.crash(hosts[2]);
+    let dead = mesh.run_until(seconds(5), |mesh| {
+        hosts[..2]
+            .iter()
+            .all(|host| state(mesh, *host, hosts[2], id) == MemberState::Dead)
+    });
+    assert!(dead, "{}", report(&mesh, &hosts));
+    assert!(
+        hosts[..2]
+            .iter()
+            .all(|host| has(&mesh, *host, "member_dead"))
+    );
+    assert_eq!(
+        mesh.node(hosts[0]).unwrap().status(mesh.now()).verdict,
+        Verdict::Degraded
+    );
+}
+
+#[test]
+fn a_relay_paused_for_three_seconds_is_never_dead() {
+    let (mut mesh, hosts) = relays(6, 3);
+    mesh.run_for(seconds(10));
+    mesh.pause(hosts[2]);
+    mesh.run_for(seconds(3));
+    mesh.resume(hosts[2]);
+    mesh.run_for(seconds(20));
+    assert!(
+        hosts.iter().all(|host| !has(&mesh, *host, "member_dead")),
+        "{}",
+        report(&mesh, &hosts)
+    );
+    assert!(all_alive(&mesh, &hosts), "{}", report(&mesh, &hosts));
+}
+
+#[test]
+fn a_closed_tab_is_parked_within_five_seconds_and_never_dead() {
+    let (mut mesh, hosts) = relays(7, 2);
+    let link = mesh.invite(hosts[0], None);
+    let tab = mesh.launch(Role::Tab, link).unwrap();
+    let id = mesh.node(tab).unwrap().id();
+    assert!(mesh.run_until(seconds(5), |mesh| all_alive(
+        mesh,
+        &[hosts[0], hosts[1], tab]
+    )));
+    mesh.crash(tab);
+    let parked = mesh.run_until(seconds(5), |mesh| {
+        hosts
+            .iter()
+            .all(|host| state(mesh, *host, tab, id) == MemberState::Parked)
+    });
+    assert!(parked, "{}", report(&mesh, &hosts));
+    mesh.run_for(seconds(60));
+    assert!(hosts.iter().all(|host| !has(&mesh, *host, "member_dead")));
+}
+
+#[test]
+fn a_tab_moves_to_another_relay_when_its_own_is_killed() {
+    let (mut mesh, hosts) = relays(8, 3);
+    let link = mesh.invite(hosts[0], None);
+    let tab = mesh.launch(Role::Tab, link).unwrap();
+    assert!(mesh.run_until(seconds(5), |mesh| all_alive(
+        mesh,
+        &[hosts[0], hosts[1], hosts[2], tab]
+    )));
+    mesh.crash(hosts[0]);
+    mesh.run_for(seconds(5));
+    let request = mesh.write(tab, "ns", "k", Some(b"v"), AckLevel::Relay);
+    let written = mesh.run_until(seconds(3), |mesh| mesh.reply(tab, request).is_some());
+    assert!(written && matches!(mesh.reply(tab, request), Some(Reply::Written { .. })));
+}
+
+#[test]
+fn a_relay_that_was_down_catches_up_with_a_higher_incarnation() {
+    let (mut mesh, hosts) = relays(9, 3);
+    let before = mesh.node(hosts[2]).unwrap().status(mesh.now()).incarnation;
+    mesh.crash(hosts[2]);
+    mesh.run_for(seconds(5));
+    for number in 0..500 {
+        mesh.write(
+            hosts[0],
+            "ns",
+            &format!("key-{number}"),
+            Some(b"v"),
+            AckLevel::Local,
+        );
+    }
+    mesh.run_for(seconds(2));
+    mesh.start(hosts[2]).unwrap();
+    let all = mesh.run_until(seconds(10), |mesh| {
+        mesh.node(hosts[2])
+            .is_some_and(|node| node.status(mesh.now()).kv.keys == 500)
+    });
+    assert!(all, "{}", report(&mesh, &hosts));
+    assert!(mesh.node(hosts[2]).unwrap().status(mesh.now()).incarnation > before);
+    assert!(mesh.run_until(seconds(10), |mesh| has(mesh, hosts[2], "caught_up")));
+    assert!(
+        mesh.run_until(seconds(10), |mesh| all_alive(mesh, &hosts)),
+        "{}",
+        report(&mesh, &hosts)
+    );
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash() {
+    let (mut mesh, hosts) = relays(10, 1);
+    let mut acknowledged = Vec::new();
+    for number in 0..200 {
+        let key = format!("key-{number}");
+        let request = mesh.write(hosts[0], "ns", &key, Some(b"v"), AckLevel::Local);
+        mesh.run_for(Duration::from_micros(300));
+        acknowledged.push((request, key));
+    }
+    acknowledged.retain(|(request, _)| mesh.reply(hosts[0], *request).is_some());
+    assert!(acknowledged.len() > 100);
+    mesh.crash(hosts[0]);
+    mesh.start(hosts[0]).unwrap();
+    assert!(
+        acknowledged
+            .iter()
+            .all(|(_, key)| mesh.read(hosts[0], "ns", key).is_some())
+    );
+}
+
+#[test]
+fn a_split_of_an_hour_heals_and_both_sides_data_is_merged() {
+    let (mut mesh, hosts) = relays(11, 2);
+    mesh.cut(hosts[0], hosts[1]);
+    mesh.run_for(seconds(3_600));
+    mesh.write(hosts[0], "ns", "left", Some(b"1"), AckLevel::Local);
+    mesh.write(hosts[1], "ns", "right", Some(b"2"), AckLevel::Local);
+    mesh.run_for(seconds(1));
+    assert_eq!(
+        mesh.node(hosts[0]).unwrap().status(mesh.now()).verdict,
+        Verdict::Isolated
+    );
+    mesh.heal(hosts[0], hosts[1]);
+    let merged = mesh.run_until(seconds(120), |mesh| {
+        hosts.iter().all(|host| {
+            mesh.read(*host, "ns", "left").is_some() && mesh.read(*host, "ns", "right").is_some()
+        })
+    });
+    assert!(merged, "{}", report(&mesh, &hosts));
+    assert!(mesh.run_until(seconds(30), |mesh| all_alive(mesh, &hosts)));
+}
+
+#[test]
+fn an_invite_for_one_lets_exactly_one_of_many_in() {
+    let (mut mesh, hosts) = relays(12, 1);
+    let link = mesh.invite(hosts[0], Some(1));
+    let newcomers: Vec<HostId> = (0..16)
+        .map(|_| mesh.launch(Role::Relay, link.clone()).unwrap())
+        .collect();
+    mesh.run_for(seconds(20));
+    let admitted = |host: &&HostId| mesh.node(**host).is_some_and(|node| node.is_admitted());
+    assert_eq!(newcomers.iter().filter(admitted).count(), 1);
+    let refused = newcomers.iter().find(|host| !admitted(host)).unwrap();
+    let status = mesh.node(*refused).unwrap().status(mesh.now());
+    assert_eq!(status.verdict, Verdict::Joining);
+    assert!(
+        status.reasons[0].contains("used up"),
+        "{:?}",
+        status.reasons
+    );
+}
+
+#[test]
+fn a_copied_disk_is_fenced_and_both_sides_say_so() {
+    let (mut mesh, hosts) = relays(13, 3);
+    mesh.run_for(seconds(3));
+    let clone = mesh.copy(hosts[2]);
+    mesh.start(clone).unwrap();
+    mesh.run_for(seconds(30));
+    let fenced = [hosts[2], clone]
+        .iter()
+        .filter(|host| has(&mesh, **host, "fenced"))
+        .count();
+    assert!(
+        fenced >= 1,
+        "{}",
+        report(&mesh, &[hosts[0], hosts[2], clone])
+    );
+    let told = has(&mesh, hosts[0], "identity_conflict") || has(&mesh, hosts[0], "link_refused");
+    assert!(told, "{}", report(&mesh, &[hosts[0], hosts[2], clone]));
+}
+
+#[test]
+fn a_relay_that_ends_right_after_it_was_let_in_finds_the_mesh_again() {
+    let (mut mesh, hosts) = relays(15, 1);
+    let link = mesh.invite(hosts[0], None);
+    let newcomer = mesh.launch(Role::Relay, link).unwrap();
+    let admitted = |mesh: &Mesh| mesh.node(newcomer).is_some_and(|node| node.is_admitted());
+    assert!(mesh.run_until(seconds(5), admitted));
+    mesh.run_for(Duration::from_millis(5));
+    mesh.crash(newcomer);
+    // Nobody knows the address of the copy: it has to dial by itself.
+    let moved = mesh.copy(newcomer);
+    mesh.start(moved).unwrap();
+    assert!(
+        mesh.run_until(seconds(10), |mesh| all_alive(mesh, &[hosts[0], moved])),
+        "{}",
+        report(&mesh, &[hosts[0], moved])
+    );
+}
+
+#[test]
+fn a_relay_that_leaves_is_shown_as_left_and_departs() {
+    let (mut mesh, hosts) = relays(14, 3);
+    let id = mesh.node(hosts[2]).unwrap().id();
+    mesh.command(hosts[2], Command::Leave);
+    let left = mesh.run_until(seconds(5), |mesh| {
+        mesh.node(hosts[2]).is_none()
+            && hosts[..2]
+                .iter()
+                .all(|host| state(mesh, *host, hosts[2], id) == MemberState::Left)
+    });
+    assert!(left, "{}", report(&mesh, &hosts));
+}
+
+#[test]
+fn a_tab_without_a_link_is_told_what_it_needs() {
+    assert_eq!(
+        Mesh::new(15).launch(Role::Tab, None),
+        Err(StartError::NoNetwork)
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let one = crate::sim::rehearsal::run(1).unwrap();
+    assert_eq!(one, crate::sim::rehearsal::run(1).unwrap());
+    assert!(one.converged);
+    assert_ne!(one.trace, crate::sim::rehearsal::run(2).unwrap().trace);
+}
+
+#[test]
+fn a_node_at_rest_is_quiet() {
+    let (mut mesh, hosts) = relays(16, 3);
+    mesh.run_for(seconds(60));
+    let before = mesh.outputs();
+    mesh.run_for(seconds(60));
+    let per_node_second = (mesh.outputs() - before) / 60 / 3;
+    assert!(
+        per_node_second <= 20,
+        "{per_node_second} outputs per node and second"
+    );
+    assert_eq!(mesh.now().since(Time::ZERO).as_secs() / 100, 1);
+    assert!(all_alive(&mesh, &hosts));
+}

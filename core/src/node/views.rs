@@ -1,0 +1,254 @@
+//! Members, edges, connections and data as plain views.
+
+use crate::{
+    kernel::{
+        id::NodeId,
+        ordered::{Set, sort_by},
+        text::{Key, Namespace},
+        time::{Duration, Time, millis},
+    },
+    membership::{
+        join_link::JoinLink,
+        member::{MemberRecord, MemberState},
+        roster::MemberView,
+        spore::{Authority, Pointer, Spore},
+    },
+    node::{
+        machine::Node,
+        snapshot::{Conflict, Connection, Edge, Entry, Member},
+        timeline::{TimelinePage, in_words},
+    },
+    overlay::dialer::{Attempts, Destination},
+    replication::cells::EntryView,
+    wire::invitation::Invitation,
+};
+use alloc::{format, string::ToString, vec::Vec};
+
+/// The changes after a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangesPage {
+    /// Revision, namespace and key; oldest first.
+    pub changes: Vec<(u64, Namespace, Key)>,
+    /// Whether older ones that were asked for are gone: read the namespace anew.
+    pub gap: bool,
+}
+
+impl Node {
+    /// All members as this node sees them, worst first, then by name.
+    #[must_use]
+    pub fn members(&self, now: Time) -> Vec<Member> {
+        let now = now.max(self.now);
+        let mut members: Vec<Member> = self
+            .swim
+            .members()
+            .map(|member| self.member(&member, now))
+            .collect();
+        sort_by(&mut members, |a, b| {
+            weight(a.state)
+                .cmp(&weight(b.state))
+                .then_with(|| a.name.cmp(&b.name))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        members
+    }
+
+    fn member(&self, member: &MemberView<'_>, now: Time) -> Member {
+        let record: &MemberRecord = member.record;
+        let id = record.id;
+        Member {
+            id: id.to_string(),
+            name: record.name.clone(),
+            role: record.role,
+            state: member.state,
+            incarnation: record.incarnation.0,
+            zone: record.zone.clone(),
+            addresses: record.addresses.clone(),
+            rtt_ms: self.links.rtt(id).map(in_millis),
+            last_heard_ms: self.links.heard_at(id).map(|at| millis(now.since(at))),
+            reason: Some(member.why.to_string()),
+            since_ms: millis(now.since(member.since)),
+            homes: member.homes.iter().map(ToString::to_string).collect(),
+            this_node: id == self.id(),
+            linked: self.links.is_linked(id),
+        }
+    }
+
+    /// The edges of the mesh: this node's own links, the rings that every relay derives alike, and
+    /// the leases of tabs.
+    #[must_use]
+    pub fn edges(&self) -> Vec<Edge> {
+        let mut pairs: Set<(NodeId, NodeId)> = Set::new();
+        for (a, b) in self.swim.ring_edges() {
+            pairs.insert((a.min(b), a.max(b)));
+        }
+        for member in self.swim.members() {
+            for home in member.homes {
+                pairs.insert((member.record.id.min(home), member.record.id.max(home)));
+            }
+        }
+        let me = self.id();
+        pairs.retain(|(a, b)| *a != me && *b != me);
+        for peer in self.links.peers() {
+            pairs.insert((me.min(peer.id), me.max(peer.id)));
+        }
+        pairs
+            .into_iter()
+            .map(|(a, b)| Edge {
+                a: a.to_string(),
+                b: b.to_string(),
+                own: a == me || b == me,
+            })
+            .collect()
+    }
+
+    /// What is being done about each connection that is wanted.
+    #[must_use]
+    pub fn connections(&self, now: Time) -> Vec<Connection> {
+        let now = now.max(self.now);
+        let destinations = self.links.dialer().destinations();
+        destinations
+            .filter(|(to, _)| matches!(to, Destination::Member(_)) || self.links.wants(to))
+            .filter_map(|(to, attempts)| self.connection(to, attempts, now))
+            .collect()
+    }
+
+    fn connection(&self, to: &Destination, attempts: &Attempts, now: Time) -> Option<Connection> {
+        let (peer, linked) = match to {
+            Destination::Member(peer) => (Some(*peer), self.links.is_linked(*peer)),
+            Destination::Entry(_) => (None, false),
+        };
+        let wait = attempts.ready_at().since(now);
+        let waits = !linked && !attempts.is_dialling() && wait > Duration::ZERO;
+        let doing = match (linked, attempts.is_dialling(), attempts.last_failure()) {
+            (true, _, _) => "linked".to_string(),
+            (false, true, _) => "dialling".to_string(),
+            (false, false, Some(reason)) if waits => {
+                format!("tried again in {}: {reason}", in_words(wait))
+            }
+            (false, false, Some(reason)) => format!("about to be tried again: {reason}"),
+            (false, false, None) => "about to be dialled".to_string(),
+        };
+        Some(Connection {
+            address: attempts.address()?.clone(),
+            peer: peer.map(|peer| peer.to_string()),
+            doing,
+            retry_in_ms: waits.then(|| millis(wait)),
+            failures: attempts.failures(),
+        })
+    }
+
+    /// The timeline's entries after `id`; all that are kept for 0.
+    #[must_use]
+    pub fn timeline_since(&self, id: u64) -> TimelinePage {
+        self.timeline.since(id)
+    }
+
+    /// A value, with the concurrent writes that lost; `None` if the key was never written. A deleted
+    /// key has an entry without a value.
+    #[must_use]
+    pub fn entry(&self, namespace: &str, key: &str) -> Option<Entry> {
+        let view = self.replica.entry(namespace, key)?;
+        Some(entry(Key::new(key).ok()?, &view))
+    }
+
+    /// The live keys that begin with `prefix`, in key order, after `after`, at most `limit`.
+    #[must_use]
+    pub fn list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<Entry> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let page = self.replica.list(namespace, prefix, after, limit);
+        page.into_iter()
+            .map(|(key, view)| entry(key, &view))
+            .collect()
+    }
+
+    /// The namespaces with their numbers of live keys.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<(Namespace, u64)> {
+        self.replica.namespaces()
+    }
+
+    /// The number of the last change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.replica.revision()
+    }
+
+    /// The changes after a revision.
+    #[must_use]
+    pub fn changes_since(&self, revision: u64) -> ChangesPage {
+        let changes = self.replica.changes_since(revision);
+        ChangesPage {
+            gap: changes.is_none(),
+            changes: changes.unwrap_or_default(),
+        }
+    }
+
+    /// A link under which newcomers find and may enter the network: the entry points known now, with
+    /// an invite from [`Reply::Invited`](crate::node::event::Reply::Invited).
+    #[must_use]
+    pub fn join_link(
+        &self,
+        invitation: &Invitation,
+        key: &crate::kernel::crypto::Secret,
+    ) -> JoinLink {
+        JoinLink::new(&self.spore(), invitation.clone(), key.clone())
+    }
+
+    /// Where members are, own addresses first.
+    pub(super) fn spore(&self) -> Spore {
+        let mut spore = Spore::new(self.network);
+        for address in &self.config.addresses {
+            spore.add_entry(address.clone());
+        }
+        let now = self.wall_now();
+        for member in self.swim.members() {
+            if member.state == MemberState::Alive && !member.record.addresses.is_empty() {
+                spore.add(Pointer {
+                    authority: Authority::Gossip,
+                    last_seen: now,
+                    id: member.record.id,
+                    role: member.record.role,
+                    addresses: member.record.addresses.clone(),
+                });
+            }
+        }
+        spore
+    }
+}
+
+/// The worst first.
+const fn weight(state: MemberState) -> u8 {
+    match state {
+        MemberState::Dead => 0,
+        MemberState::Suspect => 1,
+        MemberState::Parked => 2,
+        MemberState::Alive => 3,
+        MemberState::Left => 4,
+    }
+}
+
+/// For display only.
+fn in_millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000.0
+}
+
+fn entry(key: Key, view: &EntryView) -> Entry {
+    let conflicts = view.conflicts.iter().map(|version| Conflict {
+        value: version.value.clone(),
+        author: version.author,
+        written_at: version.stamp.wall(),
+    });
+    Entry {
+        key,
+        value: view.value.clone(),
+        author: view.author,
+        written_at: view.written_at(),
+        conflicts: conflicts.collect(),
+    }
+}

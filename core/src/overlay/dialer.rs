@@ -1,0 +1,340 @@
+//! Where to dial next, and what became of each dial.
+
+use crate::{
+    kernel::{
+        address::{Address, Transport},
+        id::{DialId, NodeId},
+        ordered::Map,
+        rng::Rng,
+        time::{Duration, Time},
+    },
+    overlay::{
+        backoff::{Backoff, BackoffConfig},
+        budget::{DialBudget, DialBudgetConfig},
+    },
+    wire::close::CloseReason,
+};
+use alloc::vec::Vec;
+
+/// How a node dials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialerConfig {
+    /// The wait between attempts at one destination.
+    pub backoff: BackoffConfig,
+    /// All dials together.
+    pub budget: DialBudgetConfig,
+    /// How the node can dial, best first: a relay TCP, a tab WebSocket. An address announced for
+    /// another transport is dialled by the first of these, since one port carries them all.
+    pub transports: Vec<Transport>,
+    /// The most destinations held at once. Default 64; further ones are refused and counted. At least
+    /// twice the number of rings.
+    pub destinations_max: u32,
+}
+
+impl Default for DialerConfig {
+    fn default() -> Self {
+        Self {
+            backoff: BackoffConfig::default(),
+            budget: DialBudgetConfig::default(),
+            transports: alloc::vec![Transport::Tcp, Transport::Ws, Transport::Wss],
+            destinations_max: 64,
+        }
+    }
+}
+
+/// What is dialled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    /// A member that must answer with its own identity.
+    Member(NodeId),
+    /// An address of which it is not known who answers.
+    Entry(Address),
+}
+
+/// A destination and its fortune.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    addresses: Vec<Address>,
+    turn: u32,
+    backoff: Backoff,
+    dialling: Option<DialId>,
+    last_failure: Option<CloseReason>,
+    /// Dialled once, then forgotten.
+    once: bool,
+}
+
+impl Attempts {
+    /// The address of the running or next attempt.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        let len = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        let turn = self.turn.checked_rem(len)?;
+        self.addresses.get(usize::try_from(turn).unwrap_or(0))
+    }
+
+    /// Whether an attempt is running.
+    #[must_use]
+    pub const fn is_dialling(&self) -> bool {
+        self.dialling.is_some()
+    }
+
+    /// Why the last attempt failed, if none has succeeded since.
+    #[must_use]
+    pub const fn last_failure(&self) -> Option<&CloseReason> {
+        self.last_failure.as_ref()
+    }
+
+    /// Attempts that failed in a row.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.backoff.failures()
+    }
+
+    /// When the next attempt may start.
+    #[must_use]
+    pub const fn ready_at(&self) -> Time {
+        self.backoff.ready_at()
+    }
+}
+
+/// A dial to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// Its number.
+    pub dial: DialId,
+    /// Where to.
+    pub address: Address,
+    /// Who must answer.
+    pub expect: Option<NodeId>,
+}
+
+/// All destinations of a node.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    config: DialerConfig,
+    destinations: Map<Destination, Attempts>,
+    running: Map<DialId, Destination>,
+    budget: DialBudget,
+    next_dial: DialId,
+    refused: u64,
+}
+
+impl Dialer {
+    /// Knows no destination yet.
+    #[must_use]
+    pub fn new(config: DialerConfig) -> Self {
+        let budget = DialBudget::new(config.budget);
+        Self {
+            config,
+            destinations: Map::new(),
+            running: Map::new(),
+            budget,
+            next_dial: DialId(1),
+            refused: 0,
+        }
+    }
+
+    /// Adds a destination or renews its addresses. A first attempt waits until `not_before`.
+    pub fn want(
+        &mut self,
+        destination: Destination,
+        addresses: &[Address],
+        not_before: Time,
+        once: bool,
+    ) {
+        let addresses = self.dialable(addresses);
+        if let Some(attempts) = self.destinations.get_mut(&destination) {
+            attempts.once &= once;
+            if attempts.addresses != addresses {
+                attempts.addresses = addresses;
+                attempts.backoff.reset();
+            }
+            return;
+        }
+        let full = self.destinations.len()
+            >= usize::try_from(self.config.destinations_max).unwrap_or(usize::MAX);
+        if addresses.is_empty() || full {
+            self.refused = self.refused.saturating_add(u64::from(full));
+            return;
+        }
+        let mut backoff = Backoff::default();
+        backoff.hold_until(not_before);
+        self.destinations.insert(
+            destination,
+            Attempts {
+                addresses,
+                turn: 0,
+                backoff,
+                dialling: None,
+                last_failure: None,
+                once,
+            },
+        );
+    }
+
+    /// Keeps, of the members, only those that `wanted` says; running attempts end by themselves.
+    pub fn retain_members(&mut self, wanted: impl Fn(&NodeId) -> bool) {
+        self.destinations
+            .retain(|destination, attempts| match destination {
+                Destination::Member(peer) => attempts.once || wanted(peer),
+                Destination::Entry(_) => true,
+            });
+    }
+
+    /// Forgets a destination.
+    pub fn forget(&mut self, destination: &Destination) {
+        self.destinations.remove(destination);
+    }
+
+    /// Lets everything be tried at once: the network changed.
+    pub fn reset_backoff(&mut self) {
+        for attempts in self.destinations.values_mut() {
+            attempts.backoff.reset();
+        }
+    }
+
+    /// Lets one member be tried at once.
+    pub fn hurry(&mut self, peer: NodeId) {
+        if let Some(attempts) = self.destinations.get_mut(&Destination::Member(peer)) {
+            attempts.backoff.reset();
+        }
+    }
+
+    /// Starts the next dial that is due and passes `wanted`, if the budget allows.
+    pub fn start(&mut self, now: Time, wanted: impl Fn(&Destination) -> bool) -> Option<Dial> {
+        let (destination, attempts) = self
+            .destinations
+            .iter_mut()
+            .filter(|(destination, attempts)| {
+                attempts.dialling.is_none()
+                    && attempts.backoff.ready_at() <= now
+                    && wanted(destination)
+            })
+            .min_by_key(|(_, attempts)| attempts.backoff.ready_at())?;
+        if !self.budget.take(now) {
+            return None;
+        }
+        let address = attempts.address()?.clone();
+        let dial = self.next_dial;
+        self.next_dial = dial.next();
+        attempts.dialling = Some(dial);
+        self.running.insert(dial, destination.clone());
+        let expect = match destination {
+            Destination::Member(peer) => Some(*peer),
+            Destination::Entry(_) => None,
+        };
+        Some(Dial {
+            dial,
+            address,
+            expect,
+        })
+    }
+
+    /// When [`Dialer::start`] has something to do next.
+    #[must_use]
+    pub fn next_at(&self, now: Time, wanted: impl Fn(&Destination) -> bool) -> Option<Time> {
+        self.destinations
+            .iter()
+            .filter(|(destination, attempts)| attempts.dialling.is_none() && wanted(destination))
+            .map(|(_, attempts)| attempts.backoff.ready_at().max(self.budget.ready_at(now)))
+            .min()
+    }
+
+    /// A dial opened a link; answers where it led. The backoff stays until the link has shown that
+    /// it holds ([`Dialer::settle`]), so that a peer that lets us in only to throw us out is not
+    /// dialled in a circle.
+    pub fn succeeded(&mut self, dial: DialId) -> Option<Destination> {
+        let destination = self.running.remove(&dial)?;
+        if let Some(attempts) = self.destinations.get_mut(&destination) {
+            attempts.dialling = None;
+            if attempts.once {
+                self.destinations.remove(&destination);
+            }
+        }
+        Some(destination)
+    }
+
+    /// The link that a dial opened holds.
+    pub fn settle(&mut self, destination: &Destination) {
+        if let Some(attempts) = self.destinations.get_mut(destination) {
+            attempts.last_failure = None;
+            attempts.backoff.reset();
+        }
+    }
+
+    /// The link that a dial opened did not hold.
+    pub fn penalise(
+        &mut self,
+        now: Time,
+        destination: &Destination,
+        reason: &CloseReason,
+        rng: &mut Rng,
+    ) {
+        if let Some(attempts) = self.destinations.get_mut(destination) {
+            attempts.last_failure = Some(reason.clone());
+            attempts.backoff.fail(now, self.config.backoff, rng);
+        }
+    }
+
+    /// A dial ended without a link; answers where it led, and whether the reason is news.
+    pub fn failed(
+        &mut self,
+        now: Time,
+        dial: DialId,
+        reason: &CloseReason,
+        rng: &mut Rng,
+    ) -> Option<(Destination, Address, bool)> {
+        let destination = self.running.remove(&dial)?;
+        let attempts = self.destinations.get_mut(&destination)?;
+        let address = attempts.address()?.clone();
+        let news = attempts.last_failure.as_ref() != Some(reason);
+        attempts.dialling = None;
+        attempts.turn = attempts.turn.wrapping_add(1);
+        attempts.last_failure = Some(reason.clone());
+        attempts.backoff.fail(now, self.config.backoff, rng);
+        if attempts.once {
+            self.destinations.remove(&destination);
+        }
+        Some((destination, address, news))
+    }
+
+    /// All destinations.
+    pub fn destinations(&self) -> impl Iterator<Item = (&Destination, &Attempts)> {
+        self.destinations.iter()
+    }
+
+    /// Whether a member is a destination.
+    #[must_use]
+    pub fn knows(&self, peer: NodeId) -> bool {
+        self.destinations.contains_key(&Destination::Member(peer))
+    }
+
+    /// Destinations refused since the start because there were too many.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn dialable(&self, addresses: &[Address]) -> Vec<Address> {
+        let Some(first) = self.config.transports.first() else {
+            return Vec::new();
+        };
+        let mut dialable: Vec<Address> = Vec::new();
+        for address in addresses.iter().take(16) {
+            let usable = self.config.transports.contains(&address.transport());
+            let address = if usable {
+                address.clone()
+            } else {
+                address.over(*first)
+            };
+            if !dialable.contains(&address) {
+                dialable.push(address);
+            }
+        }
+        dialable
+    }
+}
+
+/// The longest a first dial waits so that the other side's dial comes first: of two nodes that want
+/// each other, the one with the larger identity waits.
+pub(crate) const COURTESY: Duration = Duration::from_millis(400);

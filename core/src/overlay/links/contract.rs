@@ -1,0 +1,188 @@
+//! What goes into the links and what comes out: settings, messages, commands, events, counters.
+
+use crate::{
+    kernel::{
+        address::Address,
+        id::{DialId, LinkId, NodeId},
+        time::Duration,
+    },
+    overlay::dialer::DialerConfig,
+    wire::{class::Class, close::CloseReason, identity::PeerIdentity},
+};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// How links are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How dials are made.
+    pub dialer: DialerConfig,
+    /// The wait between pings to a relay. Default 2 s; 200 ms to 30 s. A link is closed after two of
+    /// them without a word, so too small closes links to paused processes, too large finds half-open
+    /// links late.
+    pub ping_interval: Duration,
+    /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings nobody; it gives
+    /// up after three intervals without a word.
+    pub ping_interval_tab: Duration,
+    /// The most links at once. Default 1 024; further ones are refused as busy.
+    pub links_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dialer: DialerConfig::default(),
+            ping_interval: Duration::from_secs(2),
+            ping_interval_tab: Duration::from_secs(5),
+            links_max: 1_024,
+        }
+    }
+}
+
+/// What the two ends of a link say about the link itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Are you there?
+    Ping {
+        /// Comes back in the pong.
+        nonce: u64,
+    },
+    /// Yes.
+    Pong {
+        /// The ping's.
+        nonce: u64,
+    },
+}
+
+impl Message {
+    /// Never waits for anything.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Critical
+    }
+}
+
+/// What the owner asks or tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A link came up and its peer may talk.
+    Up {
+        /// The link.
+        link: LinkId,
+        /// The peer.
+        peer: PeerIdentity,
+        /// The dial that opened it, if it was ours.
+        dial: Option<DialId>,
+    },
+    /// A link ended.
+    Down {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A dial ended without a link.
+    DialFailed {
+        /// The dial.
+        dial: DialId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The members to be linked to, from now on.
+    Targets(Vec<(NodeId, Vec<Address>)>),
+    /// Dial a member once.
+    Try {
+        /// The member.
+        peer: NodeId,
+        /// Where it may be.
+        addresses: Vec<Address>,
+    },
+    /// An address to dial while there is no link at all.
+    Entry(Address),
+    /// Something was heard on a peer's link.
+    Heard(NodeId),
+    /// Dial again at once.
+    NetworkChanged,
+    /// Close every link with this reason and dial no more.
+    Stop(CloseReason),
+}
+
+/// What the owner is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Open a link.
+    Dial {
+        /// Its number.
+        dial: DialId,
+        /// Where to.
+        address: Address,
+        /// Who must answer.
+        expect: Option<NodeId>,
+    },
+    /// Close a link.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why; the peer is told.
+        reason: CloseReason,
+    },
+    /// Messages to a peer go over this link from now on.
+    Route {
+        /// The peer.
+        peer: NodeId,
+        /// The link.
+        link: LinkId,
+    },
+    /// A peer has no link any more.
+    Unroute {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// A peer's first link is routed.
+    PeerUp(PeerIdentity),
+    /// A peer's link ended and none is left.
+    PeerDown {
+        /// The peer.
+        peer: PeerIdentity,
+        /// Why.
+        reason: CloseReason,
+        /// Whether it ended without a word of the peer.
+        abrupt: bool,
+    },
+    /// A member's address refused the connection: no process listens there.
+    DialRefused {
+        /// The member.
+        peer: NodeId,
+    },
+    /// A dial failed for a reason other than the time before.
+    DialFailed {
+        /// Where to.
+        address: Address,
+        /// Who was expected.
+        expect: Option<NodeId>,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Another process shows this identity.
+    IdentityConflict {
+        /// The identity; our own if we are the one to give way.
+        identity: NodeId,
+        /// Why, as the peers of both processes are told.
+        reason: CloseReason,
+    },
+}
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Dials started.
+    pub dials: u64,
+    /// Dials that ended without a link.
+    pub dials_failed: u64,
+    /// Links closed because another was kept.
+    pub duplicates: u64,
+    /// Links closed as silent.
+    pub silent: u64,
+    /// Links refused because there were too many.
+    pub refused: u64,
+}

@@ -1,0 +1,535 @@
+//! The only way to the store: group commit, failures, loads.
+//!
+//! One batch (configurable) is with the store at a time; everything that arrives meanwhile goes into
+//! the next, so that the cost of a flush is shared by all that wait for it.
+//!
+//! | state | an append, put or delete | the store says |
+//! |---|---|---|
+//! | writing | joins the next batch | persisted: `Durable` for each, in order |
+//! | full | is still tried; an idle journal probes at intervals | failed, full: `AppendFailed` for each; sequences are used again |
+//! | broken | refused at once | anything: ignored |
+//!
+//! After a batch failed for lack of space, batches that were already on their way have the wrong
+//! sequences: those that the store still kept are cut off and written again before anything else.
+//! Nothing of them was reported durable yet.
+//!
+//! Source: DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984,
+//! section 5.2 (group commit); Rebello et al., "Can Applications Recover from fsync Failures?", ATC'20,
+//! section 5 (after a failed flush that was not for lack of space, nothing may be assumed: stop).
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        deadlines::Deadlines,
+        id::Ticket,
+        machine::{Input, Machine, Output},
+        ordered::{Map, Set},
+        outbox::Outbox,
+        store::{StoreBatch, StoreOp},
+        time::Time,
+    },
+    recovery::{
+        record::{self, Origin},
+        replay::{self, Replay, ReplayError, Tail},
+    },
+};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
+use core::convert::Infallible;
+
+mod contract;
+pub use contract::{Command, Config, Event, Stats};
+
+/// A key that is only ever written and removed in one batch, to see whether there is space again.
+pub const PROBE_KEY: &str = "journal/probe";
+
+/// What each queued operation is counted beyond its key and body: bookkeeping in memory and store.
+const OP_OVERHEAD: u64 = 64;
+
+/// The size of the probe: one page of the usual stores, so that success means usable space.
+const PROBE_BYTES: usize = 4_096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Probe,
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Append(Bytes),
+    Put { key: String, value: Bytes },
+    Delete { key: String },
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    origin: Origin,
+    token: u64,
+    op: Op,
+}
+
+impl Pending {
+    fn cost(&self) -> u64 {
+        let bytes = match &self.op {
+            Op::Append(body) => body.len(),
+            Op::Put { key, value } => key.len().saturating_add(value.len()),
+            Op::Delete { key } => key.len(),
+        };
+        u64::try_from(bytes)
+            .unwrap_or(u64::MAX)
+            .saturating_add(OP_OVERHEAD)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Waiting,
+    Persisted,
+    Failed { full: bool },
+}
+
+#[derive(Clone, Debug)]
+struct Batch {
+    ticket: Ticket,
+    entries: Vec<(Pending, Option<u64>)>,
+    /// Where the journal stood before it, to go back to when it fails.
+    tail_before: Tail,
+    outcome: Outcome,
+    /// A batch before it failed, so its sequences are wrong.
+    doomed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct LoadWaiting {
+    origin: Origin,
+    token: u64,
+    wanted: Set<u64>,
+}
+
+/// The journal of one node. See the module's page.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    config: Config,
+    tail: Tail,
+    now: Time,
+    next_ticket: Ticket,
+    /// To be written again before anything new; at most the batches in flight.
+    redo: VecDeque<Pending>,
+    queue: VecDeque<Pending>,
+    queue_bytes: u64,
+    in_flight: VecDeque<Batch>,
+    loads: Map<Ticket, LoadWaiting>,
+    full_since: Option<Time>,
+    broken: bool,
+    deadlines: Deadlines<Timer>,
+    outbox: Outbox<Infallible, Event>,
+    stats: Stats,
+}
+
+impl Journal {
+    /// A journal that goes on at `tail` (of [`Journal::replay`], or [`Tail::START`]). A torn tail is
+    /// cut off in the store at once.
+    #[must_use]
+    pub fn new(config: Config, tail: Tail) -> Self {
+        let mut journal = Self {
+            config,
+            tail,
+            now: Time::ZERO,
+            next_ticket: Ticket(1),
+            redo: VecDeque::new(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            in_flight: VecDeque::new(),
+            loads: Map::new(),
+            full_since: None,
+            broken: false,
+            deadlines: Deadlines::new(),
+            outbox: Outbox::new(0),
+            stats: Stats::default(),
+        };
+        journal.start_batches();
+        journal
+    }
+
+    /// Reads the stored journal at start; see [`replay::replay`].
+    ///
+    /// # Errors
+    /// [`ReplayError`] where the node must not start on it.
+    pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
+        replay::replay(stored)
+    }
+
+    /// Since when the store is out of space.
+    #[must_use]
+    pub const fn full_since(&self) -> Option<Time> {
+        self.full_since
+    }
+
+    /// Whether the store broke.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether nothing waits to become durable: a stopping node may go.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.queue.is_empty() && self.redo.is_empty()
+    }
+
+    /// Bytes that wait for a batch.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u64 {
+        self.queue_bytes
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    fn on_operation(&mut self, pending: Pending) {
+        let cost = pending.cost();
+        let bytes = self.queue_bytes.saturating_add(cost);
+        if self.broken || bytes > self.config.queue_bytes_max {
+            self.stats.refused = self.stats.refused.saturating_add(1);
+            self.fail(&pending, !self.broken);
+            return;
+        }
+        self.queue_bytes = bytes;
+        self.queue.push_back(pending);
+        self.start_batches();
+    }
+
+    fn on_outcome(&mut self, ticket: Ticket, outcome: Outcome) {
+        let waiting = self
+            .in_flight
+            .iter_mut()
+            .find(|batch| batch.ticket == ticket && batch.outcome == Outcome::Waiting);
+        match waiting {
+            Some(batch) => batch.outcome = outcome,
+            None => self.stats.strays = self.stats.strays.saturating_add(1),
+        }
+        self.settle();
+        self.start_batches();
+    }
+
+    /// Finishes batches from the oldest on, as far as their outcome is known.
+    fn settle(&mut self) {
+        while let Some(batch) = self.in_flight.pop_front() {
+            match batch.outcome {
+                Outcome::Waiting => {
+                    self.in_flight.push_front(batch);
+                    return;
+                }
+                Outcome::Persisted if batch.doomed => self.redo_batch(batch),
+                Outcome::Persisted => self.finish_batch(batch),
+                Outcome::Failed { full: true } => self.give_back_batch(batch),
+                Outcome::Failed { full: false } => self.break_down(batch),
+            }
+        }
+    }
+
+    fn finish_batch(&mut self, batch: Batch) {
+        self.stats.batches = self.stats.batches.saturating_add(1);
+        for (pending, sequence) in batch.entries {
+            self.stats.durable = self.stats.durable.saturating_add(1);
+            self.outbox.event(Event::Durable {
+                origin: pending.origin,
+                token: pending.token,
+                sequence,
+            });
+        }
+        if self.full_since.take().is_some() {
+            self.deadlines.clear(&Timer::Probe);
+            self.outbox.event(Event::Recovered);
+        }
+    }
+
+    fn redo_batch(&mut self, batch: Batch) {
+        self.stats.rewritten = self.stats.rewritten.saturating_add(1);
+        self.tail.truncate = true;
+        self.redo
+            .extend(batch.entries.into_iter().map(|(pending, _)| pending));
+    }
+
+    fn give_back_batch(&mut self, batch: Batch) {
+        if !batch.doomed {
+            self.tail = batch.tail_before;
+            for later in &mut self.in_flight {
+                later.doomed = true;
+            }
+        }
+        for (pending, _) in &batch.entries {
+            self.fail(pending, true);
+        }
+        if self.full_since.is_none() {
+            self.full_since = Some(self.now);
+            self.outbox.event(Event::Full { since: self.now });
+        }
+        self.deadlines
+            .set(Timer::Probe, self.now + self.config.full_retry);
+    }
+
+    fn break_down(&mut self, batch: Batch) {
+        self.broken = true;
+        self.deadlines.clear(&Timer::Probe);
+        let in_flight = core::mem::take(&mut self.in_flight);
+        let written = core::iter::once(batch)
+            .chain(in_flight)
+            .flat_map(|batch| batch.entries)
+            .map(|(pending, _)| pending);
+        let waiting = core::mem::take(&mut self.redo)
+            .into_iter()
+            .chain(core::mem::take(&mut self.queue));
+        for pending in written.chain(waiting) {
+            self.fail(&pending, false);
+        }
+        self.queue_bytes = 0;
+        self.outbox.event(Event::Broken);
+    }
+
+    fn fail(&mut self, pending: &Pending, full: bool) {
+        self.stats.failed = self.stats.failed.saturating_add(1);
+        self.outbox.event(Event::AppendFailed {
+            origin: pending.origin,
+            token: pending.token,
+            full,
+        });
+    }
+
+    /// Hands batches to the store while there is something to write and room in flight.
+    fn start_batches(&mut self) {
+        loop {
+            // Nothing may follow a batch whose sequences are wrong, or a cut that may not happen.
+            let unsure = self
+                .in_flight
+                .iter()
+                .any(|batch| batch.doomed || batch.tail_before.truncate);
+            let room = self.in_flight.len() < usize::from(self.config.in_flight_max);
+            // A tail to cut off is no reason to hammer a full store: the probe carries it.
+            let cut = self.tail.truncate && self.full_since.is_none();
+            let wanted = cut || !self.redo.is_empty() || !self.queue.is_empty();
+            if self.broken || unsure || !room || !wanted {
+                return;
+            }
+            self.start_batch(Vec::new());
+        }
+    }
+
+    /// One batch: the cut, `ops`, then as much of what waits as fits.
+    fn start_batch(&mut self, mut ops: Vec<StoreOp>) {
+        let tail_before = self.tail;
+        if self.tail.truncate {
+            ops.insert(
+                0,
+                StoreOp::Truncate {
+                    from: self.tail.next,
+                },
+            );
+            self.tail.truncate = false;
+        }
+        let mut entries = Vec::new();
+        let mut bytes = 0_u64;
+        while let Some(pending) = self.next_pending(bytes, entries.len()) {
+            bytes = bytes.saturating_add(pending.cost());
+            let (op, sequence) = self.write_op(&pending);
+            ops.push(op);
+            entries.push((pending, sequence));
+        }
+        let ticket = self.take_ticket();
+        self.in_flight.push_back(Batch {
+            ticket,
+            entries,
+            tail_before,
+            outcome: Outcome::Waiting,
+            doomed: false,
+        });
+        self.outbox
+            .event(Event::Persist(StoreBatch { ticket, ops }));
+    }
+
+    /// The next waiting operation, if it fits into a batch of that many bytes and operations.
+    fn next_pending(&mut self, bytes: u64, ops: usize) -> Option<Pending> {
+        let again = !self.redo.is_empty();
+        let first = if again {
+            self.redo.front()
+        } else {
+            self.queue.front()
+        }?;
+        let cost = first.cost();
+        let fits = bytes.saturating_add(cost) <= self.config.batch_bytes_max
+            && u32::try_from(ops).is_ok_and(|ops| ops < self.config.batch_ops_max);
+        if !fits && ops > 0 {
+            return None;
+        }
+        if again {
+            return self.redo.pop_front();
+        }
+        self.queue_bytes = self.queue_bytes.saturating_sub(cost);
+        self.queue.pop_front()
+    }
+
+    fn write_op(&mut self, pending: &Pending) -> (StoreOp, Option<u64>) {
+        match &pending.op {
+            Op::Append(body) => {
+                let sequence = self.tail.next;
+                let (record, chain) =
+                    record::encode(sequence, pending.origin, self.tail.chain, body);
+                // 2⁶⁴ records are out of reach: a stored gap that large does not replay.
+                self.tail.next = sequence.saturating_add(1);
+                self.tail.chain = chain;
+                (StoreOp::Append { sequence, record }, Some(sequence))
+            }
+            Op::Put { key, value } => {
+                let (key, value) = (key.clone(), value.clone());
+                (StoreOp::Put { key, value }, None)
+            }
+            Op::Delete { key } => (StoreOp::Delete { key: key.clone() }, None),
+        }
+    }
+
+    fn take_ticket(&mut self) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.next();
+        ticket
+    }
+
+    fn on_load(&mut self, origin: Origin, token: u64, sequences: &[u64]) {
+        let fits = |count: usize, max: u32| u32::try_from(count).is_ok_and(|count| count <= max);
+        let room = fits(self.loads.len().saturating_add(1), self.config.loads_max);
+        if !room || !fits(sequences.len(), self.config.load_records_max) {
+            self.stats.loads_refused = self.stats.loads_refused.saturating_add(1);
+            self.outbox.event(Event::LoadRefused { origin, token });
+            return;
+        }
+        let wanted: Set<u64> = sequences.iter().copied().collect();
+        let sequences = wanted.iter().copied().collect();
+        let ticket = self.take_ticket();
+        self.loads.insert(
+            ticket,
+            LoadWaiting {
+                origin,
+                token,
+                wanted,
+            },
+        );
+        self.outbox.event(Event::Load { ticket, sequences });
+    }
+
+    fn on_loaded(&mut self, ticket: Ticket, stored: Vec<(u64, Bytes)>) {
+        let Some(load) = self.loads.remove(&ticket) else {
+            self.stats.strays = self.stats.strays.saturating_add(1);
+            return;
+        };
+        let mut found = Map::new();
+        for (sequence, bytes) in stored {
+            if !load.wanted.contains(&sequence) {
+                self.stats.strays = self.stats.strays.saturating_add(1);
+            } else if let Ok(record) = record::decode(sequence, None, &bytes) {
+                found.insert(sequence, record.body);
+            }
+        }
+        let damaged: Vec<u64> = load
+            .wanted
+            .into_iter()
+            .filter(|sequence| !found.contains_key(sequence))
+            .collect();
+        let count = u64::try_from(damaged.len()).unwrap_or(u64::MAX);
+        self.stats.damaged = self.stats.damaged.saturating_add(count);
+        self.outbox.event(Event::Loaded {
+            origin: load.origin,
+            token: load.token,
+            records: found.into_iter().collect(),
+            damaged,
+        });
+    }
+
+    /// Looks whether a full store has space again, unless something is on its way anyway.
+    fn on_probe(&mut self) {
+        if self.broken || self.full_since.is_none() {
+            return;
+        }
+        if self.in_flight.is_empty() {
+            let key = String::from(PROBE_KEY);
+            let value = Bytes::from(alloc::vec![0; PROBE_BYTES]);
+            self.start_batch(alloc::vec![
+                StoreOp::Put {
+                    key: key.clone(),
+                    value
+                },
+                StoreOp::Delete { key },
+            ]);
+        }
+        self.deadlines
+            .set(Timer::Probe, self.now + self.config.full_retry);
+    }
+}
+
+impl Machine for Journal {
+    type Message = Infallible;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_input(&mut self, now: Time, input: Input<Infallible, Command>) {
+        self.now = self.now.max(now);
+        let command = match input {
+            Input::Message { message, .. } => match message {},
+            Input::Command(command) => command,
+        };
+        match command {
+            Command::Append {
+                origin,
+                token,
+                body,
+            } => self.on_operation(Pending {
+                origin,
+                token,
+                op: Op::Append(body),
+            }),
+            Command::Put {
+                origin,
+                token,
+                key,
+                value,
+            } => self.on_operation(Pending {
+                origin,
+                token,
+                op: Op::Put { key, value },
+            }),
+            Command::Delete { origin, token, key } => self.on_operation(Pending {
+                origin,
+                token,
+                op: Op::Delete { key },
+            }),
+            Command::Persisted(ticket) => self.on_outcome(ticket, Outcome::Persisted),
+            Command::Failed { ticket, full } => self.on_outcome(ticket, Outcome::Failed { full }),
+            Command::Load {
+                origin,
+                token,
+                sequences,
+            } => self.on_load(origin, token, &sequences),
+            Command::Loaded { ticket, records } => self.on_loaded(ticket, records),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        while let Some(timer) = self.deadlines.pop_due(self.now) {
+            match timer {
+                Timer::Probe => self.on_probe(),
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.outbox.or_timer(self.deadlines.next())
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Infallible, Event>> {
+        self.outbox.pop()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! The stored journal read at start.
+//!
+//! | what is found | what is done |
+//! |---|---|
+//! | nothing intact after the last intact record | the tail is dropped, reported, and cut off in the store |
+//! | a damaged, missing or stale record before it | quarantined: reported and skipped; replicas repair it |
+//! | the front missing, most of it damaged, a newer version | refused, with what to do about it |
+//!
+//! Two intact neighbours that do not follow each other: the earlier one is stale if the later one is
+//! followed by its own successor, else the later one is.
+//!
+//! Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, section 3
+//! (a torn tail and a corrupt middle must be told apart).
+
+use crate::kernel::ordered::Set;
+use crate::{
+    kernel::bytes::Bytes,
+    recovery::record::{Chain, Record, RecordError, decode},
+};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Where the journal goes on, for [`Journal::new`](super::journal::Journal::new).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The sequence of the next record.
+    pub next: u64,
+    /// The link that it carries.
+    pub chain: Chain,
+    /// What follows the last intact record has to be removed from the store.
+    pub truncate: bool,
+}
+
+impl Tail {
+    /// The tail of an empty journal.
+    pub const START: Self = Self {
+        next: 1,
+        chain: Chain::START,
+        truncate: false,
+    };
+}
+
+/// What replay found, for the timeline and the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Intact records.
+    pub records: u64,
+    /// The first sequence of the tail that was dropped.
+    pub torn_tail: Option<u64>,
+    /// How many stored records were dropped with the tail.
+    pub tail_dropped: u64,
+    /// Sequences before the tail that are damaged, stale or missing; never more than `records`.
+    pub damaged: Vec<u64>,
+}
+
+/// A journal that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The intact records, in sequence order.
+    pub records: Vec<Record>,
+    /// Where the journal goes on.
+    pub tail: Tail,
+    /// What was found.
+    pub report: Report,
+}
+
+/// Why a node must not start on this journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// The journal does not start at its first record.
+    FrontMissing {
+        /// The first sequence that is there.
+        first: u64,
+    },
+    /// More is damaged than intact.
+    Wholesale {
+        /// Intact records.
+        intact: u64,
+        /// Damaged, stale or missing ones.
+        damaged: u64,
+    },
+    /// A record was written by a newer version.
+    Newer {
+        /// Its sequence.
+        sequence: u64,
+    },
+    /// The store gave the records out of order or twice.
+    Disorder {
+        /// The sequence that came too late.
+        sequence: u64,
+    },
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FrontMissing { first } => write!(
+                f,
+                "the journal begins at record {first} instead of 1: restore the data directory from \
+                 a backup, or move it away and join again with a new invite"
+            ),
+            Self::Wholesale { intact, damaged } => write!(
+                f,
+                "the journal is damaged ({damaged} of its records unreadable, {intact} intact): check \
+                 the disk, then restore the data directory from a backup, or move it away and join \
+                 again with a new invite"
+            ),
+            Self::Newer { sequence } => write!(
+                f,
+                "journal record {sequence} was written by a newer version of this program: start \
+                 that version, or a newer one"
+            ),
+            Self::Disorder { sequence } => write!(
+                f,
+                "the store returned journal record {sequence} out of order: check the store's \
+                 integrity and restore it from a backup"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ReplayError {}
+
+/// A stored record that decodes on its own, with the link that its successor should carry.
+struct Intact {
+    record: Record,
+    next_chain: Chain,
+}
+
+/// Reads a stored journal, oldest record first.
+///
+/// # Errors
+/// [`ReplayError`] where going on could lose what was acknowledged: nothing is changed.
+pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
+    check_order(stored)?;
+    let intact = read_each(stored)?;
+    let blamed = blame_breaks(&intact);
+    let mut records = Vec::with_capacity(intact.len());
+    let mut tail = Tail::START;
+    for Intact { record, next_chain } in intact {
+        if !blamed.contains(&record.sequence) {
+            tail.next = record.sequence.saturating_add(1);
+            tail.chain = next_chain;
+            records.push(record);
+        }
+    }
+    let dropped = stored
+        .iter()
+        .filter(|(sequence, _)| *sequence >= tail.next)
+        .count();
+    tail.truncate = dropped > 0;
+    let report = Report {
+        records: count(records.len()),
+        torn_tail: tail.truncate.then_some(tail.next),
+        tail_dropped: count(dropped),
+        damaged: gaps(&records, stored.len())?,
+    };
+    Ok(Replay {
+        records,
+        tail,
+        report,
+    })
+}
+
+fn check_order(stored: &[(u64, Bytes)]) -> Result<(), ReplayError> {
+    if let Some((first, _)) = stored.first().filter(|(first, _)| *first != 1) {
+        return Err(ReplayError::FrontMissing { first: *first });
+    }
+    let late = stored
+        .iter()
+        .zip(stored.iter().skip(1))
+        .find(|(a, b)| a.0 >= b.0);
+    late.map_or(Ok(()), |(_, (sequence, _))| {
+        Err(ReplayError::Disorder {
+            sequence: *sequence,
+        })
+    })
+}
+
+/// The records that decode on their own.
+fn read_each(stored: &[(u64, Bytes)]) -> Result<Vec<Intact>, ReplayError> {
+    let mut intact = Vec::with_capacity(stored.len());
+    for (sequence, bytes) in stored {
+        match decode(*sequence, None, bytes) {
+            Ok(record) => intact.push(Intact {
+                record,
+                next_chain: Chain::after(bytes),
+            }),
+            Err(RecordError::Version) => {
+                return Err(ReplayError::Newer {
+                    sequence: *sequence,
+                });
+            }
+            Err(
+                RecordError::Torn
+                | RecordError::Checksum
+                | RecordError::Sequence
+                | RecordError::Chain,
+            ) => {}
+        }
+    }
+    Ok(intact)
+}
+
+/// The sequences at fault for links that do not hold.
+fn blame_breaks(intact: &[Intact]) -> Set<u64> {
+    let mut blamed = Set::new();
+    let front = intact.first().map(|first| &first.record);
+    if front.is_some_and(|front| front.sequence == 1 && front.chain != Chain::START) {
+        blamed.insert(1);
+    }
+    for (at, (one, two)) in intact.iter().zip(intact.iter().skip(1)).enumerate() {
+        if !breaks(one, two) {
+            continue;
+        }
+        let three = intact.get(at.saturating_add(2));
+        let followed = three.is_some_and(|three| adjacent(two, three) && !breaks(two, three));
+        blamed.insert(if followed {
+            one.record.sequence
+        } else {
+            two.record.sequence
+        });
+    }
+    blamed
+}
+
+fn adjacent(one: &Intact, two: &Intact) -> bool {
+    one.record.sequence.checked_add(1) == Some(two.record.sequence)
+}
+
+fn breaks(one: &Intact, two: &Intact) -> bool {
+    adjacent(one, two) && two.record.chain != one.next_chain
+}
+
+/// The sequences before the last intact record that are not there.
+fn gaps(records: &[Record], stored: usize) -> Result<Vec<u64>, ReplayError> {
+    let intact = count(records.len());
+    let last = records.last().map_or(0, |record| record.sequence);
+    let missing = last.saturating_sub(intact);
+    let nothing_left = records.is_empty() && stored > 1;
+    if missing > intact || nothing_left {
+        let damaged = if nothing_left { count(stored) } else { missing };
+        return Err(ReplayError::Wholesale { intact, damaged });
+    }
+    let mut gaps = Vec::new();
+    let mut expected = 1_u64;
+    for record in records {
+        gaps.extend(expected..record.sequence);
+        expected = record.sequence.saturating_add(1);
+    }
+    Ok(gaps)
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests")]
+
+    use super::*;
+    use crate::recovery::record::{Origin, encode};
+    use proptest::prelude::*;
+
+    fn journal_of(bodies: &[&[u8]]) -> Vec<(u64, Bytes)> {
+        let mut chain = Chain::START;
+        let mut stored = Vec::new();
+        for (sequence, body) in (1_u64..).zip(bodies) {
+            let (bytes, next) = encode(sequence, Origin::Replica, chain, body);
+            stored.push((sequence, bytes));
+            chain = next;
+        }
+        stored
+    }
+
+    fn sample() -> Vec<(u64, Bytes)> {
+        journal_of(&[b"one", b"two", b"", b"four", b"five"])
+    }
+
+    fn bodies(replay: &Replay) -> Vec<(u64, Vec<u8>)> {
+        replay
+            .records
+            .iter()
+            .map(|r| (r.sequence, r.body.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn an_intact_journal_reads_back_and_goes_on() {
+        let replay = replay(&sample()).unwrap();
+        assert_eq!(replay.report.records, 5);
+        assert_eq!((replay.tail.next, replay.tail.truncate), (6, false));
+        assert_eq!(replay.tail.chain, Chain::after(&sample()[4].1));
+        assert_eq!(super::replay(&[]).unwrap().tail, Tail::START);
+    }
+
+    #[test]
+    fn every_bit_flip_loses_at_most_its_own_record_and_is_reported() {
+        let stored = sample();
+        for at in 0..stored.len() {
+            for bit in 0..stored[at].1.len() * 8 {
+                let mut flipped = stored[at].1.to_vec();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert_only_lost(&stored, at, Bytes::from(flipped));
+            }
+        }
+    }
+
+    #[test]
+    fn every_truncation_loses_at_most_its_own_record_and_is_reported() {
+        let stored = sample();
+        for at in 0..stored.len() {
+            for length in 0..stored[at].1.len() {
+                assert_only_lost(&stored, at, Bytes::from(&stored[at].1[..length]));
+            }
+        }
+    }
+
+    fn assert_only_lost(stored: &[(u64, Bytes)], at: usize, damaged: Bytes) {
+        let mut hurt = stored.to_vec();
+        hurt[at].1 = damaged;
+        let replay = replay(&hurt).unwrap();
+        let mut expected = bodies(&super::replay(stored).unwrap());
+        let (lost, _) = expected.remove(at);
+        assert_eq!(bodies(&replay), expected);
+        if at + 1 == stored.len() {
+            assert_eq!(replay.report.torn_tail, Some(lost));
+            assert_eq!(replay.tail.next, lost);
+        } else {
+            assert_eq!(replay.report.damaged, [lost]);
+            assert_eq!(replay.tail.next, 6);
+        }
+    }
+
+    #[test]
+    fn a_lost_record_in_the_middle_is_reported_as_damaged() {
+        let mut stored = sample();
+        stored.remove(2);
+        let replay = replay(&stored).unwrap();
+        assert_eq!(replay.report.damaged, [3]);
+        assert_eq!(replay.report.records, 4);
+    }
+
+    #[test]
+    fn records_that_swapped_places_are_noticed() {
+        let mut stored = journal_of(&[b"a", b"b", b"c", b"d", b"e", b"f"]);
+        let (one, two) = (stored[1].1.clone(), stored[2].1.clone());
+        stored[1].1 = two;
+        stored[2].1 = one;
+        assert_eq!(replay(&stored).unwrap().report.damaged, [2, 3]);
+    }
+
+    #[test]
+    fn a_stale_record_is_quarantined_and_its_successors_kept() {
+        let mut stored = sample();
+        stored[2].1 = encode(3, Origin::Replica, Chain::after(&stored[1].1), b"stale").0;
+        let replay = replay(&stored).unwrap();
+        assert_eq!(replay.report.damaged, [3]);
+        assert_eq!(replay.report.records, 4);
+    }
+
+    #[test]
+    fn a_stale_record_at_the_end_is_dropped() {
+        let mut stored = sample();
+        stored[4].1 = encode(5, Origin::Replica, Chain::START, b"stale").0;
+        let replay = replay(&stored).unwrap();
+        assert_eq!(replay.report.torn_tail, Some(5));
+        assert!(replay.tail.truncate);
+    }
+
+    #[test]
+    fn a_missing_front_is_refused() {
+        let stored = sample().split_off(1);
+        assert_eq!(replay(&stored), Err(ReplayError::FrontMissing { first: 2 }));
+    }
+
+    #[test]
+    fn a_journal_mostly_damaged_is_refused_not_taken_for_empty() {
+        let mut stored = sample();
+        for (_, bytes) in &mut stored {
+            *bytes = Bytes::from(b"garbage".as_slice());
+        }
+        assert_eq!(
+            replay(&stored),
+            Err(ReplayError::Wholesale {
+                intact: 0,
+                damaged: 5
+            })
+        );
+    }
+
+    #[test]
+    fn a_chain_that_holds_nowhere_is_refused() {
+        let stored: Vec<_> = (1..=6_u64)
+            .map(|sequence| {
+                let strange = Chain::after(&sequence.to_le_bytes());
+                (sequence, encode(sequence, Origin::Replica, strange, b"x").0)
+            })
+            .collect();
+        assert!(matches!(
+            replay(&stored),
+            Err(ReplayError::Wholesale { .. })
+        ));
+    }
+
+    #[test]
+    fn the_first_record_ever_may_be_torn() {
+        let stored = [(1, Bytes::from(b"to".as_slice()))];
+        let replay = replay(&stored).unwrap();
+        assert_eq!(replay.report.torn_tail, Some(1));
+        assert_eq!((replay.tail.next, replay.tail.truncate), (1, true));
+    }
+
+    #[test]
+    fn absurd_sequences_cost_nothing() {
+        let far = encode(u64::MAX, Origin::Node, Chain::START, b"").0;
+        let mut stored = journal_of(&[b"a"]);
+        stored.push((u64::MAX, far));
+        assert!(matches!(
+            replay(&stored),
+            Err(ReplayError::Wholesale { .. })
+        ));
+    }
+
+    #[test]
+    fn disorder_is_refused() {
+        let mut stored = sample();
+        stored.swap(2, 3);
+        assert_eq!(replay(&stored), Err(ReplayError::Disorder { sequence: 3 }));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_stores_never_panic_and_report_everything(
+            stored in prop::collection::vec((0_u64..20, prop::collection::vec(any::<u8>(), 0..80)), 0..12),
+        ) {
+            let stored: Vec<_> = stored.into_iter().map(|(s, b)| (s, Bytes::from(b))).collect();
+            if let Ok(replay) = replay(&stored) {
+                prop_assert!(replay.report.damaged.len() <= replay.records.len());
+                prop_assert_eq!(replay.records.is_empty(), stored.len() <= 1);
+            }
+        }
+
+        #[test]
+        fn several_damaged_records_are_all_reported(hurt in prop::collection::btree_set(0_usize..20, 0..6)) {
+            let owned: Vec<Vec<u8>> = (0..20_u8).map(|n| alloc::vec![n; 3]).collect();
+            let slices: Vec<&[u8]> = owned.iter().map(Vec::as_slice).collect();
+            let mut stored = journal_of(&slices);
+            for at in &hurt {
+                let mut bytes = stored[*at].1.to_vec();
+                bytes[31] ^= 1;
+                stored[*at].1 = bytes.into();
+            }
+            let replay = replay(&stored).unwrap();
+            let lost = replay.report.damaged.len() + usize::try_from(replay.report.tail_dropped).unwrap();
+            prop_assert_eq!(lost, hurt.len());
+            prop_assert_eq!(replay.records.len(), 20 - hurt.len());
+        }
+    }
+}

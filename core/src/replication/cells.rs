@@ -1,0 +1,417 @@
+//! The key space in memory: namespaces, keys, registers; listing, and the changes for who watches.
+//!
+//! Source: DESIGN "the data: memory"; bounded in bytes, refuses when full.
+
+use crate::{
+    kernel::{
+        bounded::RingLog,
+        bytes::Bytes,
+        crypto::Hash,
+        id::NodeId,
+        ordered::Map,
+        text::{Key, Namespace},
+        time::WallTime,
+    },
+    replication::{
+        batch::Op,
+        clock::Hlc,
+        crdt::register::{Effect, Register, Version},
+    },
+};
+use alloc::vec::Vec;
+use core::ops::Bound;
+
+/// A value with what a person may want to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryView {
+    /// The value; `None` if it was deleted.
+    pub value: Option<Bytes>,
+    /// Who wrote it.
+    pub author: NodeId,
+    /// When, by its writer's clock.
+    pub stamp: Hlc,
+    /// Concurrent writes that lost, newest first, at most 16.
+    pub conflicts: Vec<Version>,
+    /// Conflicts beyond those that were dropped.
+    pub conflicts_dropped: u32,
+}
+
+impl EntryView {
+    /// When it was written, by its writer's wall clock or a faster one it had heard of.
+    #[must_use]
+    pub const fn written_at(&self) -> WallTime {
+        self.stamp.wall()
+    }
+
+    fn of(register: &Register) -> Option<Self> {
+        let winner = register.winner()?;
+        Some(Self {
+            value: winner.value.clone(),
+            author: winner.author,
+            stamp: winner.stamp,
+            conflicts: register.conflicts().cloned().collect(),
+            conflicts_dropped: register.dropped(),
+        })
+    }
+}
+
+/// One visible change.
+pub(in crate::replication) type Change = (u64, Namespace, Key);
+
+/// All cells.
+#[derive(Clone, Debug)]
+pub(in crate::replication) struct Cells {
+    namespaces: Map<Namespace, Map<Key, Register>>,
+    bytes: u64,
+    bytes_max: u64,
+    live: u64,
+    /// Live keys by namespace; none at zero.
+    live_in: Map<Namespace, u64>,
+    conflicts: u64,
+    conflicts_dropped: u64,
+    revision: u64,
+    changes: RingLog<Change>,
+}
+
+/// A key in memory beside its text and its versions: the map's share, the register.
+const CELL_BYTES: u64 = 128;
+
+impl Cells {
+    pub(in crate::replication) const fn new(bytes_max: u64, changes_max: usize) -> Self {
+        Self {
+            namespaces: Map::new(),
+            bytes: 0,
+            bytes_max,
+            live: 0,
+            live_in: Map::new(),
+            conflicts: 0,
+            conflicts_dropped: 0,
+            revision: 0,
+            changes: RingLog::new(changes_max),
+        }
+    }
+
+    /// Whether writes of about `more` bytes still fit.
+    pub(in crate::replication) const fn has_room(&self, more: u64) -> bool {
+        self.bytes.saturating_add(more) <= self.bytes_max
+    }
+
+    /// About how much memory a write takes; nothing for the deletion of a key that is there, so
+    /// that a full node can be emptied.
+    pub(in crate::replication) fn cost(
+        &self,
+        namespace: &str,
+        key: &Key,
+        value: Option<&Bytes>,
+    ) -> u64 {
+        let known = self.register(namespace, key).is_some();
+        match value {
+            None if known => 0,
+            None => cell_bytes(key),
+            Some(value) => {
+                cell_bytes(key).saturating_add(u64::try_from(value.len()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+
+    /// Takes one write of a batch; answers its revision if anything visible changed.
+    pub(in crate::replication) fn apply(
+        &mut self,
+        namespace: &Namespace,
+        author: NodeId,
+        op: Op,
+    ) -> Option<u64> {
+        if !self.namespaces.contains_key(namespace) {
+            self.namespaces.insert(namespace.clone(), Map::new());
+        }
+        let cells = self.namespaces.get_mut(namespace)?;
+        let Op {
+            key,
+            stamp,
+            value,
+            seen,
+        } = op;
+        let version = Version {
+            author,
+            stamp,
+            value,
+        };
+        let (before, effect, after) = match cells.get_mut(&key) {
+            Some(register) => {
+                let before = Measure::of(&key, register);
+                let effect = register.put(version, &seen);
+                (before, effect, Measure::of(&key, register))
+            }
+            None => {
+                let mut register = Register::default();
+                let effect = register.put(version, &seen);
+                let after = Measure::of(&key, &register);
+                cells.insert(key.clone(), register);
+                (Measure::default(), effect, after)
+            }
+        };
+        self.account(namespace, before, after);
+        match effect {
+            Effect::Nothing => None,
+            Effect::Conflicts | Effect::Value => {
+                self.revision = self.revision.saturating_add(1);
+                self.changes.push((self.revision, namespace.clone(), key));
+                Some(self.revision)
+            }
+        }
+    }
+
+    fn account(&mut self, namespace: &Namespace, before: Measure, after: Measure) {
+        let moved = |sum: u64, old: u64, new: u64| sum.saturating_sub(old).saturating_add(new);
+        self.bytes = moved(self.bytes, before.bytes, after.bytes);
+        self.live = moved(self.live, before.live, after.live);
+        if before.live != after.live {
+            let known = self.live_in.get(namespace).copied().unwrap_or_default();
+            match moved(known, before.live, after.live) {
+                0 => drop(self.live_in.remove(namespace)),
+                live => drop(self.live_in.insert(namespace.clone(), live)),
+            }
+        }
+        self.conflicts = moved(self.conflicts, before.conflicts, after.conflicts);
+        self.conflicts_dropped = moved(self.conflicts_dropped, before.dropped, after.dropped);
+    }
+
+    /// Forgets the changes of the replay, so that a run's revisions start at 1.
+    pub(in crate::replication) fn restart_revisions(&mut self, changes_max: usize) {
+        self.revision = 0;
+        self.changes = RingLog::new(changes_max);
+    }
+
+    /// The register of a key.
+    pub(in crate::replication) fn register(&self, namespace: &str, key: &str) -> Option<&Register> {
+        self.namespaces.get(namespace)?.get(key)
+    }
+
+    pub(in crate::replication) fn entry(&self, namespace: &str, key: &str) -> Option<EntryView> {
+        EntryView::of(self.register(namespace, key)?)
+    }
+
+    /// Live keys from `prefix`, after `after`, in key order.
+    pub(in crate::replication) fn list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(Key, EntryView)> {
+        let Some(cells) = self.namespaces.get(namespace) else {
+            return Vec::new();
+        };
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        cells
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(_, register)| register.is_live())
+            .take(limit)
+            .filter_map(|(key, register)| Some((key.clone(), EntryView::of(register)?)))
+            .collect()
+    }
+
+    /// Namespaces with their numbers of live keys, those that have any.
+    pub(in crate::replication) fn namespaces(&self) -> Vec<(Namespace, u64)> {
+        self.live_in
+            .iter()
+            .map(|(namespace, live)| (namespace.clone(), *live))
+            .collect()
+    }
+
+    pub(in crate::replication) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(in crate::replication) fn changes_since(&self, revision: u64) -> Option<Vec<Change>> {
+        if revision > self.revision || revision < self.changes.dropped() {
+            return None;
+        }
+        let missed = self.revision.saturating_sub(revision);
+        let missed = usize::try_from(missed).unwrap_or(usize::MAX);
+        let mut changes: Vec<_> = self.changes.iter().rev().take(missed).cloned().collect();
+        changes.reverse();
+        Some(changes)
+    }
+
+    /// A hash over every key's winner, the same for the same data however it came here.
+    pub(in crate::replication) fn state_hash(&self) -> Hash {
+        let mut state = Hash::ZERO;
+        for (namespace, cells) in &self.namespaces {
+            for (key, register) in cells {
+                let Some(winner) = register.winner() else {
+                    continue;
+                };
+                let value = match &winner.value {
+                    Some(value) => Hash::of("sporenet 2026 state value", &[value]),
+                    None => Hash::ZERO,
+                };
+                state = Hash::of(
+                    "sporenet 2026 state",
+                    &[
+                        state.as_bytes(),
+                        namespace.as_bytes(),
+                        &[0],
+                        key.as_bytes(),
+                        &[0],
+                        &winner.stamp.millis.to_le_bytes(),
+                        &winner.stamp.counter.to_le_bytes(),
+                        winner.author.as_bytes(),
+                        value.as_bytes(),
+                    ],
+                );
+            }
+        }
+        state
+    }
+
+    pub(in crate::replication) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(in crate::replication) const fn live(&self) -> u64 {
+        self.live
+    }
+
+    pub(in crate::replication) const fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
+    pub(in crate::replication) const fn conflicts_dropped(&self) -> u64 {
+        self.conflicts_dropped
+    }
+}
+
+/// What a cell adds to the sums.
+#[derive(Clone, Copy, Default)]
+struct Measure {
+    bytes: u64,
+    live: u64,
+    conflicts: u64,
+    dropped: u64,
+}
+
+impl Measure {
+    fn of(key: &Key, register: &Register) -> Self {
+        Self {
+            bytes: cell_bytes(key).saturating_add(register.bytes()),
+            live: u64::from(register.is_live()),
+            conflicts: u64::try_from(register.conflicts().len()).unwrap_or(u64::MAX),
+            dropped: u64::from(register.dropped()),
+        }
+    }
+}
+
+fn cell_bytes(key: &Key) -> u64 {
+    CELL_BYTES.saturating_add(u64::try_from(key.len()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests")]
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    fn op(key: &str, millis: u64, value: Option<&str>) -> Op {
+        Op {
+            key: Key::new(key).unwrap(),
+            stamp: Hlc { millis, counter: 0 },
+            value: value.map(|value| Bytes::from(value.as_bytes())),
+            seen: Vec::new(),
+        }
+    }
+
+    fn space() -> Namespace {
+        Namespace::new("n").unwrap()
+    }
+
+    const AUTHOR: NodeId = NodeId::from_bytes([1; 32]);
+
+    #[test]
+    fn a_list_has_live_keys_of_the_prefix_in_order_from_the_cursor() {
+        let mut cells = Cells::new(u64::MAX, 10);
+        for (at, key) in ["a", "b/1", "b/2", "b/3", "c"].into_iter().enumerate() {
+            cells.apply(&space(), AUTHOR, op(key, at as u64 + 1, Some("v")));
+        }
+        cells.apply(&space(), AUTHOR, op("b/2", 9, None));
+        let keys = |prefix: &str, after: Option<&str>, limit| -> Vec<Key> {
+            let rows = cells.list("n", prefix, after, limit);
+            rows.into_iter().map(|(key, _)| key).collect()
+        };
+        let all = |names: &[&str]| -> Vec<Key> {
+            names.iter().map(|name| Key::new(name).unwrap()).collect()
+        };
+        assert_eq!(keys("", None, 9), all(&["a", "b/1", "b/3", "c"]));
+        assert_eq!(keys("b/", None, 9), all(&["b/1", "b/3"]));
+        assert_eq!(keys("b/", Some("b/1"), 9), all(&["b/3"]));
+        assert_eq!(keys("b/", Some("a"), 1), all(&["b/1"]));
+        assert_eq!(keys("", Some("c"), 9), all(&[]));
+        assert_eq!(cells.list("other", "", None, 9), Vec::new());
+        assert_eq!(cells.live(), 4);
+    }
+
+    #[test]
+    fn changes_are_gap_free_or_said_to_have_a_gap() {
+        let mut cells = Cells::new(u64::MAX, 3);
+        for at in 1..=5 {
+            assert_eq!(cells.apply(&space(), AUTHOR, op("k", at, None)), Some(at));
+        }
+        assert_eq!(cells.apply(&space(), AUTHOR, op("k", 5, None)), None);
+        assert_eq!(cells.changes_since(1), None, "dropped");
+        assert_eq!(cells.changes_since(6), None, "of another run");
+        let revisions = |since| -> Option<Vec<u64>> {
+            Some(cells.changes_since(since)?.iter().map(|c| c.0).collect())
+        };
+        assert_eq!(revisions(2), Some(alloc::vec![3, 4, 5]));
+        assert_eq!(revisions(5), Some(Vec::new()));
+    }
+
+    #[test]
+    fn deleting_a_known_key_costs_no_room() {
+        let mut cells = Cells::new(1_000, 10);
+        let large = Bytes::from(alloc::vec![0; 700]);
+        let key = Key::new("k").unwrap();
+        assert!(cells.has_room(cells.cost("n", &key, Some(&large))));
+        let put = Op {
+            value: Some(large.clone()),
+            ..op("k", 1, None)
+        };
+        cells.apply(&space(), AUTHOR, put);
+        assert!(!cells.has_room(cells.cost("n", &key, Some(&large))));
+        assert!(cells.has_room(cells.cost("n", &key, None)));
+        cells.apply(&space(), AUTHOR, op("k", 2, None));
+        assert!(cells.bytes() < 300);
+    }
+
+    proptest! {
+        /// The reference: a map from key to its greatest (stamp, value).
+        #[test]
+        fn cells_answer_like_a_map_of_latest_values(
+            writes in prop::collection::vec(("[ab]{1,3}", 1..50_u64, prop::option::of("[xyz]")), 0..60)
+        ) {
+            let mut cells = Cells::new(u64::MAX, 100);
+            let mut reference: BTreeMap<Key, (Hlc, Option<Bytes>)> = BTreeMap::new();
+            for (key, millis, value) in &writes {
+                let op = op(key, *millis, value.as_deref());
+                let latest = reference.entry(op.key.clone()).or_insert((Hlc::ZERO, None));
+                *latest = latest.clone().max((op.stamp, op.value.clone()));
+                cells.apply(&space(), AUTHOR, op);
+            }
+            for prefix in ["", "a", "ab", "b"] {
+                let expected: Vec<_> = reference.iter()
+                    .filter(|(key, (_, value))| key.starts_with(prefix) && value.is_some())
+                    .map(|(key, (_, value))| (key.clone(), value.clone())).collect();
+                let got: Vec<_> = cells.list("n", prefix, None, usize::MAX).into_iter()
+                    .map(|(key, view)| (key, view.value)).collect();
+                prop_assert_eq!(got, expected);
+            }
+            let live = reference.values().filter(|(_, value)| value.is_some()).count();
+            prop_assert_eq!(cells.live(), live as u64);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! From a write to a visible value: waiting, sealed, durable, applied, acknowledged.
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        crypto::Verified,
+        id::{RequestId, Role},
+        text::{Key, Namespace},
+    },
+    replication::{
+        batch::{Batch, Op, VALUE_BYTES_MAX, shard_of},
+        log::Lane,
+        queue::{Source, Staged, Waiting},
+        replica::{Event, Replica, Timer, size},
+        write::{AckLevel, WriteRefusal},
+    },
+};
+use alloc::vec::Vec;
+
+/// Why a forked chain of our own takes no writes.
+const TWIN: &str = "another process has written with this node's identity";
+
+impl Replica {
+    pub(in crate::replication) fn on_write(
+        &mut self,
+        request: RequestId,
+        namespace: Namespace,
+        key: Key,
+        value: Option<Bytes>,
+        level: AckLevel,
+    ) {
+        let shard = shard_of(&namespace, &key);
+        if let Err(refusal) = self.may_write(shard, &namespace, &key, value.as_ref()) {
+            self.refuse(request, refusal);
+            return;
+        }
+        if self.role == Role::Tab && !self.open(namespace.clone()) {
+            let why = "too many namespaces are open; close one".into();
+            self.refuse(request, WriteRefusal::NotWritable { why });
+            return;
+        }
+        let waiting = Waiting {
+            request,
+            key,
+            value,
+            level,
+        };
+        self.queue.push(shard, namespace, waiting);
+        self.seal_next(shard);
+    }
+
+    fn may_write(
+        &self,
+        shard: u16,
+        namespace: &Namespace,
+        key: &Key,
+        value: Option<&Bytes>,
+    ) -> Result<(), WriteRefusal> {
+        if let Some(why) = &self.frozen {
+            return Err(WriteRefusal::NotWritable { why: why.clone() });
+        }
+        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+            let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
+            return Err(WriteRefusal::ValueTooLarge { max });
+        }
+        if self.log.forked_at((shard, self.me)).is_some() {
+            let why = TWIN.into();
+            return Err(WriteRefusal::NotWritable { why });
+        }
+        if self.own_gaps.contains_key(&shard) {
+            let why = "a part of this node's own log is damaged and not yet back from its peers";
+            return Err(WriteRefusal::NotWritable { why: why.into() });
+        }
+        let waiting = self.queue.len().saturating_add(self.awaiting_writes);
+        if waiting >= size(self.config.waiting_max)
+            || self.queue.bytes() >= self.config.waiting_bytes_max
+        {
+            return Err(WriteRefusal::Busy);
+        }
+        let cost = self.cells.cost(namespace, key, value);
+        let pending = self.queue.bytes().saturating_add(self.staging.bytes());
+        let fits = cost == 0 || self.cells.has_room(cost.saturating_add(pending));
+        if !fits || self.log.batches() >= self.config.batches_max {
+            return Err(WriteRefusal::Full);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, request: RequestId, refusal: WriteRefusal) {
+        self.stats.writes_refused = self.stats.writes_refused.saturating_add(1);
+        self.outbox.event(Event::Replied {
+            request,
+            result: Err(refusal),
+        });
+    }
+
+    /// Seals what waits for a shard, unless a batch of ours in it is with the journal.
+    fn seal_next(&mut self, shard: u16) {
+        let lane = Lane {
+            shard,
+            author: self.me,
+            namespace: None,
+        };
+        if self.staging.end(&lane).is_some() {
+            return;
+        }
+        if self.log.forked_at((shard, self.me)).is_some() {
+            self.refuse_waiting(shard);
+            return;
+        }
+        let Some((namespace, writes)) = self.queue.take(shard) else {
+            return;
+        };
+        let end = self.log.end(&lane);
+        let mut writers = Vec::new();
+        let mut ops = Vec::new();
+        for write in writes {
+            let register = self.cells.register(&namespace, &write.key);
+            let seen = register.map(|register| register.seen_by(self.me));
+            writers.push((write.request, write.level));
+            ops.push(Op {
+                key: write.key,
+                stamp: self.clock.tick(self.now),
+                value: write.value,
+                seen: seen.unwrap_or_default(),
+            });
+        }
+        let previous = self.log.stream_end(&namespace, shard, self.me).sequence;
+        let batch = Batch {
+            shard,
+            author: self.me,
+            sequence: end.sequence.saturating_add(1),
+            previous: end.hash,
+            namespace,
+            namespace_previous: previous,
+            ops,
+        };
+        let batch = Verified::seal(batch, &self.keypair, self.network);
+        self.stage(lane, batch, Source::Own, Vec::new(), writers);
+    }
+
+    /// Our chain of a shard has forked: what waits to continue it can't.
+    fn refuse_waiting(&mut self, shard: u16) {
+        while let Some((_, writes)) = self.queue.take(shard) {
+            for write in writes {
+                let why = TWIN.into();
+                self.refuse(write.request, WriteRefusal::NotWritable { why });
+            }
+        }
+    }
+
+    pub(in crate::replication) fn on_durable(&mut self, token: u64, journal: u64) {
+        let Some((lane, ready)) = self.staging.durable(token, journal) else {
+            return;
+        };
+        let mut caught = None;
+        for staged in ready {
+            if let Source::Caught(from) = staged.source {
+                caught = Some(from);
+            }
+            self.apply(&lane, &staged);
+        }
+        if lane.author == self.me {
+            let end = self.log.end(&lane).sequence;
+            if self.own_gaps.get(&lane.shard).is_some_and(|to| *to <= end) {
+                self.own_gaps.remove(&lane.shard);
+            }
+            self.seal_next(lane.shard);
+        }
+        if let Some(from) = caught {
+            self.summarize_to_others(from);
+            self.schedule_fetches();
+        }
+    }
+
+    /// A durable batch becomes visible, acknowledged and known to others.
+    fn apply(&mut self, lane: &Lane, staged: &Staged) {
+        let signed = staged.batch.to_signed();
+        let journal = staged.journal.unwrap_or(0);
+        self.log.append(lane, journal, &signed);
+        let batch = signed.claims();
+        let mut revisions = Vec::new();
+        for op in batch.ops.iter().cloned() {
+            self.clock.observe(op.stamp);
+            let key = op.key.clone();
+            let changed = self.cells.apply(&batch.namespace, batch.author, op);
+            revisions.push(changed.unwrap_or_else(|| self.cells.revision()));
+            if let Some(revision) = changed {
+                self.outbox.event(Event::Changed {
+                    revision,
+                    namespace: batch.namespace.clone(),
+                    key,
+                });
+            }
+        }
+        self.acknowledge(staged, &revisions);
+        self.announce(staged, &signed);
+        // A tab serves nobody but its own chain to its homes.
+        if self.role == Role::Relay || lane.author == self.me {
+            self.log.remember(journal, signed);
+        }
+    }
+
+    /// Tells who wrote it here that it is durable, or waits for a relay to say the same.
+    fn acknowledge(&mut self, staged: &Staged, revisions: &[u64]) {
+        let place = (staged.batch.shard, staged.batch.sequence);
+        for ((request, level), revision) in staged.writers.iter().zip(revisions) {
+            match level {
+                AckLevel::Local => self.written(*request, *revision),
+                AckLevel::Relay => {
+                    let waiting = self.awaiting.entry(place).or_default();
+                    waiting.push((*request, *revision));
+                    self.awaiting_writes = self.awaiting_writes.saturating_add(1);
+                    let until = self.now + self.config.ack_patience;
+                    self.deadlines.set(Timer::Patience(place.0, place.1), until);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self, request: RequestId, revision: u64) {
+        self.stats.writes = self.stats.writes.saturating_add(1);
+        self.outbox.event(Event::Replied {
+            request,
+            result: Ok(revision),
+        });
+    }
+
+    /// A relay holds our chain durably up to a batch.
+    pub(in crate::replication) fn replicated(&mut self, shard: u16, up_to: u64) {
+        while let Some((place, _)) = self.awaiting.range((shard, 0)..=(shard, up_to)).next() {
+            let place = *place;
+            self.deadlines.clear(&Timer::Patience(place.0, place.1));
+            for (request, revision) in self.take_awaiting(place) {
+                self.written(request, revision);
+            }
+        }
+    }
+
+    fn take_awaiting(&mut self, place: (u16, u64)) -> Vec<(RequestId, u64)> {
+        let writers = self.awaiting.remove(&place).unwrap_or_default();
+        self.awaiting_writes = self.awaiting_writes.saturating_sub(writers.len());
+        writers
+    }
+
+    pub(in crate::replication) fn give_up_waiting(&mut self, shard: u16, sequence: u64) {
+        for (request, _) in self.take_awaiting((shard, sequence)) {
+            self.refuse(request, WriteRefusal::NotReplicated);
+        }
+    }
+
+    pub(in crate::replication) fn on_append_failed(&mut self, token: u64, full: bool) {
+        let lost = self.staging.failed(token);
+        self.stats.appends_failed = self.stats.appends_failed.saturating_add(1);
+        for staged in lost {
+            for (request, _) in staged.writers {
+                let refusal = if full {
+                    WriteRefusal::Full
+                } else {
+                    let why = "the store does not keep what it is given".into();
+                    WriteRefusal::NotWritable { why }
+                };
+                self.refuse(request, refusal);
+            }
+            if staged.source == Source::Own {
+                self.seal_next(staged.batch.shard);
+            }
+        }
+        self.schedule_fetches();
+    }
+}

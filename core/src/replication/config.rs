@@ -1,0 +1,180 @@
+//! The settings of a replica.
+
+use crate::{
+    kernel::id::Role,
+    replication::{batch::BATCH_BYTES_MAX, clock::AHEAD_MAX},
+};
+use core::time::Duration;
+
+/// How a [`Replica`](crate::replication::replica::Replica) behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The most bytes that cells may take in memory, about; beyond it writes are refused with `Full`
+    /// and remote batches are left for later. Default 512 MiB on a relay, 64 MiB in a tab; from
+    /// 1 MiB. Too small refuses writes, too large is the host's memory.
+    pub cells_bytes_max: u64,
+    /// The most batches in the log; about 64 bytes of memory each. Default 8 million; beyond it as
+    /// with `cells_bytes_max`.
+    pub batches_max: u64,
+    /// The most chains (author and shard) in the log. Default 262 144, 4 096 authors in every shard;
+    /// beyond it batches of new authors are refused.
+    pub chains_max: u32,
+    /// The most writes that wait for the journal or for a relay's confirmation. Default 16 384; beyond it `Busy`.
+    pub waiting_max: u32,
+    /// The most bytes of values that wait for the journal. Default 64 MiB; at least one batch.
+    pub waiting_bytes_max: u64,
+    /// The most bytes of batches handed to the journal and not yet durable. Default 16 MiB; received
+    /// batches beyond it are dropped and fetched later. At least two batches.
+    pub staged_bytes_max: u64,
+    /// The most bytes of recent batches kept at hand for peers that lag a little. Default 8 MiB; 0
+    /// reads everything from the journal.
+    pub recent_bytes_max: u32,
+    /// How many changes can be asked for again by who watches. Default 65 536; too small makes
+    /// watchers list again after a short absence.
+    pub changes_max: u32,
+    /// How far ahead of the wall clock a stamp may be. Default 60 s. Below the honest clocks' drift,
+    /// honest writes wait; far above, a wrong clock wins every race for that long.
+    pub ahead_max: Duration,
+    /// How often frontiers are compared with each linked relay, give or take a tenth. Default 30 s;
+    /// from 1 s. Repairs what a lost message left out; the cost is half a kibibyte each time.
+    pub summary_interval: Duration,
+    /// How long a fetch or a subscription may stay unanswered before it is tried elsewhere. Default
+    /// 10 s; longer than a slow link takes for 256 KiB.
+    pub fetch_patience: Duration,
+    /// How long a push may stay unconfirmed before the peer is left to comparison. Default 5 s.
+    pub push_patience: Duration,
+    /// How long a write waits for a relay's confirmation. Default 5 s.
+    pub ack_patience: Duration,
+    /// The most bytes of batches pushed to a peer and not confirmed. Default 1 MiB, half of what a
+    /// link queues in that class; a slower peer is left to comparison, which costs no memory here.
+    pub in_flight_bytes_max: u32,
+    /// The most pushes to a peer that are not confirmed. Default 1 024; as above.
+    pub in_flight_max: u32,
+    /// The most bytes of one answer to a fetch or subscription. Default 256 KiB; larger delays what
+    /// is behind it, smaller costs round trips.
+    pub window_bytes: u32,
+    /// The most fetches in progress. Default 8, at most one per shard and half of them at one peer.
+    pub fetches_max: u32,
+    /// The most answers that wait for the journal to be read, all peers together. Default 32; beyond
+    /// it the answer is empty and the peer asks again later.
+    pub loads_max: u32,
+    /// The most peers. Default 1 024; further ones are not synchronised with, and counted.
+    pub peers_max: u32,
+    /// The most namespaces that a tab opens, and that a relay serves to one tab. Default 64.
+    pub namespaces_max: u32,
+    /// The most undelivered messages. Default 16 384; beyond it messages are dropped, counted and
+    /// repaired by comparison.
+    pub outbox_max: u32,
+    /// Whether signatures are checked again when the journal is replayed. Default false: the
+    /// journal's checksums are trusted, and 34 µs a batch are saved.
+    pub verify_on_restore: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(Role::Relay)
+    }
+}
+
+impl Config {
+    /// The defaults for a role.
+    #[must_use]
+    pub const fn of(role: Role) -> Self {
+        let cells_mib = match role {
+            Role::Relay => 512,
+            Role::Tab => 64,
+        };
+        Self {
+            cells_bytes_max: cells_mib << 20,
+            batches_max: 8_000_000,
+            chains_max: 262_144,
+            waiting_max: 16_384,
+            waiting_bytes_max: 64 << 20,
+            staged_bytes_max: 16 << 20,
+            recent_bytes_max: 8 << 20,
+            changes_max: 65_536,
+            ahead_max: AHEAD_MAX,
+            summary_interval: Duration::from_secs(30),
+            fetch_patience: Duration::from_secs(10),
+            push_patience: Duration::from_secs(5),
+            ack_patience: Duration::from_secs(5),
+            in_flight_bytes_max: 1 << 20,
+            in_flight_max: 1_024,
+            window_bytes: 256 << 10,
+            fetches_max: 8,
+            loads_max: 32,
+            peers_max: 1_024,
+            namespaces_max: 64,
+            outbox_max: 16_384,
+            verify_on_restore: false,
+        }
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// The name of the first field that is out of range.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        let batch = u64::try_from(BATCH_BYTES_MAX).unwrap_or(u64::MAX);
+        let rules = [
+            ("cells_bytes_max", self.cells_bytes_max >= 1 << 20),
+            ("batches_max", self.batches_max > 0),
+            ("chains_max", self.chains_max > 0),
+            ("waiting_max", self.waiting_max > 0),
+            ("waiting_bytes_max", self.waiting_bytes_max >= batch),
+            (
+                "staged_bytes_max",
+                self.staged_bytes_max >= batch.saturating_mul(2),
+            ),
+            ("changes_max", self.changes_max > 0),
+            ("ahead_max", self.ahead_max >= Duration::from_secs(1)),
+            (
+                "summary_interval",
+                self.summary_interval >= Duration::from_secs(1),
+            ),
+            (
+                "fetch_patience",
+                self.fetch_patience >= Duration::from_millis(100),
+            ),
+            (
+                "push_patience",
+                self.push_patience >= Duration::from_millis(100),
+            ),
+            (
+                "ack_patience",
+                self.ack_patience >= Duration::from_millis(100),
+            ),
+            (
+                "in_flight_bytes_max",
+                u64::from(self.in_flight_bytes_max) >= batch,
+            ),
+            ("in_flight_max", self.in_flight_max > 0),
+            ("window_bytes", self.window_bytes >= 1_024),
+            ("fetches_max", self.fetches_max > 0),
+            ("loads_max", self.loads_max > 0),
+            ("peers_max", self.peers_max > 0),
+            ("namespaces_max", self.namespaces_max > 0),
+            ("outbox_max", self.outbox_max >= 1_024),
+        ];
+        match rules.iter().find(|(_, holds)| !holds) {
+            Some((field, _)) => Err(field),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_a_wrong_field_is_named() {
+        assert_eq!(Config::of(Role::Relay).validate(), Ok(()));
+        assert_eq!(Config::of(Role::Tab).validate(), Ok(()));
+        let wrong = Config {
+            window_bytes: 0,
+            ..Config::default()
+        };
+        assert_eq!(wrong.validate(), Err("window_bytes"));
+    }
+}

@@ -1,0 +1,149 @@
+//! What replicas say to each other. Variants are only appended.
+
+use crate::{
+    kernel::{bytes::Bytes, crypto::Signed, id::NodeId, text::Namespace},
+    replication::{batch::Batch, log::Head},
+    wire::class::Class,
+};
+use alloc::{boxed::Box, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// A place in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dot {
+    /// The shard.
+    pub shard: u16,
+    /// Whose chain.
+    pub author: NodeId,
+    /// The batch.
+    pub sequence: u64,
+}
+
+/// A word between replicas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Relay to relay: one digest of eight bytes per shard. Shards that differ are answered by
+    /// [`Message::Heads`].
+    Summary {
+        /// The digests, little endian, in shard order.
+        digests: Bytes,
+    },
+    /// How far the sender holds a shard's chains: all authors after `after` up to the last one named
+    /// (or to the end), or, when no answer is wanted, only those that the receiver lacks.
+    Heads {
+        /// The shard.
+        shard: u16,
+        /// Where this page begins.
+        after: Option<NodeId>,
+        /// The heads, in author order, at most 1 024.
+        heads: Vec<Head>,
+        /// Whether no page follows.
+        last: bool,
+        /// Whether the receiver should say what the sender lacks.
+        answer: bool,
+    },
+    /// Tab to home relay: how far its own chains go.
+    Mine {
+        /// Shard and head.
+        heads: Vec<(u16, Head)>,
+    },
+    /// Asks for the batches of some authors in a shard; answered by [`Message::Batches`].
+    Fetch {
+        /// Comes back in the answer.
+        request: u64,
+        /// The shard.
+        shard: u16,
+        /// Whose, and from which sequence on; at most 64.
+        wants: Vec<(NodeId, u64)>,
+    },
+    /// The answer to a fetch: at most 256 KiB, or one batch that is larger. Empty if there is
+    /// nothing to give now.
+    Batches {
+        /// Which fetch.
+        request: u64,
+        /// In chain order per author.
+        batches: Vec<Signed<Batch>>,
+    },
+    /// A batch that has just become durable at the sender.
+    Push {
+        /// The batch.
+        batch: Box<Signed<Batch>>,
+        /// Whom the sender and those before it have told, by identity prefix; at most 64.
+        told: Vec<u64>,
+    },
+    /// The sender has made these chains durable up to these batches.
+    Stored {
+        /// Up to where.
+        dots: Vec<Dot>,
+    },
+    /// Two different batches by one author with one sequence.
+    Evidence {
+        /// The one.
+        first: Box<Signed<Batch>>,
+        /// The other.
+        second: Box<Signed<Batch>>,
+    },
+    /// Tab to home relay: send this namespace, beyond these heads, and what comes after.
+    Subscribe {
+        /// The namespace.
+        namespace: Namespace,
+        /// A digest of what the tab holds of it.
+        digest: u64,
+        /// How far the tab holds it, at most 4 096; `None` only compares digests.
+        heads: Option<Vec<Dot>>,
+    },
+    /// Tab to home relay: no more of this namespace.
+    Unsubscribe {
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// Home relay to tab: a part of a namespace, at most 256 KiB or one batch that is larger.
+    Page {
+        /// The namespace.
+        namespace: Namespace,
+        /// In chain order per author.
+        batches: Vec<Signed<Batch>>,
+        /// Whether that was all, and new batches come as they are written; otherwise the tab asks
+        /// again.
+        live: bool,
+    },
+}
+
+impl Message {
+    /// How urgent it is.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Summary { .. }
+            | Self::Heads { .. }
+            | Self::Mine { .. }
+            | Self::Fetch { .. }
+            | Self::Stored { .. }
+            | Self::Evidence { .. }
+            | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. } => Class::High,
+            Self::Push { .. } => Class::Normal,
+            Self::Batches { .. } | Self::Page { .. } => Class::Low,
+        }
+    }
+
+    /// The signed batches inside, so that a host can check their signatures on another thread
+    /// beforehand.
+    pub fn signed_mut(&mut self) -> impl Iterator<Item = &mut Signed<Batch>> {
+        let (many, one, two): (&mut [_], Option<&mut _>, Option<&mut _>) = match self {
+            Self::Batches { batches, .. } | Self::Page { batches, .. } => (batches, None, None),
+            Self::Push { batch, .. } => (&mut [], Some(batch), None),
+            Self::Evidence { first, second } => (&mut [], Some(first), Some(second)),
+            Self::Summary { .. }
+            | Self::Heads { .. }
+            | Self::Mine { .. }
+            | Self::Fetch { .. }
+            | Self::Stored { .. }
+            | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. } => (&mut [], None, None),
+        };
+        many.iter_mut()
+            .chain(one.map(|boxed: &mut Box<_>| &mut **boxed))
+            .chain(two.map(|boxed: &mut Box<_>| &mut **boxed))
+    }
+}

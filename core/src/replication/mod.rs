@@ -1,0 +1,53 @@
+//! The same data in several places.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `replica` | the machine: commands, events, peers |
+//! | `config`, `stats`, `message` | its settings, counters and words |
+//! | `write` | acknowledgement levels, refusals |
+//! | `clock` | hybrid logical clocks |
+//! | `crdt/` | what a cell can hold |
+//! | `batch` | signed, hash-chained groups of writes; shards; journal records |
+//! | `log` | chains, frontiers, forks |
+//! | `cells` | the key space in memory: list, changes |
+//! | `queue` | writes that wait, batches that are with the journal |
+//! | `intake` | checking what comes in; proof of forks |
+//! | `commit` | from a write to a visible value |
+//! | `push` | fresh batches to peers, confirmations |
+//! | `sync` | comparing frontiers, fetching |
+//! | `serve` | answers from memory or journal |
+//! | `interest` | namespaces that tabs follow |
+//! | `restore`, `views` | replay at start; read-only questions |
+//!
+//! Papers: Kulkarni et al. 2014 (clock); Preguiça et al. 2010 (versions); Kleppmann 2022 (hash-linked
+//! logs); Demers et al. 1987 (push and comparison).
+//!
+//! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
+//! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain
+//! says from a fork on is not taken. Two relays with equal frontiers and no forked chain have equal
+//! state. Memory, queues and answers are bounded by `Config`.
+//!
+//! Not here: the journal's format (`recovery`), who is linked (`overlay`), who is a member.
+
+pub mod batch;
+pub mod cells;
+pub mod clock;
+mod commit;
+pub mod config;
+pub mod crdt;
+mod intake;
+mod interest;
+pub mod log;
+pub mod message;
+mod peer;
+mod push;
+mod queue;
+pub mod replica;
+pub mod restore;
+mod serve;
+pub mod stats;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod views;
+pub mod write;

@@ -1,0 +1,124 @@
+//! What a replica knows of each linked peer. Forgotten when the link ends.
+
+use crate::{
+    kernel::{
+        id::{NodeId, Role},
+        ordered::Map,
+        text::Namespace,
+        time::Time,
+    },
+    replication::{log::ChainId, message::Dot},
+};
+
+/// A linked peer.
+#[derive(Clone, Debug)]
+pub(in crate::replication) struct Peer {
+    pub(in crate::replication) role: Role,
+    /// What it has and we lack. At most [`WANTED_MAX`] chains.
+    pub(in crate::replication) has: Map<ChainId, Wanted>,
+    /// Fetches in progress.
+    pub(in crate::replication) fetches: u32,
+    /// Fetches in a row that brought nothing.
+    pub(in crate::replication) stalls: u32,
+    /// The catching-up that is going on.
+    pub(in crate::replication) catch_up: Option<CatchUp>,
+    /// Pushes that it has not confirmed, with their bytes.
+    pub(in crate::replication) in_flight: Map<Dot, u32>,
+    pub(in crate::replication) in_flight_bytes: u64,
+    /// Whether a push was left out because it is slow.
+    pub(in crate::replication) lossy: bool,
+    /// Confirmations that are held back for a moment to go together.
+    pub(in crate::replication) acks: Map<ChainId, u64>,
+    pub(in crate::replication) acks_ready_at: Time,
+    /// When a summary of it may be answered again.
+    pub(in crate::replication) summary_ready_at: Time,
+    /// Namespaces: on a relay those that it serves the tab, in a tab those asked of the relay.
+    pub(in crate::replication) subscriptions: Map<Namespace, Subscription>,
+    /// In a tab: how far the relay holds our chains.
+    pub(in crate::replication) mine: Map<u16, u64>,
+    /// Batches with wrong signatures that it sent, and until when nothing of it is taken therefore.
+    pub(in crate::replication) bad_signatures: u32,
+    pub(in crate::replication) muted_until: Time,
+}
+
+/// The most chains that are noted as wanted of a peer; the rest waits for the next comparison.
+pub(in crate::replication) const WANTED_MAX: usize = 65_536;
+
+/// What a peer has of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::replication) struct Wanted {
+    pub(in crate::replication) up_to: u64,
+    /// The batch that contradicts ours or proves a fork, if that is what is wanted.
+    pub(in crate::replication) proof: Option<u64>,
+}
+
+/// A catching-up with one peer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::replication) struct CatchUp {
+    pub(in crate::replication) since: Time,
+    pub(in crate::replication) batches: u64,
+    pub(in crate::replication) bytes: u64,
+}
+
+/// How a namespace stands between a tab and one of its homes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::replication) enum Subscription {
+    /// The next page is on its way, or has to be asked for.
+    Paging,
+    /// Everything up to now was sent; new batches are pushed.
+    Live,
+    /// On a relay: a push was left out; the tab has to ask again.
+    Lagging,
+}
+
+impl Peer {
+    pub(in crate::replication) const fn new(role: Role) -> Self {
+        Self {
+            role,
+            has: Map::new(),
+            fetches: 0,
+            stalls: 0,
+            catch_up: None,
+            in_flight: Map::new(),
+            in_flight_bytes: 0,
+            lossy: false,
+            acks: Map::new(),
+            acks_ready_at: Time::ZERO,
+            summary_ready_at: Time::ZERO,
+            subscriptions: Map::new(),
+            mine: Map::new(),
+            bad_signatures: 0,
+            muted_until: Time::ZERO,
+        }
+    }
+
+    /// Notes that it has a chain up to a batch; answers whether there was room.
+    pub(in crate::replication) fn note(&mut self, chain: ChainId, wanted: Wanted) -> bool {
+        if let Some(known) = self.has.get_mut(&chain) {
+            known.up_to = known.up_to.max(wanted.up_to);
+            known.proof = known.proof.or(wanted.proof);
+            return true;
+        }
+        if self.has.len() >= WANTED_MAX {
+            return false;
+        }
+        self.has.insert(chain, wanted);
+        true
+    }
+
+    /// It confirmed a chain up to a batch.
+    pub(in crate::replication) fn confirmed(&mut self, dot: Dot) {
+        let first = Dot { sequence: 0, ..dot };
+        while let Some((held, bytes)) = self.in_flight.range(first..=dot).next() {
+            let (held, bytes) = (*held, *bytes);
+            self.in_flight.remove(&held);
+            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(u64::from(bytes));
+        }
+    }
+
+    /// The shards of which it has something that we lack, after `after`.
+    pub(in crate::replication) fn next_shard(&self, from: u16) -> Option<u16> {
+        let first = (from, NodeId::from_bytes([0; 32]));
+        self.has.range(first..).next().map(|((shard, _), _)| *shard)
+    }
+}

@@ -1,0 +1,284 @@
+//! Writes on their way to the journal: those that wait for their turn, and batches handed over.
+//!
+//! Group commit: while a batch of a shard is with the journal, further writes to the shard gather and
+//! go out as the next one. Source: Gawlick and Kinkade, "Varieties of Concurrency Control in IMS/VS
+//! Fast Path", 1985 (group commit).
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        crypto::{Hash, Verified},
+        id::{NodeId, RequestId},
+        ordered::Map,
+        text::{Key, Namespace},
+    },
+    replication::{
+        batch::{BATCH_BYTES_MAX, Batch, OPS_MAX},
+        log::{End, Lane},
+        write::AckLevel,
+    },
+};
+use alloc::{collections::VecDeque, vec::Vec};
+
+/// A write that waits for its turn.
+#[derive(Clone, Debug)]
+pub(in crate::replication) struct Waiting {
+    pub(in crate::replication) request: RequestId,
+    pub(in crate::replication) key: Key,
+    pub(in crate::replication) value: Option<Bytes>,
+    pub(in crate::replication) level: AckLevel,
+}
+
+impl Waiting {
+    /// Its share of a batch, at most: key, value, stamp, and 16 entries of what was seen.
+    fn bytes(&self) -> usize {
+        let value = self.value.as_ref().map_or(0, |value| value.len());
+        self.key.len().saturating_add(value).saturating_add(800)
+    }
+}
+
+/// Writes that wait, per shard and namespace; namespaces take turns.
+#[derive(Clone, Debug, Default)]
+pub(in crate::replication) struct WriteQueue {
+    shards: Map<u16, ShardQueue>,
+    count: usize,
+    bytes: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ShardQueue {
+    turns: VecDeque<Namespace>,
+    writes: Map<Namespace, VecDeque<Waiting>>,
+}
+
+impl WriteQueue {
+    pub(in crate::replication) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(in crate::replication) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(in crate::replication) fn push(
+        &mut self,
+        shard: u16,
+        namespace: Namespace,
+        waiting: Waiting,
+    ) {
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(wide(waiting.bytes()));
+        let queue = self.shards.entry(shard).or_default();
+        if let Some(writes) = queue.writes.get_mut(&namespace) {
+            writes.push_back(waiting);
+        } else {
+            queue.turns.push_back(namespace.clone());
+            queue.writes.insert(namespace, VecDeque::from([waiting]));
+        }
+    }
+
+    /// The writes of the next batch of a shard: of one namespace, oldest first, as many as fit.
+    pub(in crate::replication) fn take(&mut self, shard: u16) -> Option<(Namespace, Vec<Waiting>)> {
+        let queue = self.shards.get_mut(&shard)?;
+        let namespace = queue.turns.pop_front()?;
+        let mut writes = queue.writes.remove(&namespace)?;
+        let mut taken = Vec::new();
+        let mut bytes = 0_usize;
+        while let Some(next) = writes.front() {
+            bytes = bytes.saturating_add(next.bytes());
+            let fits = bytes <= BATCH_BYTES_MAX.saturating_sub(4_096) && taken.len() < OPS_MAX;
+            if !fits && !taken.is_empty() {
+                break;
+            }
+            taken.extend(writes.pop_front());
+        }
+        if writes.is_empty() {
+            if queue.writes.is_empty() {
+                self.shards.remove(&shard);
+            }
+        } else {
+            queue.turns.push_back(namespace.clone());
+            queue.writes.insert(namespace.clone(), writes);
+        }
+        let freed: usize = taken.iter().map(Waiting::bytes).sum();
+        self.bytes = self.bytes.saturating_sub(wide(freed));
+        self.count = self.count.saturating_sub(taken.len());
+        Some((namespace, taken))
+    }
+}
+
+/// Where a batch came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::replication) enum Source {
+    /// It was written here.
+    Own,
+    /// A peer pushed it as it was written.
+    Pushed(NodeId),
+    /// A peer gave it when we caught up.
+    Caught(NodeId),
+}
+
+/// A batch that is with the journal.
+#[derive(Clone, Debug)]
+pub(in crate::replication) struct Staged {
+    pub(in crate::replication) token: u64,
+    pub(in crate::replication) batch: Verified<Batch>,
+    pub(in crate::replication) hash: Hash,
+    pub(in crate::replication) source: Source,
+    /// Its place in the journal, once it is durable.
+    pub(in crate::replication) journal: Option<u64>,
+    /// Peers that gave it to us again meanwhile, and want to know when it is durable.
+    pub(in crate::replication) also_from: Vec<NodeId>,
+    /// Whom others have told.
+    pub(in crate::replication) told: Vec<u64>,
+    /// Who waits for it here: one per write, in order.
+    pub(in crate::replication) writers: Vec<(RequestId, AckLevel)>,
+}
+
+/// Batches that are with the journal, per lane in order.
+#[derive(Clone, Debug, Default)]
+pub(in crate::replication) struct Staging {
+    lanes: Map<Lane, VecDeque<Staged>>,
+    tokens: Map<u64, Lane>,
+    bytes: u64,
+}
+
+impl Staging {
+    pub(in crate::replication) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Where a lane ends, if all that is with the journal becomes durable.
+    pub(in crate::replication) fn end(&self, lane: &Lane) -> Option<End> {
+        let last = self.lanes.get(lane)?.back()?;
+        Some(End {
+            sequence: last.batch.sequence,
+            hash: last.hash,
+        })
+    }
+
+    /// Where a namespace's part of a chain ends, as [`Staging::end`].
+    pub(in crate::replication) fn stream_end(
+        &self,
+        lane: &Lane,
+        namespace: &Namespace,
+    ) -> Option<u64> {
+        let lane = self.lanes.get(lane)?;
+        let of_namespace = |staged: &&Staged| staged.batch.namespace == *namespace;
+        let last = lane.iter().rev().find(of_namespace)?;
+        Some(last.batch.sequence)
+    }
+
+    /// Where a namespace's parts of chains end, as far as they are with the journal.
+    pub(in crate::replication) fn streams<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+    ) -> impl Iterator<Item = (&'a Lane, u64)> {
+        self.lanes.iter().flat_map(move |(lane, queue)| {
+            let of_namespace = |staged: &&Staged| staged.batch.namespace == *namespace;
+            let last = queue.iter().rev().find(of_namespace);
+            last.map(|staged| (lane, staged.batch.sequence))
+        })
+    }
+
+    pub(in crate::replication) fn find_mut(
+        &mut self,
+        lane: &Lane,
+        sequence: u64,
+    ) -> Option<&mut Staged> {
+        let lane = self.lanes.get_mut(lane)?;
+        lane.iter_mut().find(|s| s.batch.sequence == sequence)
+    }
+
+    pub(in crate::replication) fn push(&mut self, lane: Lane, staged: Staged) {
+        self.bytes = self.bytes.saturating_add(wide(staged.batch.bytes().len()));
+        self.tokens.insert(staged.token, lane.clone());
+        self.lanes.entry(lane).or_default().push_back(staged);
+    }
+
+    /// A batch became durable: answers those that can be applied now, in order.
+    pub(in crate::replication) fn durable(
+        &mut self,
+        token: u64,
+        journal: u64,
+    ) -> Option<(Lane, Vec<Staged>)> {
+        let lane = self.tokens.remove(&token)?;
+        let queue = self.lanes.get_mut(&lane)?;
+        if let Some(staged) = queue.iter_mut().find(|staged| staged.token == token) {
+            staged.journal = Some(journal);
+        }
+        let mut ready = Vec::new();
+        while queue.front().is_some_and(|first| first.journal.is_some()) {
+            ready.extend(queue.pop_front());
+        }
+        if queue.is_empty() {
+            self.lanes.remove(&lane);
+        }
+        self.free(&ready);
+        Some((lane, ready))
+    }
+
+    /// A batch could not be made durable: it and what builds on it are given up.
+    pub(in crate::replication) fn failed(&mut self, token: u64) -> Vec<Staged> {
+        let Some(lane) = self.tokens.remove(&token) else {
+            return Vec::new();
+        };
+        let Some(queue) = self.lanes.get_mut(&lane) else {
+            return Vec::new();
+        };
+        let at = queue.iter().position(|staged| staged.token == token);
+        let lost: Vec<_> = queue.drain(at.unwrap_or(queue.len())..).collect();
+        if queue.is_empty() {
+            self.lanes.remove(&lane);
+        }
+        for staged in &lost {
+            self.tokens.remove(&staged.token);
+        }
+        self.free(&lost);
+        lost
+    }
+
+    fn free(&mut self, gone: &[Staged]) {
+        for staged in gone {
+            let bytes = wide(staged.batch.bytes().len());
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
+}
+
+fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests")]
+    use super::*;
+
+    fn waiting(request: u64, bytes: usize) -> Waiting {
+        Waiting {
+            request: RequestId(request),
+            key: Key::new("k").unwrap(),
+            value: Some(Bytes::from(alloc::vec![0; bytes])),
+            level: AckLevel::Local,
+        }
+    }
+
+    #[test]
+    fn a_batch_takes_what_fits_and_namespaces_take_turns() {
+        let mut queue = WriteQueue::default();
+        let [a, b] = ["a", "b"].map(|name| Namespace::new(name).unwrap());
+        for request in 0..70 {
+            queue.push(3, a.clone(), waiting(request, 1));
+        }
+        queue.push(3, b.clone(), waiting(70, 200_000));
+        queue.push(3, b.clone(), waiting(71, 200_000));
+        let mut batches = Vec::new();
+        while let Some((namespace, writes)) = queue.take(3) {
+            batches.push((namespace.as_str().chars().next().unwrap(), writes.len()));
+        }
+        assert_eq!(batches, [('a', 64), ('b', 1), ('a', 6), ('b', 1)]);
+        assert_eq!((queue.len(), queue.bytes()), (0, 0));
+        assert!(queue.take(9).is_none());
+    }
+}

@@ -1,0 +1,13 @@
+//! Behaviour of replicas together, in a box.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "tests"
+)]
+
+mod convergence;
+mod hostile;
+mod tabs;
+mod world;

@@ -1,0 +1,117 @@
+//! Fragments back to bodies: one body in progress per class, grown only by bytes that arrived.
+
+use crate::wire::{
+    class::PerClass,
+    close::CloseReason,
+    frame::{Frame, Part},
+};
+use alloc::vec::Vec;
+
+/// A body of which a beginning has arrived.
+struct Partial {
+    kind: u16,
+    total: u32,
+    body: Vec<u8>,
+}
+
+/// The bodies in progress.
+pub(super) struct Reassembly {
+    partials: PerClass<Option<Partial>>,
+    message_bytes_max: u32,
+}
+
+impl Reassembly {
+    pub(super) fn new(message_bytes_max: u32) -> Self {
+        Self {
+            partials: PerClass::from_fn(|_| None),
+            message_bytes_max,
+        }
+    }
+
+    /// Takes a frame; answers a body that it completes.
+    ///
+    /// # Errors
+    /// `Oversized` when a body is announced that is over the limit, before anything is held of it;
+    /// `Protocol` when the frame does not continue what came before.
+    pub(super) fn accept(&mut self, frame: Frame<'_>) -> Result<Option<Vec<u8>>, CloseReason> {
+        let partial = self.partials.of_mut(frame.header.class);
+        match (frame.header.part, partial.as_mut()) {
+            (Part::Whole, None) => {
+                within(frame.header.length, self.message_bytes_max)?;
+                Ok(Some(frame.payload.to_vec()))
+            }
+            (Part::First { total }, None) => {
+                within(total, self.message_bytes_max)?;
+                let mut begun = Partial {
+                    kind: frame.header.kind,
+                    total,
+                    body: Vec::new(),
+                };
+                begun.extend(&frame)?;
+                *partial = Some(begun);
+                Ok(None)
+            }
+            (Part::Middle, Some(begun)) => {
+                begun.extend(&frame)?;
+                Ok(None)
+            }
+            (Part::Last, Some(begun)) => {
+                let whole = begun.finish(&frame)?;
+                *partial = None;
+                Ok(Some(whole))
+            }
+            (Part::Whole | Part::First { .. }, Some(_)) | (Part::Middle | Part::Last, None) => {
+                Err(CloseReason::Protocol)
+            }
+        }
+    }
+
+    /// Bytes held of bodies in progress.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        crate::wire::class::Class::ALL
+            .iter()
+            .filter_map(|class| self.partials.of(*class).as_ref())
+            .map(|partial| partial.body.capacity())
+            .sum()
+    }
+}
+
+const fn within(length: u32, max: u32) -> Result<(), CloseReason> {
+    if length > max {
+        return Err(CloseReason::Oversized);
+    }
+    Ok(())
+}
+
+impl Partial {
+    /// Adds a fragment that is not the last: it must bring something, and leave something.
+    fn extend(&mut self, frame: &Frame<'_>) -> Result<(), CloseReason> {
+        let length = self.length_with(frame)?;
+        if frame.payload.is_empty() || length >= self.total {
+            return Err(CloseReason::Protocol);
+        }
+        self.body.extend_from_slice(frame.payload);
+        Ok(())
+    }
+
+    /// Adds the last fragment: the body must then be as long as was announced.
+    fn finish(&mut self, frame: &Frame<'_>) -> Result<Vec<u8>, CloseReason> {
+        if self.length_with(frame)? != self.total {
+            return Err(CloseReason::Protocol);
+        }
+        let mut body = core::mem::take(&mut self.body);
+        body.extend_from_slice(frame.payload);
+        Ok(body)
+    }
+
+    fn length_with(&self, frame: &Frame<'_>) -> Result<u32, CloseReason> {
+        if frame.header.kind != self.kind {
+            return Err(CloseReason::Protocol);
+        }
+        u32::try_from(self.body.len())
+            .ok()
+            .and_then(|length| length.checked_add(frame.header.length))
+            .ok_or(CloseReason::Protocol)
+    }
+}

@@ -1,0 +1,48 @@
+//! The embedded web bundle, as `build.rs` made it.
+
+/// One embedded file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asset {
+    /// The content, compressed if `gzip`.
+    pub(crate) bytes: &'static [u8],
+    /// Whether `bytes` are gzip.
+    pub(crate) gzip: bool,
+    /// What it is.
+    pub(crate) content_type: &'static str,
+    /// Changes with the content.
+    pub(crate) etag: &'static str,
+}
+
+// `static ASSETS: &[(&str, Asset)]`, sorted by path.
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The file at a path without leading slash, such as `index.html`.
+pub(crate) fn lookup(path: &str) -> Option<Asset> {
+    let found = ASSETS.binary_search_by_key(&path, |(name, _)| name).ok()?;
+    ASSETS.get(found).map(|(_, asset)| *asset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most bytes that a browser may have to fetch for node, console and script API. The aim is
+    /// 300 KiB; this bound only ever goes down.
+    const BUNDLE_BYTES_MAX: usize = 360 * 1024;
+
+    #[test]
+    fn every_file_is_found_by_its_path_and_nothing_else_is() {
+        for (path, _) in ASSETS {
+            assert!(lookup(path).is_some(), "{path}");
+        }
+        assert!(lookup("index.html").is_some());
+        assert!(lookup("").is_none());
+        assert!(lookup("../Cargo.toml").is_none());
+    }
+
+    #[test]
+    fn the_bundle_keeps_within_its_budget() {
+        let bytes: usize = ASSETS.iter().map(|(_, asset)| asset.bytes.len()).sum();
+        assert!(bytes <= BUNDLE_BYTES_MAX, "{bytes} bytes");
+    }
+}

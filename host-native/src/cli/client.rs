@@ -1,0 +1,385 @@
+//! How a command reaches the running node: HTTP on this machine, with the token from the data
+//! directory.
+
+use crate::{
+    cli::ClientArgs,
+    config::default_data,
+    data_dir,
+    exit::{Code, Failure},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    fs,
+    io::{BufRead, BufReader, ErrorKind},
+    path::PathBuf,
+    time::Duration,
+};
+use ureq::{
+    Agent, Body,
+    http::{Response, StatusCode},
+};
+
+/// How long opening a connection may take.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a whole answer may take; streams have no such limit.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The largest answer that is taken, in bytes.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// A node's API. Not `Debug`: it holds the token.
+pub(crate) struct Client {
+    base: String,
+    /// Where the node is looked for, for error messages.
+    place: String,
+    token: Option<String>,
+    agent: Agent,
+}
+
+/// A refusal, as the API words it.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    detail: String,
+}
+
+/// An answer that arrived whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The content.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    /// Finds the node. Without `authorised` no token is looked for.
+    ///
+    /// # Errors
+    /// When no node runs there, or its token can't be read.
+    pub(crate) fn find(args: &ClientArgs, authorised: bool) -> Result<Self, Failure> {
+        let (base, place, token_path) = match &args.api {
+            Some(url) => {
+                let base = url.trim_end_matches('/').to_owned();
+                if !base.starts_with("http://") {
+                    return Err(Failure::new(
+                        Code::Usage,
+                        "--api wants an http:// address, such as http://127.0.0.1:7600",
+                    ));
+                }
+                (
+                    base.clone(),
+                    format!("at {base}"),
+                    args.token_file
+                        .clone()
+                        .or_else(|| args.data.as_deref().map(data_dir::token_path)),
+                )
+            }
+            None => {
+                let data = args.data.clone().map_or_else(default_data, Ok)?;
+                let place = format!("with the data directory {}", data.display());
+                let address = data_dir::announced(&data).ok_or_else(|| not_running(&place))?;
+                let token = args
+                    .token_file
+                    .clone()
+                    .unwrap_or_else(|| data_dir::token_path(&data));
+                (format!("http://{address}"), place, Some(token))
+            }
+        };
+        let token = match token_path.filter(|_| authorised) {
+            Some(path) => Some(read_token(&path)?),
+            None => None,
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_PATIENCE))
+            .proxy(None)
+            .max_redirects(0)
+            .user_agent(concat!("sporenet/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Ok(Self {
+            base,
+            place,
+            token,
+            agent,
+        })
+    }
+
+    /// Asks and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub(crate) fn ask(&self, method: Method<'_>, path: &str) -> Result<Answer, Failure> {
+        let mut response = self.send(method, path, Some(PATIENCE), &[])?;
+        let status = response.status();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|error| self.failed(&error))?;
+        Ok(Answer { status, body })
+    }
+
+    /// Asks and insists on success.
+    ///
+    /// # Errors
+    /// When no node answers, or it refuses.
+    pub(crate) fn done(&self, method: Method<'_>, path: &str) -> Result<Vec<u8>, Failure> {
+        let answer = self.ask(method, path)?;
+        if answer.status.is_success() {
+            Ok(answer.body)
+        } else {
+            Err(refused(&answer))
+        }
+    }
+
+    /// Asks and reads JSON.
+    ///
+    /// # Errors
+    /// When no node answers, it refuses, or the answer is of another form.
+    pub(crate) fn json<T: DeserializeOwned>(
+        &self,
+        method: Method<'_>,
+        path: &str,
+    ) -> Result<T, Failure> {
+        let body = self.done(method, path)?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::new(
+                Code::Unavailable,
+                format!(
+                    "what answers {} is no sporenet node of this version: {error}",
+                    self.place
+                ),
+            )
+        })
+    }
+
+    /// Follows a stream of events: hands over each event's name, id and data until it ends.
+    ///
+    /// # Errors
+    /// When no node answers, it refuses, or `each` fails.
+    pub(crate) fn follow(
+        &self,
+        path: &str,
+        last_id: Option<&str>,
+        mut each: impl FnMut(&Event) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let headers: Vec<_> = last_id
+            .map(|id| ("Last-Event-ID", id))
+            .into_iter()
+            .collect();
+        let mut response = self.send(Method::Get, path, None, &headers)?;
+        if !response.status().is_success() {
+            let status = response.status();
+            let body = response.body_mut().read_to_vec().unwrap_or_default();
+            return Err(refused(&Answer { status, body }));
+        }
+        let reader = BufReader::new(response.into_body().into_reader());
+        let mut event = Event::default();
+        for line in reader.lines() {
+            // A node that stops ends its streams.
+            let Ok(line) = line else { return Ok(()) };
+            if line.is_empty() {
+                let whole = std::mem::take(&mut event);
+                if !whole.data.is_empty() {
+                    each(&whole)?;
+                }
+            } else {
+                event.take(&line);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(
+        &self,
+        method: Method<'_>,
+        path: &str,
+        patience: Option<Duration>,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, Failure> {
+        let url = format!("{}{path}", self.base);
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let headers = headers
+            .iter()
+            .copied()
+            .chain(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        let sent = match method {
+            Method::Get | Method::Delete => {
+                let bare = if method == Method::Get {
+                    self.agent.get(&url)
+                } else {
+                    self.agent.delete(&url)
+                };
+                let request =
+                    headers.fold(bare, |request, (name, value)| request.header(name, value));
+                request.config().timeout_global(patience).build().call()
+            }
+            Method::Put(body) | Method::Post(body) => {
+                let bare = if matches!(method, Method::Put(_)) {
+                    self.agent.put(&url)
+                } else {
+                    self.agent.post(&url)
+                };
+                let request =
+                    headers.fold(bare, |request, (name, value)| request.header(name, value));
+                request.config().timeout_global(patience).build().send(body)
+            }
+        };
+        sent.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &ureq::Error) -> Failure {
+        if let ureq::Error::Io(cause) = error
+            && matches!(
+                cause.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+            )
+        {
+            return not_running(&self.place);
+        }
+        Failure::new(
+            Code::Unavailable,
+            format!(
+                "no node answers {}: {error}; check that it runs",
+                self.place
+            ),
+        )
+    }
+}
+
+/// A request's method, with its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method<'a> {
+    /// Read.
+    Get,
+    /// Delete.
+    Delete,
+    /// Write.
+    Put(&'a [u8]),
+    /// Do.
+    Post(&'a [u8]),
+}
+
+/// One server-sent event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Its kind.
+    pub(crate) name: String,
+    /// From where to resume.
+    pub(crate) id: Option<String>,
+    /// Its content.
+    pub(crate) data: String,
+}
+
+impl Event {
+    fn take(&mut self, line: &str) {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => self.name = value.to_owned(),
+            "id" => self.id = Some(value.to_owned()),
+            "data" => {
+                if !self.data.is_empty() {
+                    self.data.push('\n');
+                }
+                self.data.push_str(value);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn not_running(place: &str) -> Failure {
+    Failure::new(
+        Code::Unavailable,
+        format!("no node runs {place}; start one with `sporenet run`, or name another with --data"),
+    )
+}
+
+fn read_token(path: &PathBuf) -> Result<String, Failure> {
+    fs::read_to_string(path).map(|token| token.trim().to_owned()).map_err(|error| {
+        let code = if error.kind() == ErrorKind::PermissionDenied {
+            Code::NoPermission
+        } else {
+            Code::Config
+        };
+        Failure::new(
+            code,
+            format!(
+                "the API token {} can't be read: {error}; run this as the node's user, or name a \
+                 copy with --token-file",
+                path.display()
+            ),
+        )
+    })
+}
+
+/// The failure that an answer stands for.
+pub(crate) fn refused(answer: &Answer) -> Failure {
+    let detail = serde_json::from_slice::<Refusal>(&answer.body).map_or_else(
+        |_| format!("the node answered {}", answer.status),
+        |refusal| refusal.detail.trim_end_matches('.').to_owned(),
+    );
+    let code = match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Code::NoPermission,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Temporary,
+        StatusCode::INSUFFICIENT_STORAGE => Code::Io,
+        _ => Code::Failed,
+    };
+    Failure::new(code, detail)
+}
+
+/// Writes a text so that it can stand in a URL's path or query.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_put_together_from_its_lines() {
+        let mut event = Event::default();
+        for line in [
+            "event: put",
+            "id: 1-2",
+            "data: {",
+            "data: }",
+            ": a comment",
+            "retry: 5",
+        ] {
+            event.take(line);
+        }
+        assert_eq!(event.name, "put");
+        assert_eq!(event.id.as_deref(), Some("1-2"));
+        assert_eq!(event.data, "{\n}");
+    }
+
+    #[test]
+    fn what_stands_in_a_url_is_escaped() {
+        assert_eq!(escaped("a/b c?é"), "a%2Fb%20c%3F%C3%A9");
+    }
+
+    #[test]
+    fn a_refusal_gives_its_own_sentence() {
+        let answer = Answer {
+            status: StatusCode::INSUFFICIENT_STORAGE,
+            body: br#"{"detail":"there is no room left."}"#.to_vec(),
+        };
+        let failure = refused(&answer);
+        assert_eq!(
+            (failure.code, failure.message.as_str()),
+            (Code::Io, "there is no room left")
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! The command line (docs/cli.md). Data goes to standard output, talk to standard error.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `client` | how a command reaches the running node |
+//! | `print` | output: tables, colour, JSON |
+//! | `view` | status, members, events, health |
+//! | `values` | put, get, del, list, watch |
+//! | `admin` | invite, leave, config, completions, man |
+
+mod admin;
+mod client;
+pub(crate) mod print;
+mod values;
+mod view;
+
+use crate::{
+    config::{Advertise, Listen, Place},
+    exit::Failure,
+    logging::LogFormat,
+    run,
+};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
+use sporenet_core::kernel::{
+    id::Role,
+    text::{Name, Zone},
+};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  sporenet                                   start a relay on 127.0.0.1:7600
+  sporenet run --join @link --data ./second --listen 127.0.0.1:7601
+  sporenet put notes hello 'good morning'
+  sporenet get notes hello
+  sporenet invite --ttl 10m --uses 1 --qr
+
+Exit codes: 0 done; 1 no (unhealthy, not found, refused); 2 wrong command line; 3 degraded;
+69 no node answers; 73 can't create; 74 input/output or full disk; 75 try later; 77 not permitted;
+78 wrong setting.";
+
+/// A command this many typing errors away from what was typed is suggested.
+const TYPOS_MAX: usize = 2;
+
+/// A relay node of the Sporenet mesh.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sporenet",
+    version,
+    about,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Sub>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Run a relay (the default)
+    Run(RunArgs),
+    /// How the node is
+    Status(view::StatusArgs),
+    /// Who belongs to the mesh, worst first
+    Members(view::MembersArgs),
+    /// What happened
+    Events(view::EventsArgs),
+    /// Write a value
+    Put(values::PutArgs),
+    /// Read a value
+    Get(values::GetArgs),
+    /// Delete a value
+    Del(values::DelArgs),
+    /// List the keys of a namespace, or the namespaces
+    List(values::ListArgs),
+    /// Show changes as they come
+    Watch(values::WatchArgs),
+    /// Make links that let newcomers in
+    Invite(admin::InviteArgs),
+    /// Leave the mesh for good and stop
+    Leave(admin::LeaveArgs),
+    /// Container health check: 0 healthy, 1 not, prints why
+    Health(view::HealthArgs),
+    /// Show or check the settings
+    Config(admin::ConfigArgs),
+    /// Print a completion script for a shell
+    Completions(admin::CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// Settings of a relay. A flag wins over its environment variable, that over the file, that over the
+/// default.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RunArgs {
+    /// Accept connections on HOST:PORT; may be repeated [default: 127.0.0.1:7600]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SPORENET_LISTEN",
+        value_delimiter = ','
+    )]
+    pub(crate) listen: Vec<Listen>,
+    /// Tell others to reach this node there; may be repeated [default: from --listen]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SPORENET_ADVERTISE",
+        value_delimiter = ','
+    )]
+    pub(crate) advertise: Vec<Advertise>,
+    /// Keep everything in this directory [default: ~/.local/share/sporenet]
+    #[arg(long, value_name = "DIR", env = "SPORENET_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Join a mesh: a link, @FILE with a link, or - for standard input; ignored by a member
+    #[arg(long, value_name = "LINK")]
+    pub(crate) join: Vec<String>,
+    /// The node's name [default: the machine's]
+    #[arg(long, value_name = "NAME", env = "SPORENET_NAME", value_parser = name)]
+    pub(crate) name: Option<Name>,
+    /// The network's name, if this node founds one
+    #[arg(long, value_name = "NAME", env = "SPORENET_NETWORK_NAME", value_parser = name)]
+    pub(crate) network_name: Option<Name>,
+    /// The failure domain, such as a building or region
+    #[arg(long, value_name = "ZONE", env = "SPORENET_ZONE", value_parser = zone)]
+    pub(crate) zone: Option<Zone>,
+    /// Where the node stands, for display, in degrees
+    #[arg(
+        long,
+        value_name = "LAT,LON",
+        env = "SPORENET_LOCATION",
+        allow_hyphen_values = true
+    )]
+    pub(crate) location: Option<Place>,
+    /// Read settings from this file [default: ~/.config/sporenet/config.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "SPORENET_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines look [default: auto]
+    #[arg(long, value_name = "FORMAT", env = "SPORENET_LOG_FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Which log lines there are, such as info or sporenet=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "SPORENET_LOG")]
+    pub(crate) log: Option<String>,
+    /// Answer HTTP requests to this host name too; may be repeated
+    #[arg(
+        long = "allowed-host",
+        value_name = "HOST",
+        env = "SPORENET_ALLOWED_HOSTS",
+        value_delimiter = ','
+    )]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Let pages of this origin use the node; may be repeated
+    #[arg(
+        long = "allowed-origin",
+        value_name = "ORIGIN",
+        env = "SPORENET_ALLOWED_ORIGINS",
+        value_delimiter = ','
+    )]
+    pub(crate) allowed_origins: Vec<String>,
+    /// The most open connections [default: 4096]
+    #[arg(long, value_name = "N", env = "SPORENET_CONNECTIONS_MAX")]
+    pub(crate) connections_max: Option<u32>,
+    /// The most connections that have not proved who they are [default: 256]
+    #[arg(long, value_name = "N", env = "SPORENET_HANDSHAKES_MAX")]
+    pub(crate) handshakes_max: Option<u32>,
+}
+
+/// How a command finds the node.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ClientArgs {
+    /// The node's data directory [default: ~/.local/share/sporenet]
+    #[arg(long, value_name = "DIR", env = "SPORENET_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// The node's API, such as http://127.0.0.1:7600, in place of a data directory
+    #[arg(long, value_name = "URL", env = "SPORENET_API")]
+    pub(crate) api: Option<String>,
+    /// The file with the API token [default: api.token in the data directory]
+    #[arg(long, value_name = "FILE", env = "SPORENET_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// When it is durable on this node.
+    #[default]
+    Local,
+    /// When it is durable on one other relay too.
+    Relay,
+}
+
+/// A kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// A native node.
+    Relay,
+    /// A browser tab.
+    Tab,
+}
+
+impl RoleArg {
+    const fn role(self) -> Role {
+        match self {
+            Self::Relay => Role::Relay,
+            Self::Tab => Role::Tab,
+        }
+    }
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    text.parse()
+        .map_err(|error| format!("the name can't be used: {error}"))
+}
+
+fn zone(text: &str) -> Result<Zone, String> {
+    text.parse()
+        .map_err(|error| format!("the zone can't be used: {error}"))
+}
+
+/// Adds the command that was likely meant; clap itself misses swapped letters.
+fn suggest(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidSubcommand).cloned()
+    else {
+        return error;
+    };
+    let command = Cli::command();
+    let distance = |name: &str| strsim::damerau_levenshtein(&wrong, name);
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let near = names
+        .min_by_key(|name| distance(name))
+        .filter(|name| distance(name) <= TYPOS_MAX);
+    if let Some(name) = near {
+        let meant = ContextValue::Strings(vec![name.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, meant);
+    }
+    error
+}
+
+/// Runs the program.
+///
+/// # Errors
+/// Why it stops before its work is done, or what its answer was.
+pub(crate) fn main() -> Result<(), Failure> {
+    let cli = Cli::try_parse().unwrap_or_else(|error| suggest(error).exit());
+    match cli.command {
+        None => run::run(&cli.run),
+        Some(Sub::Run(args)) => run::run(&args),
+        Some(Sub::Status(args)) => view::status(&args),
+        Some(Sub::Members(args)) => view::members(&args),
+        Some(Sub::Events(args)) => view::events(&args),
+        Some(Sub::Put(args)) => values::put(&args),
+        Some(Sub::Get(args)) => values::get(&args),
+        Some(Sub::Del(args)) => values::del(&args),
+        Some(Sub::List(args)) => values::list(&args),
+        Some(Sub::Watch(args)) => values::watch(&args),
+        Some(Sub::Invite(args)) => admin::invite(&args),
+        Some(Sub::Leave(args)) => admin::leave(&args),
+        Some(Sub::Health(args)) => view::health(&args),
+        Some(Sub::Config(args)) => admin::config(&args),
+        Some(Sub::Completions(args)) => admin::completions(&args),
+        Some(Sub::Man) => admin::man(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_run() {
+        let cli = Cli::try_parse_from(["sporenet", "--listen", "127.0.0.1:1"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.run.listen.len(), 1);
+        let cli = Cli::try_parse_from(["sporenet", "run", "--location", "-1.5,-2"]).unwrap();
+        assert!(matches!(cli.command, Some(Sub::Run(args)) if args.location.is_some()));
+    }
+
+    #[test]
+    fn a_mistyped_command_is_suggested() {
+        let error = suggest(Cli::try_parse_from(["sporenet", "rnu"]).unwrap_err());
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("'run'"), "{error}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            ["sporenet", "run", "--listen=nowhere"],
+            ["sporenet", "put", "ns"],
+            ["sporenet", "fly", "away"],
+            ["sporenet", "run", "--name="],
+        ] {
+            assert_eq!(
+                Cli::try_parse_from(line).unwrap_err().exit_code(),
+                2,
+                "{line:?}"
+            );
+        }
+    }
+}

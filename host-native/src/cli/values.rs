@@ -1,0 +1,339 @@
+//! `put`, `get`, `del`, `list`, `watch`.
+
+use crate::{
+    cli::{
+        Ack, ClientArgs,
+        client::{Client, Event, Method, escaped, refused},
+        print::{self, harmless},
+    },
+    exit::{Code, Failure},
+};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    io::{IsTerminal, Read},
+    thread,
+    time::Duration,
+};
+use ureq::http::StatusCode;
+
+/// How many bytes of a value a list shows.
+const PREVIEW_CHARS: usize = 60;
+/// One more byte than a value may have: enough to be refused.
+const VALUE_BYTES_READ: u64 = (256 << 10) + 1;
+/// How long a watcher waits before it looks for a node that has gone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// `sporenet put`.
+#[derive(Args, Debug)]
+pub(crate) struct PutArgs {
+    /// The namespace
+    ns: String,
+    /// The key
+    key: String,
+    /// The value; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+    /// When to come back: when it is durable here, or on one other relay too
+    #[arg(long, value_enum, default_value_t)]
+    ack: Ack,
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `sporenet get`.
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    /// The namespace
+    ns: String,
+    /// The key
+    key: String,
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Print JSON, with writer, time and lost writes
+    #[arg(long)]
+    json: bool,
+}
+
+/// `sporenet del`.
+#[derive(Args, Debug)]
+pub(crate) struct DelArgs {
+    /// The namespace
+    ns: String,
+    /// The key
+    key: String,
+    /// When to come back: when it is durable here, or on one other relay too
+    #[arg(long, value_enum, default_value_t)]
+    ack: Ack,
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `sporenet list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// The namespace; without it, the namespaces are listed
+    ns: Option<String>,
+    /// Only keys that begin like this
+    #[arg(long, value_name = "P", default_value = "")]
+    prefix: String,
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `sporenet watch`.
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    /// The namespace
+    ns: String,
+    /// Only keys that begin like this
+    #[arg(long, value_name = "P", default_value = "")]
+    prefix: String,
+    /// Begin with what is there
+    #[arg(long)]
+    initial: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// The path of a key. A key named like the path of the stream is escaped, so that it is a key.
+fn path_of(ns: &str, key: &str) -> String {
+    let key = if key == "watch" {
+        "%77atch".to_owned()
+    } else {
+        escaped(key)
+    };
+    format!("/api/v1/kv/{}/{key}", escaped(ns))
+}
+
+fn ack_of(ack: Ack) -> &'static str {
+    match ack {
+        Ack::Local => "local",
+        Ack::Relay => "relay",
+    }
+}
+
+pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
+    let value = if args.value == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .take(VALUE_BYTES_READ)
+            .read_to_end(&mut bytes)
+            .map_err(|error| {
+                Failure::new(Code::Io, format!("standard input can't be read: {error}"))
+            })?;
+        bytes
+    } else {
+        args.value.clone().into_bytes()
+    };
+    let path = format!("{}?ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
+    let answer: Value = Client::find(&args.client, true)?.json(Method::Put(&value), &path)?;
+    if args.json {
+        print::json(&answer)
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn del(args: &DelArgs) -> Result<(), Failure> {
+    let path = format!("{}?ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
+    let answer: Value = Client::find(&args.client, true)?.json(Method::Delete, &path)?;
+    if args.json {
+        print::json(&answer)
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn get(args: &GetArgs) -> Result<(), Failure> {
+    let client = Client::find(&args.client, true)?;
+    let path = path_of(&args.ns, &args.key);
+    if args.json {
+        let entry: Value = client.json(Method::Get, &format!("{path}?format=json"))?;
+        return print::json(&entry);
+    }
+    let answer = client.ask(Method::Get, &path)?;
+    if answer.status != StatusCode::OK {
+        return Err(refused(&answer));
+    }
+    if !std::io::stdout().is_terminal() {
+        return print::bytes(&answer.body);
+    }
+    match String::from_utf8(answer.body) {
+        Ok(text) => print::line(&harmless(&text)),
+        Err(error) => Err(Failure::new(
+            Code::Failed,
+            format!(
+                "the value is {} bytes that are no text; send them to a file or program",
+                error.as_bytes().len()
+            ),
+        )),
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+struct Page {
+    entries: Vec<Value>,
+    cursor: Option<String>,
+}
+
+pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
+    let client = Client::find(&args.client, true)?;
+    let Some(ns) = &args.ns else {
+        return namespaces(&client, args.json);
+    };
+    let base = format!(
+        "/api/v1/kv/{}?limit=1000&prefix={}",
+        escaped(ns),
+        escaped(&args.prefix)
+    );
+    let mut all = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let path = cursor.map_or_else(
+            || base.clone(),
+            |at| format!("{base}&cursor={}", escaped(&at)),
+        );
+        let page: Page = client.json(Method::Get, &path)?;
+        if args.json {
+            all.extend(page.entries);
+        } else {
+            page.entries
+                .iter()
+                .try_for_each(|entry| print::line(&shown(entry)))?;
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    if args.json { print::json(&all) } else { Ok(()) }
+}
+
+fn namespaces(client: &Client, json: bool) -> Result<(), Failure> {
+    let all: Vec<Value> = client.json(Method::Get, "/api/v1/kv")?;
+    if json {
+        return print::json(&all);
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            [
+                word(one, "namespace"),
+                one.get("keys").map_or_else(String::new, Value::to_string),
+            ]
+        })
+        .collect();
+    print::text(&print::table(["NAMESPACE", "KEYS"], &rows))
+}
+
+fn word(entry: &Value, field: &str) -> String {
+    harmless(entry.get(field).and_then(Value::as_str).unwrap_or_default())
+}
+
+/// A key and the beginning of its value, on one line.
+fn shown(entry: &Value) -> String {
+    format!("{}\t{}", word(entry, "key"), preview(entry))
+}
+
+fn preview(entry: &Value) -> String {
+    match entry.get("value").and_then(Value::as_str) {
+        Some(text) => {
+            let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+            let mut start: String = line.take(PREVIEW_CHARS).collect();
+            if text.chars().nth(PREVIEW_CHARS).is_some() {
+                start.push('…');
+            }
+            start
+        }
+        None => match entry.get("size").and_then(Value::as_u64) {
+            Some(size) => format!("({size} bytes)"),
+            None => "(deleted)".to_owned(),
+        },
+    }
+}
+
+pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
+    let initial = if args.initial { "&initial=1" } else { "" };
+    let path = format!(
+        "/api/v1/kv/{}/watch?prefix={}{initial}",
+        escaped(&args.ns),
+        escaped(&args.prefix)
+    );
+    let mut last_id: Option<String> = None;
+    let mut once = false;
+    loop {
+        let outcome = Client::find(&args.client, true).and_then(|client| {
+            let from = last_id.clone();
+            client.follow(&path, from.as_deref(), |event| {
+                once = true;
+                if let Some(id) = &event.id {
+                    last_id = Some(id.clone());
+                }
+                tell(event, args.json)
+            })
+        });
+        match outcome {
+            // A node that is being restarted is waited for; what is missed meanwhile comes then.
+            Ok(()) => eprintln!("sporenet: the node ended the stream; waiting for it"),
+            Err(failure) if once && failure.code == Code::Unavailable => {}
+            Err(failure) => return Err(failure),
+        }
+        thread::sleep(RETRY);
+    }
+}
+
+fn tell(event: &Event, json: bool) -> Result<(), Failure> {
+    let data: Value = serde_json::from_str(&event.data)
+        .map_err(|error| Failure::new(Code::Unavailable, format!("unknown event: {error}")))?;
+    if json {
+        return print::json_line(&serde_json::json!({ "event": event.name, "data": data }));
+    }
+    match event.name.as_str() {
+        "put" | "delete" => print::line(&shown(&data)),
+        "reset" => {
+            eprintln!("sporenet: everything follows");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_named_watch_is_a_key() {
+        assert_eq!(path_of("n s", "watch"), "/api/v1/kv/n%20s/%77atch");
+        assert_eq!(path_of("ns", "a/b"), "/api/v1/kv/ns/a%2Fb");
+    }
+
+    #[test]
+    fn a_preview_stays_on_its_line() {
+        let entry = serde_json::json!({ "key": "k", "value": "a\nb" });
+        assert_eq!(shown(&entry), "k\ta b");
+        let long = serde_json::json!({ "key": "k", "value": "x".repeat(61) });
+        assert_eq!(shown(&long), format!("k\t{}…", "x".repeat(60)));
+        let binary = serde_json::json!({ "key": "k", "value": null, "size": 3 });
+        assert_eq!(shown(&binary), "k\t(3 bytes)");
+        assert_eq!(
+            shown(&serde_json::json!({ "key": "k", "deleted": true })),
+            "k\t(deleted)"
+        );
+    }
+}

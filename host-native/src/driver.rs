@@ -1,0 +1,476 @@
+//! The core task: drain outputs; take the deadline after; wait for one thing; read the clock once;
+//! feed one input. Everything else talks to it through bounded channels.
+
+use crate::{
+    clock::{self, Clock},
+    exit::{Code, Failure},
+    links::{
+        Counters, LinkContext, OUTGOING_MAX, ToLink, count,
+        dial::{self, Dial},
+    },
+    logging::TimelineLog,
+    store::Store,
+};
+use sporenet_core::{
+    kernel::{
+        id::{LinkId, NodeId, RequestId},
+        machine::{Input, Machine, Output},
+        time::Time,
+    },
+    node::{
+        Node,
+        command::Command,
+        event::{Event, Reply},
+        message::Message,
+    },
+    wire::{close::CloseReason, session::SessionParams},
+};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use tokio::{
+    sync::{
+        Semaphore,
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
+    time::{MissedTickBehavior, interval, sleep_until, timeout},
+};
+
+/// Words of links that wait for the core task; a full channel slows the links down.
+const LINKS_INBOX_MAX: usize = 1_024;
+/// Questions and requests of users that wait for the core task.
+const API_INBOX_MAX: usize = 256;
+/// Answers of the store that wait for the core task.
+pub(crate) const STORE_INBOX_MAX: usize = 1_024;
+/// Requests without reply; more are refused.
+const REQUESTS_MAX: usize = 4_096;
+/// How long the links may take for their last words when the process stops.
+const FAREWELL_PATIENCE: Duration = Duration::from_millis(1_500);
+
+type Question = Box<dyn FnOnce(&Node, Time) + Send>;
+type Making = Box<dyn FnOnce(RequestId) -> Command + Send>;
+
+/// A word to the core task.
+pub(crate) enum ToDriver {
+    /// An input for the node.
+    Input(Input<Message, Command>),
+    /// A connection was accepted.
+    Register {
+        /// Answers the link's number and the session's parameters.
+        reply: oneshot::Sender<Registration>,
+    },
+    /// A link's task is over.
+    Ended {
+        /// Which.
+        link: LinkId,
+        /// What the node has to know about it.
+        command: Option<Command>,
+    },
+    /// A read-only question.
+    Ask(Question),
+    /// A request with a reply.
+    Request {
+        /// Makes the command.
+        command: Making,
+        /// Takes the reply.
+        reply: oneshot::Sender<Reply>,
+    },
+}
+
+impl fmt::Debug for ToDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input(_) => "Input",
+            Self::Register { .. } => "Register",
+            Self::Ended { .. } => "Ended",
+            Self::Ask(_) => "Ask",
+            Self::Request { .. } => "Request",
+        })
+    }
+}
+
+/// A link's place in the driver.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// Its number.
+    pub(crate) link: LinkId,
+    /// For its session.
+    pub(crate) params: SessionParams,
+    /// What the core says to it; closed when the link's queue was full.
+    pub(crate) from_core: mpsc::Receiver<ToLink>,
+    /// Held as long as the link's task runs.
+    pub(crate) alive: mpsc::Sender<()>,
+}
+
+/// What is new, for those who wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    /// The latest revision of the data.
+    pub(crate) revision: u64,
+    /// The latest timeline entry.
+    pub(crate) timeline: u64,
+    /// Whether the node has been let in since the start.
+    pub(crate) admitted: bool,
+}
+
+/// The core task is over: the process stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// The way to the core task.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    /// For links.
+    pub(crate) links: mpsc::Sender<ToDriver>,
+    /// For users.
+    api: mpsc::Sender<ToDriver>,
+    /// What is new.
+    pub(crate) news: watch::Receiver<News>,
+}
+
+impl Handle {
+    /// Tells something on behalf of a link, waiting for room.
+    pub(crate) async fn tell(&self, said: ToDriver) {
+        let _ = self.links.send(said).await;
+    }
+
+    /// Reports a connection that was cut off; dropped when the core task has more to do.
+    pub(crate) fn refused(&self, reason: CloseReason) {
+        let command = Command::HandshakeRefused { reason };
+        let _ = self
+            .links
+            .try_send(ToDriver::Input(Input::Command(command)));
+    }
+
+    /// Forgets a link that never came to be.
+    pub(crate) fn forget(&self, link: LinkId) {
+        let ended = ToDriver::Ended {
+            link,
+            command: None,
+        };
+        let _ = self.links.try_send(ended);
+    }
+
+    /// Registers an accepted connection.
+    pub(crate) async fn register(&self) -> Result<Registration, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.links
+            .send(ToDriver::Register { reply })
+            .await
+            .map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Asks the node something.
+    pub(crate) async fn ask<T, F>(&self, question: F) -> Result<T, Gone>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Node, Time) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let asked: Question = Box::new(move |node, now| {
+            let _ = reply.send(question(node, now));
+        });
+        self.api
+            .send(ToDriver::Ask(asked))
+            .await
+            .map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Sends a request and waits for its reply.
+    pub(crate) async fn request<F>(&self, command: F) -> Result<Reply, Gone>
+    where
+        F: FnOnce(RequestId) -> Command + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(command);
+        self.api
+            .send(ToDriver::Request { command, reply })
+            .await
+            .map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Gives the node a command that has no reply.
+    pub(crate) async fn command(&self, command: Command) -> Result<(), Gone> {
+        let input = ToDriver::Input(Input::Command(command));
+        self.api.send(input).await.map_err(|_| Gone)
+    }
+}
+
+/// The core task.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    node: Node,
+    clock: Clock,
+    store: Store,
+    store_inbox: mpsc::Receiver<Command>,
+    links_inbox: mpsc::Receiver<ToDriver>,
+    api_inbox: mpsc::Receiver<ToDriver>,
+    context: LinkContext,
+    links: BTreeMap<LinkId, mpsc::Sender<ToLink>>,
+    routes: BTreeMap<NodeId, LinkId>,
+    requests: BTreeMap<RequestId, oneshot::Sender<Reply>>,
+    link_last: LinkId,
+    request_last: RequestId,
+    news: watch::Sender<News>,
+    alive: mpsc::Sender<()>,
+    all_ended: mpsc::Receiver<()>,
+    log: TimelineLog,
+    departed: bool,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Said(ToDriver),
+    Stored(Option<Command>),
+    Second,
+    Deadline,
+}
+
+impl Driver {
+    /// A driver around a started node, and the way to it.
+    pub(crate) fn new(
+        node: Node,
+        clock: Clock,
+        store: Store,
+        store_inbox: mpsc::Receiver<Command>,
+        handshakes: Arc<Semaphore>,
+    ) -> (Self, LinkContext) {
+        let (links_sender, links_inbox) = mpsc::channel(LINKS_INBOX_MAX);
+        let (api, api_inbox) = mpsc::channel(API_INBOX_MAX);
+        let (news, news_receiver) = watch::channel(News {
+            revision: node.revision(),
+            timeline: 0,
+            admitted: node.is_admitted(),
+        });
+        let (alive, all_ended) = mpsc::channel(1);
+        let core = Handle {
+            links: links_sender,
+            api,
+            news: news_receiver,
+        };
+        let context = LinkContext {
+            core,
+            clock,
+            handshakes,
+            counters: Arc::new(Counters::default()),
+        };
+        let driver = Self {
+            node,
+            clock,
+            store,
+            store_inbox,
+            links_inbox,
+            api_inbox,
+            context: context.clone(),
+            links: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            link_last: LinkId(0),
+            request_last: RequestId(0),
+            news,
+            alive,
+            all_ended,
+            log: TimelineLog::new(),
+            departed: false,
+        };
+        (driver, context)
+    }
+
+    /// Runs until the node has left or stopped.
+    ///
+    /// # Errors
+    /// When the storage thread is gone.
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            self.drain_outputs();
+            if self.departed {
+                break;
+            }
+            let deadline = self.clock.wake_at(self.node.poll_timeout());
+            let wake = tokio::select! {
+                Some(said) = self.links_inbox.recv() => Wake::Said(said),
+                Some(said) = self.api_inbox.recv() => Wake::Said(said),
+                answer = self.store_inbox.recv() => Wake::Stored(answer),
+                _ = second.tick() => Wake::Second,
+                () = sleep_until(deadline) => Wake::Deadline,
+            };
+            let now = self.clock.now();
+            self.feed(now, wake)?;
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    fn feed(&mut self, now: Time, wake: Wake) -> Result<(), Failure> {
+        match wake {
+            Wake::Said(said) => self.on_said(now, said),
+            Wake::Stored(Some(answer)) => self.command(now, answer),
+            Wake::Stored(None) => {
+                return Err(Failure::new(
+                    Code::Io,
+                    "the storage thread failed; see the log",
+                ));
+            }
+            Wake::Second => self.command(now, Command::WallClock(clock::wall())),
+            Wake::Deadline => self.node.handle_timeout(now),
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        self.node.handle_input(now, Input::Command(command));
+    }
+
+    fn on_said(&mut self, now: Time, said: ToDriver) {
+        match said {
+            ToDriver::Input(input) => self.node.handle_input(now, input),
+            ToDriver::Register { reply } => {
+                let registration = self.register();
+                let link = registration.link;
+                if reply.send(registration).is_err() {
+                    self.links.remove(&link);
+                }
+            }
+            ToDriver::Ended { link, command } => {
+                self.links.remove(&link);
+                if let Some(command) = command {
+                    self.command(now, command);
+                }
+            }
+            ToDriver::Ask(question) => question(&self.node, now),
+            ToDriver::Request { command, reply } => {
+                if self.requests.len() >= REQUESTS_MAX {
+                    self.requests.retain(|_, waiting| !waiting.is_closed());
+                }
+                // A reply that is dropped reads as "busy" at the other end.
+                if self.requests.len() < REQUESTS_MAX {
+                    self.request_last = self.request_last.next();
+                    self.requests.insert(self.request_last, reply);
+                    self.command(now, command(self.request_last));
+                }
+            }
+        }
+    }
+
+    fn register(&mut self) -> Registration {
+        let (to_link, from_core) = mpsc::channel(OUTGOING_MAX);
+        self.link_last = self.link_last.next();
+        self.links.insert(self.link_last, to_link);
+        Registration {
+            link: self.link_last,
+            params: self.node.session_params(),
+            from_core,
+            alive: self.alive.clone(),
+        }
+    }
+
+    fn drain_outputs(&mut self) {
+        let before = *self.news.borrow();
+        let mut news = before;
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Send { to, message } => self.send(to, message),
+                Output::Event(event) => self.on_event(event, &mut news),
+            }
+        }
+        if news != before {
+            self.news.send_replace(news);
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        match self.routes.get(&to) {
+            Some(&link) => self.tell_link(link, ToLink::Message(Box::new(message))),
+            None => count(&self.context.counters.sends_dropped),
+        }
+    }
+
+    fn tell_link(&mut self, link: LinkId, said: ToLink) {
+        let Some(to_link) = self.links.get(&link) else {
+            count(&self.context.counters.sends_dropped);
+            return;
+        };
+        match to_link.try_send(said) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                count(&self.context.counters.overloaded);
+                tracing::warn!(
+                    code = "link_overload",
+                    link = link.0,
+                    "a full link is closed"
+                );
+                self.links.remove(&link);
+            }
+            Err(TrySendError::Closed(_)) => {
+                self.links.remove(&link);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, news: &mut News) {
+        match event {
+            Event::Dial {
+                dial,
+                address,
+                expect,
+                hint,
+                key,
+            } => {
+                let registration = self.register();
+                let wanted = Dial {
+                    dial,
+                    address,
+                    expect,
+                    hint,
+                    key,
+                };
+                tokio::spawn(dial::run(wanted, registration, self.context.clone()));
+            }
+            Event::Key { link, key } => self.tell_link(link, ToLink::Key(key)),
+            Event::Route { peer, link } => {
+                self.routes.insert(peer, link);
+            }
+            Event::Unroute { peer } => {
+                self.routes.remove(&peer);
+            }
+            Event::Close { link, reason } => self.tell_link(link, ToLink::Close(reason)),
+            Event::Persist(batch) => self.store.persist(batch),
+            Event::Load { ticket, sequences } => self.store.load(ticket, sequences),
+            Event::Reply { request, reply } => {
+                if let Some(waiting) = self.requests.remove(&request) {
+                    let _ = waiting.send(reply);
+                }
+            }
+            Event::Changed {
+                revision,
+                namespace: _,
+                key: _,
+            } => news.revision = revision,
+            Event::Timeline(entry) => {
+                self.log.take(&entry);
+                news.timeline = entry.id;
+            }
+            Event::Admitted => news.admitted = true,
+            // The timeline says it to people; the node goes on answering questions.
+            Event::Fenced { why: _ } => {}
+            Event::Departed => self.departed = true,
+        }
+    }
+
+    /// Lets the links say their last words and the store finish.
+    async fn finish(mut self) {
+        for to_link in self.links.values() {
+            let _ = to_link.try_send(ToLink::Close(CloseReason::Unwanted));
+        }
+        drop(self.alive);
+        drop(self.links_inbox);
+        drop(self.api_inbox);
+        let _ = timeout(FAREWELL_PATIENCE, self.all_ended.recv()).await;
+        drop(self.store_inbox);
+        let _ = tokio::task::spawn_blocking(move || self.store.finish()).await;
+    }
+}

@@ -1,0 +1,90 @@
+//! Join links. What is answered here is secret: it is never logged, cached or put into a query.
+
+use crate::http::{Api, problem::Problem, within_patience};
+use axum::{Json, body::Bytes, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use sporenet_core::{
+    kernel::id::Role,
+    node::{command::Command, event::Reply},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How long an invite lasts unless the request says otherwise, in seconds.
+pub(crate) const TTL_S: u64 = 3_600;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wanted {
+    /// How long it is honoured, in seconds; at most 30 days.
+    pub(crate) ttl_s: u64,
+    /// How many newcomers it lets in; any number if absent.
+    pub(crate) uses: Option<u16>,
+    /// Who may come; both roles if absent.
+    pub(crate) role: Option<Role>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            ttl_s: TTL_S,
+            uses: None,
+            role: None,
+        }
+    }
+}
+
+/// Links that let newcomers in. Not `Debug`: they are secrets.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Links {
+    /// For relays: `spore:…`.
+    pub(crate) relay_link: Option<String>,
+    /// For browsers; the secret stands in the fragment, which browsers don't send.
+    pub(crate) browser_link: Option<String>,
+    /// When it is no longer honoured, in milliseconds since 1970-01-01 UTC.
+    pub(crate) expires_at_ms: u64,
+    /// How many newcomers it lets in; any number if null.
+    pub(crate) uses: Option<u16>,
+    /// Who may come; both roles if null.
+    pub(crate) role: Option<Role>,
+}
+
+/// Issues an invite.
+pub(crate) async fn issue(api: &Api, wanted: Wanted) -> Result<Links, Problem> {
+    let reply = within_patience(api.core().request(move |request| Command::Invite {
+        request,
+        ttl: Duration::from_secs(wanted.ttl_s),
+        uses_max: wanted.uses,
+        role: wanted.role,
+    }))
+    .await?;
+    let (invitation, key) = match reply {
+        Reply::Invited { invitation, key } => (invitation, key),
+        Reply::Refused(refusal) => return Err(refusal.into()),
+        Reply::Written { .. } => return Err(Problem::busy()),
+    };
+    let told = invitation.clone();
+    let link = within_patience(api.core().ask(move |node, _| node.join_link(&told, &key))).await?;
+    Ok(Links {
+        relay_link: (wanted.role != Some(Role::Tab)).then(|| link.to_string()),
+        browser_link: (wanted.role != Some(Role::Relay))
+            .then(|| link.browser_url(&api.console_origin)),
+        expires_at_ms: invitation.expires_at.as_millis(),
+        uses: invitation.uses_max,
+        role: invitation.role,
+    })
+}
+
+/// `POST /api/v1/invites`; an empty body asks for the defaults.
+pub(crate) async fn invite(
+    State(api): State<Arc<Api>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Links>), Problem> {
+    let wanted = if body.is_empty() {
+        Wanted::default()
+    } else {
+        serde_json::from_slice(&body)
+            .map_err(|error| Problem::bad_request(format!("The body is not valid: {error}.")))?
+    };
+    Ok((StatusCode::CREATED, Json(issue(&api, wanted).await?)))
+}

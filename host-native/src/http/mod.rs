@@ -1,0 +1,237 @@
+//! HTTP: probes, metrics, the API and the console, on the port of the links.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `guard` | who may ask: Host, Origin, token; the headers of every answer |
+//! | `asked` | paths and queries, with problem details when they can't be read |
+//! | `problem` | errors as problem details (RFC 9457) |
+//! | `probes` | `/livez /readyz /startupz /healthz` |
+//! | `metrics` | `/metrics` (OpenMetrics) |
+//! | `status` | status, members, edges, connections, leave |
+//! | `kv` | reading and writing values |
+//! | `events`, `sse` | the timeline and changes as streams that resume without gap |
+//! | `invites` | join links |
+//! | `console` | the embedded web bundle |
+
+mod asked;
+mod console;
+mod events;
+pub(crate) mod guard;
+pub(crate) mod invites;
+mod kv;
+mod metrics;
+mod probes;
+pub(crate) mod problem;
+mod sse;
+mod status;
+
+use crate::{
+    clock,
+    driver::{Gone, Handle},
+    links::{HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws},
+};
+use axum::{
+    Extension, Router,
+    extract::{State, WebSocketUpgrade, ws::WebSocket},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use guard::HostRules;
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use problem::Problem;
+use sporenet_core::wire::{close::CloseReason, session::Session};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+/// The largest HTTP header block, in bytes.
+const HEADER_BYTES_MAX: usize = 32 << 10;
+/// How long the core task may take to answer before a request is given up.
+const CORE_PATIENCE: Duration = Duration::from_secs(5);
+/// The most HTTP connections at once; more are closed.
+const CONNECTIONS_MAX: usize = 1_024;
+/// The most event streams at once; more are refused.
+const STREAMS_MAX: usize = 256;
+
+/// A connection's place among all; a link that grows out of it keeps it.
+type Place = Arc<OwnedSemaphorePermit>;
+
+/// The address on which a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local(pub(crate) SocketAddr);
+
+/// What every handler needs. Not `Debug`: it holds the token.
+pub(crate) struct Api {
+    /// Links and the core task.
+    pub(crate) links: LinkContext,
+    /// The bearer token.
+    pub(crate) token: String,
+    /// Whom requests may address, and which pages may make them.
+    pub(crate) hosts: HostRules,
+    /// The start of browser links, such as `http://127.0.0.1:7600`.
+    pub(crate) console_origin: String,
+    /// Open event streams.
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+impl Api {
+    /// An API around a node.
+    pub(crate) fn new(
+        links: LinkContext,
+        token: String,
+        hosts: HostRules,
+        console_origin: String,
+    ) -> Self {
+        Self {
+            links,
+            token,
+            hosts,
+            console_origin,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        }
+    }
+
+    const fn core(&self) -> &Handle {
+        &self.links.core
+    }
+}
+
+/// Waits for the core task, but not for ever.
+async fn within_patience<T>(
+    asked: impl Future<Output = Result<T, Gone>> + Send,
+) -> Result<T, Problem> {
+    match tokio::time::timeout(CORE_PATIENCE, asked).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Gone)) => Err(Problem::stopping()),
+        Err(_) => Err(Problem::busy()),
+    }
+}
+
+/// Serves HTTP on accepted connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    router: Router,
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server for an API.
+    pub(crate) fn new(api: Arc<Api>) -> Self {
+        Self {
+            router: router(api),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(crate) async fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+        let Ok(_permit) = self.connections.try_acquire() else {
+            return;
+        };
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
+        let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
+        let place: Place = Arc::new(place);
+        let inner = TowerToHyperService::new(self.router.clone());
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(local);
+            request.extensions_mut().insert(Arc::clone(&place));
+            inner.call(request)
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_PATIENCE)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await;
+        if let Err(error) = served {
+            tracing::trace!(%error, "an HTTP connection ended");
+        }
+    }
+}
+
+fn router(api: Arc<Api>) -> Router {
+    let v1 = Router::new()
+        .route("/status", get(status::status))
+        .route("/members", get(status::members))
+        .route("/edges", get(status::edges))
+        .route("/connections", get(status::connections))
+        .route("/leave", post(status::leave))
+        .route("/invites", post(invites::invite))
+        .route("/events", get(events::timeline))
+        .route("/kv", get(kv::namespaces))
+        .route("/kv/{ns}", get(kv::list))
+        .route(
+            "/kv/{ns}/watch",
+            get(events::watch)
+                .put(kv::put_watch)
+                .delete(kv::delete_watch),
+        )
+        .route(
+            "/kv/{ns}/{*key}",
+            get(kv::read).put(kv::put).delete(kv::delete),
+        )
+        .fallback(problem::not_found);
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .route("/healthz", get(probes::readyz))
+        .route("/startupz", get(probes::startupz))
+        .route("/metrics", get(metrics::metrics))
+        .route(ws::PATH, get(link))
+        .fallback(console::asset)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            guard::guard,
+        ))
+        .with_state(api)
+}
+
+/// A WebSocket link: the same session as on TCP, after the upgrade.
+async fn link(
+    State(api): State<Arc<Api>>,
+    Extension(place): Extension<Place>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let handshake = Arc::clone(&api.links.handshakes)
+        .try_acquire_owned()
+        .map_err(|_| {
+            count(&api.links.counters.turned_away);
+            api.links.core.refused(CloseReason::Busy);
+            Problem::busy()
+        })?;
+    let mut registration = within_patience(api.links.core.register()).await?;
+    registration.params.limits.handshake_patience = HANDSHAKE_PATIENCE;
+    let entropy = clock::entropy().ok_or_else(Problem::busy)?;
+    let (context, core, link) = (api.links.clone(), api.core().clone(), registration.link);
+    let (params, now) = (registration.params.clone(), context.clock.now());
+    let task = LinkTask::new(
+        registration,
+        Session::accept(params, entropy, now),
+        None,
+        Some(handshake),
+        context,
+    );
+    Ok(upgrade
+        .max_message_size(ws::WS_MESSAGE_BYTES_MAX)
+        .max_frame_size(ws::WS_MESSAGE_BYTES_MAX)
+        .write_buffer_size(0)
+        .max_write_buffer_size(ws::WRITE_BUFFER_BYTES_MAX)
+        .on_failed_upgrade(move |_| core.forget(link))
+        .on_upgrade(move |socket: WebSocket| async move {
+            let _place = place;
+            let (reader, transmitter) = ws::split_accepted(socket);
+            task.run(reader, transmitter).await;
+        }))
+}

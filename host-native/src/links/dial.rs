@@ -1,0 +1,140 @@
+//! Connecting to a relay.
+
+use crate::{
+    clock,
+    driver::{Registration, ToDriver},
+    links::{LinkContext, task::LinkTask, tcp, ws},
+};
+use sporenet_core::{
+    kernel::{
+        address::{Address, Transport},
+        crypto::Secret,
+        id::{DialId, LinkId, NodeId},
+    },
+    node::command::Command,
+    wire::{close::CloseReason, invitation::KeyHint, session::Session},
+};
+use std::{
+    io::{Error, ErrorKind},
+    time::Duration,
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{client_async_with_config, tungstenite::Error as WsError};
+
+/// How long a connection may take to open, and again to become a WebSocket.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the core asked for.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    /// Comes back in the answer.
+    pub(crate) dial: DialId,
+    /// Where to.
+    pub(crate) address: Address,
+    /// Who must answer there, if known.
+    pub(crate) expect: Option<NodeId>,
+    /// Which key to offer.
+    pub(crate) hint: KeyHint,
+    /// That key.
+    pub(crate) key: Secret,
+}
+
+/// Connects, shakes hands and runs the link, or tells the core why not.
+pub(crate) async fn run(wanted: Dial, registration: Registration, context: LinkContext) {
+    let (link, dial) = (registration.link, wanted.dial);
+    if let Err(reason) = try_run(wanted, registration, &context).await {
+        fail(&context, link, dial, reason).await;
+    }
+}
+
+async fn fail(context: &LinkContext, link: LinkId, dial: DialId, reason: CloseReason) {
+    let command = Some(Command::DialFailed { dial, reason });
+    context.core.tell(ToDriver::Ended { link, command }).await;
+}
+
+async fn try_run(
+    wanted: Dial,
+    registration: Registration,
+    context: &LinkContext,
+) -> Result<(), CloseReason> {
+    let stream = connect(&wanted.address).await?;
+    match wanted.address.transport() {
+        Transport::Tcp => {
+            let (reader, transmitter) = tcp::split(stream);
+            task(wanted, registration, context)?
+                .run(reader, transmitter)
+                .await;
+        }
+        Transport::Ws => {
+            let socket = upgrade(&wanted.address, stream).await?;
+            let (reader, transmitter) = ws::split_dialled(socket);
+            task(wanted, registration, context)?
+                .run(reader, transmitter)
+                .await;
+        }
+        Transport::Wss => return Err(CloseReason::Unreachable),
+    }
+    Ok(())
+}
+
+fn task(
+    wanted: Dial,
+    registration: Registration,
+    context: &LinkContext,
+) -> Result<LinkTask, CloseReason> {
+    let entropy = clock::entropy().ok_or(CloseReason::Busy)?;
+    let session = Session::initiate(
+        registration.params.clone(),
+        wanted.hint,
+        wanted.key,
+        wanted.expect,
+        entropy,
+        context.clock.now(),
+    );
+    Ok(LinkTask::new(
+        registration,
+        session,
+        Some(wanted.dial),
+        None,
+        context.clone(),
+    ))
+}
+
+async fn connect(address: &Address) -> Result<TcpStream, CloseReason> {
+    if address.transport() == Transport::Wss {
+        tracing::debug!(%address, "links over TLS can't be dialled by this build");
+        return Err(CloseReason::Unreachable);
+    }
+    let host = address.host().trim_start_matches('[').trim_end_matches(']');
+    let connecting = TcpStream::connect((host, address.port()));
+    let stream = timeout(CONNECT_PATIENCE, connecting)
+        .await
+        .map_err(|_| CloseReason::Unreachable)?
+        .map_err(|error| reason_of(&error))?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+fn reason_of(error: &Error) -> CloseReason {
+    if error.kind() == ErrorKind::ConnectionRefused {
+        CloseReason::ConnectionRefused
+    } else {
+        CloseReason::Unreachable
+    }
+}
+
+async fn upgrade(address: &Address, stream: TcpStream) -> Result<ws::Dialled, CloseReason> {
+    let url = format!("{address}{}", ws::PATH);
+    let upgrading = client_async_with_config(url, stream, Some(ws::client_config()));
+    let (socket, _) = timeout(CONNECT_PATIENCE, upgrading)
+        .await
+        .map_err(|_| CloseReason::HandshakeTimeout)?
+        .map_err(|error| {
+            if matches!(error, WsError::Io(_) | WsError::ConnectionClosed) {
+                CloseReason::Lost
+            } else {
+                CloseReason::NotSporenet
+            }
+        })?;
+    Ok(socket)
+}

@@ -1,0 +1,36 @@
+//! The `sporenet` program: a relay node of the mesh, with its console, API and command line.
+//!
+//! The host is thin: it moves bytes, reads clocks, stores records and renders. Every decision is the
+//! core's (`sporenet_core`).
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `run` | from settings to a running relay, and to its orderly end |
+//! | `driver` | the core task |
+//! | `links` | sockets on one side, typed messages on the other |
+//! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
+//! | `http` | probes, metrics, API, console |
+//! | `cli` | the command line |
+//! | `config`, `data_dir`, `logging`, `clock`, `exit` | what all of them need |
+//! | `assets` | the embedded web bundle |
+
+mod assets;
+mod cli;
+mod clock;
+mod config;
+mod data_dir;
+mod driver;
+mod exit;
+mod http;
+mod links;
+mod logging;
+mod reserve;
+mod run;
+mod store;
+mod welcome;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::report(cli::main())
+}

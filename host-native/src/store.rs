@@ -1,0 +1,491 @@
+//! The native store: SQLite behind one thread.
+//!
+//! The core's effect is an atomic batch, then an acknowledgement. The thread takes what waits, puts
+//! up to [`GROUP_MAX`] batches into one transaction (group commit), and acknowledges them in order
+//! when the disk has them. If a group fails, its batches are tried one by one, so that only those
+//! that don't fit are refused.
+//!
+//! The file is held in exclusive mode: no other process may open it while the node runs, and SQLite
+//! needs no shared-memory file, which on a full disk could kill the process.
+
+use crate::{
+    data_dir::{full, private_file},
+    exit::{Code, Failure, is_full},
+    reserve::Reserve,
+};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+use sporenet_core::{
+    kernel::{
+        bytes::Bytes,
+        id::Ticket,
+        store::{StoreBatch, StoreOp, Stored},
+    },
+    node::command::Command,
+};
+use std::{path::Path, sync::mpsc, thread, time::Duration};
+
+/// The most batches in one transaction: more would make the first writer wait for the last.
+const GROUP_MAX: usize = 256;
+/// How long the write-ahead log may stay on disk after a checkpoint, in bytes.
+const LOG_BYTES_KEPT: u32 = 64 << 20;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY, record BLOB NOT NULL);
+";
+
+/// An open store that no thread works on yet.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    connection: Connection,
+    reserve: Reserve,
+    /// What it held.
+    pub(crate) stored: Stored,
+}
+
+/// Opens or creates the store and reads everything.
+///
+/// # Errors
+/// When the file can't be created, opened or read, or the disk is full.
+pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
+    private_file().open(path).map_err(|error| {
+        if is_full(&error) {
+            return full(path);
+        }
+        let code = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            Code::NoPermission
+        } else {
+            Code::CannotCreate
+        };
+        Failure::new(
+            code,
+            format!(
+                "the store {} can't be opened: {error}; change its owner or use another directory \
+                 with --data",
+                path.display()
+            ),
+        )
+    })?;
+    let connect = || -> rusqlite::Result<Opened> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+        connection.execute_batch(SCHEMA)?;
+        let stored = read_all(&connection)?;
+        Ok(Opened {
+            connection,
+            reserve: reserve.clone(),
+            stored,
+        })
+    };
+    connect()
+        .or_else(|error| {
+            if !is_space_error(&error) {
+                return Err(error);
+            }
+            reserve.release();
+            connect()
+        })
+        .map_err(|error| open_failure(path, &error))
+}
+
+fn open_failure(path: &Path, error: &rusqlite::Error) -> Failure {
+    let shown = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => full(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::new(
+            Code::Temporary,
+            format!("another program holds the store {shown}; close it and start again"),
+        ),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Failure::new(
+            Code::Io,
+            format!(
+                "the store {shown} is damaged ({error}); move the data directory away and join the \
+                 mesh again, or restore a copy of it"
+            ),
+        ),
+        Some(_) | None if is_space_error(error) => full(path),
+        Some(_) | None => Failure::new(
+            Code::Io,
+            format!("the store {shown} can't be read: {error}; check the disk"),
+        ),
+    }
+}
+
+fn read_all(connection: &Connection) -> rusqlite::Result<Stored> {
+    let mut entries = connection.prepare("SELECT key, value FROM entries ORDER BY key")?;
+    let entries = entries
+        .query_map([], |row| {
+            Ok((row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(1)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut journal =
+        connection.prepare("SELECT sequence, record FROM journal ORDER BY sequence")?;
+    let journal = journal
+        .query_map([], |row| {
+            let sequence: i64 = row.get(0)?;
+            Ok((
+                sequence.cast_unsigned(),
+                Bytes::from(row.get::<_, Vec<u8>>(1)?),
+            ))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Stored { entries, journal })
+}
+
+/// What the thread is asked to do.
+#[derive(Debug)]
+enum Job {
+    Persist(StoreBatch),
+    Load { ticket: Ticket, sequences: Vec<u64> },
+}
+
+/// The storage thread, seen from the driver.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// Unbounded by type; bounded by the core, which has a maximum of batches on the way.
+    jobs: mpsc::Sender<Job>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Store {
+    /// Starts the thread. Answers come through `done`: `Persisted`, `PersistFailed` or `Loaded`.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub(crate) fn start(
+        parts: (Connection, Reserve),
+        done: tokio::sync::mpsc::Sender<Command>,
+    ) -> Result<Self, Failure> {
+        let (connection, reserve) = parts;
+        let (jobs, inbox) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || {
+                Worker {
+                    connection,
+                    reserve,
+                    done,
+                }
+                .run(&inbox)
+            })
+            .map_err(|error| Failure::new(Code::Io, format!("no thread for the store: {error}")))?;
+        Ok(Self { jobs, thread })
+    }
+
+    /// Makes a batch durable.
+    pub(crate) fn persist(&self, batch: StoreBatch) {
+        // A thread that is gone closes its answers, which the driver notices.
+        let _ = self.jobs.send(Job::Persist(batch));
+    }
+
+    /// Reads journal records.
+    pub(crate) fn load(&self, ticket: Ticket, sequences: Vec<u64>) {
+        let _ = self.jobs.send(Job::Load { ticket, sequences });
+    }
+
+    /// Finishes what waits and closes the store. Blocks; drop the receiver of the answers first.
+    pub(crate) fn finish(self) {
+        drop(self.jobs);
+        let _ = self.thread.join();
+    }
+}
+
+impl Opened {
+    /// Splits what was read from the connection.
+    pub(crate) fn into_parts(self) -> ((Connection, Reserve), Stored) {
+        ((self.connection, self.reserve), self.stored)
+    }
+}
+
+struct Worker {
+    connection: Connection,
+    reserve: Reserve,
+    done: tokio::sync::mpsc::Sender<Command>,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
+        self.reserve.hold();
+        let mut group = Vec::new();
+        while let Ok(first) = inbox.recv() {
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Persist(batch) => group.push(batch),
+                    Job::Load { ticket, sequences } => {
+                        self.persist_group(&mut group);
+                        self.load(ticket, &sequences);
+                    }
+                }
+                if group.len() < GROUP_MAX {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            self.persist_group(&mut group);
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(code = "store_close", %error, "the store did not close cleanly");
+        }
+    }
+
+    fn persist_group(&mut self, group: &mut Vec<StoreBatch>) {
+        if group.is_empty() {
+            return;
+        }
+        let together = persist(&mut self.connection, group);
+        for batch in group.drain(..) {
+            let outcome = if together.is_ok() {
+                together
+            } else {
+                self.persist_alone(&batch)
+            };
+            let ticket = batch.ticket;
+            self.answer(match outcome {
+                Ok(()) => Command::Persisted(ticket),
+                Err(Full(full)) => Command::PersistFailed { ticket, full },
+            });
+        }
+    }
+
+    /// What is no user data may use the reserve.
+    fn persist_alone(&mut self, batch: &StoreBatch) -> Result<(), Full> {
+        let outcome = persist(&mut self.connection, std::slice::from_ref(batch));
+        let has_data = batch
+            .ops
+            .iter()
+            .any(|op| matches!(op, StoreOp::Append { .. }));
+        if outcome != Err(Full(true)) || has_data {
+            return outcome;
+        }
+        self.reserve.release();
+        let outcome = persist(&mut self.connection, std::slice::from_ref(batch));
+        self.reserve.hold();
+        outcome
+    }
+
+    fn load(&self, ticket: Ticket, sequences: &[u64]) {
+        let mut records = Vec::new();
+        for &sequence in sequences {
+            match load_one(&self.connection, sequence) {
+                Ok(Some(record)) => records.push((sequence, record)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(code = "store_read", sequence, %error, "a record can't be read");
+                }
+            }
+        }
+        self.answer(Command::Loaded { ticket, records });
+    }
+
+    fn answer(&self, command: Command) {
+        // Nobody listens any more only while the process stops.
+        let _ = self.done.blocking_send(command);
+    }
+}
+
+/// A failed transaction: whether space ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Full(bool);
+
+fn persist(connection: &mut Connection, batches: &[StoreBatch]) -> Result<(), Full> {
+    let mut commit = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for op in batches.iter().flat_map(|batch| &batch.ops) {
+            apply(&transaction, op)?;
+        }
+        transaction.commit()
+    };
+    commit().map_err(|error| {
+        let full = is_space_error(&error);
+        tracing::error!(code = "store_write", full, %error, "the store can't write");
+        Full(full)
+    })
+}
+
+fn apply(transaction: &Transaction<'_>, op: &StoreOp) -> rusqlite::Result<()> {
+    match op {
+        StoreOp::Put { key, value } => transaction
+            .prepare_cached("INSERT OR REPLACE INTO entries (key, value) VALUES (?1, ?2)")?
+            .execute(params![key, &**value]),
+        StoreOp::Delete { key } => transaction
+            .prepare_cached("DELETE FROM entries WHERE key = ?1")?
+            .execute(params![key]),
+        StoreOp::Append { sequence, record } => transaction
+            .prepare_cached("INSERT OR REPLACE INTO journal (sequence, record) VALUES (?1, ?2)")?
+            .execute(params![sequence.cast_signed(), &**record]),
+        StoreOp::Truncate { from } => transaction
+            .prepare_cached("DELETE FROM journal WHERE sequence >= ?1")?
+            .execute(params![from.cast_signed()]),
+    }
+    .map(|_| ())
+}
+
+fn load_one(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Bytes>> {
+    connection
+        .prepare_cached("SELECT record FROM journal WHERE sequence = ?1")?
+        .query_row(params![sequence.cast_signed()], |row| {
+            row.get::<_, Vec<u8>>(0)
+        })
+        .optional()
+        .map(|record| record.map(Bytes::from))
+}
+
+/// SQLite says "full" when a page can't be added, but "input/output error" when the write-ahead log
+/// or the shared memory can't grow; on a file system these come from a lack of space first of all.
+fn is_space_error(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi;
+    error.sqlite_error().is_some_and(|found| {
+        found.code == ErrorCode::DiskFull
+            || matches!(
+                found.extended_code,
+                ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_TRUNCATE
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scratch(std::path::PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("sporenet-store-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> std::path::PathBuf {
+            self.0.join("node.db")
+        }
+    }
+
+    impl Scratch {
+        fn reserve(&self) -> Reserve {
+            Reserve::at(self.0.join("reserve"))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn batch(ticket: u64, ops: Vec<StoreOp>) -> StoreBatch {
+        StoreBatch {
+            ticket: Ticket(ticket),
+            ops,
+        }
+    }
+
+    fn append(sequence: u64, record: &[u8]) -> StoreOp {
+        StoreOp::Append {
+            sequence,
+            record: record.into(),
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_there_after_a_restart() {
+        let scratch = Scratch::new("restart");
+        let (connection, stored) = open(&scratch.file(), &scratch.reserve())
+            .unwrap()
+            .into_parts();
+        assert_eq!(stored, Stored::default());
+        let (done, mut answers) = tokio::sync::mpsc::channel(8);
+        let store = Store::start(connection, done).unwrap();
+        store.persist(batch(
+            1,
+            vec![
+                append(1, b"one"),
+                StoreOp::Put {
+                    key: "meta/a".to_owned(),
+                    value: b"x".as_slice().into(),
+                },
+                StoreOp::Put {
+                    key: "meta/b".to_owned(),
+                    value: b"y".as_slice().into(),
+                },
+            ],
+        ));
+        store.persist(batch(
+            2,
+            vec![
+                append(2, b"two"),
+                StoreOp::Delete {
+                    key: "meta/b".to_owned(),
+                },
+            ],
+        ));
+        store.load(Ticket(3), vec![2, 9]);
+        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(1))));
+        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(2))));
+        assert_eq!(
+            answers.blocking_recv(),
+            Some(Command::Loaded {
+                ticket: Ticket(3),
+                records: vec![(2, b"two".as_slice().into())]
+            })
+        );
+        store.finish();
+        let (_connection, stored) = open(&scratch.file(), &scratch.reserve())
+            .unwrap()
+            .into_parts();
+        assert_eq!(
+            stored.entry("meta/a").map(|value| value.to_vec()),
+            Some(b"x".to_vec())
+        );
+        assert_eq!(stored.entry("meta/b"), None);
+        assert_eq!(stored.journal.len(), 2);
+    }
+
+    #[test]
+    fn a_store_without_room_refuses_what_does_not_fit_and_keeps_the_rest() {
+        let scratch = Scratch::new("full");
+        let (connection, _) = open(&scratch.file(), &scratch.reserve())
+            .unwrap()
+            .into_parts();
+        let pages: u32 = connection
+            .0
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        connection
+            .0
+            .pragma_update(None, "max_page_count", pages + 8)
+            .unwrap();
+        let (done, mut answers) = tokio::sync::mpsc::channel(8);
+        let store = Store::start(connection, done).unwrap();
+        store.persist(batch(1, vec![append(1, &[1; 100])]));
+        store.persist(batch(2, vec![append(2, &[2; 200_000])]));
+        store.persist(batch(3, vec![append(3, &[3; 100])]));
+        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(1))));
+        assert_eq!(
+            answers.blocking_recv(),
+            Some(Command::PersistFailed {
+                ticket: Ticket(2),
+                full: true
+            })
+        );
+        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(3))));
+        store.finish();
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused_with_advice() {
+        let scratch = Scratch::new("garbage");
+        std::fs::write(scratch.file(), [7; 8192]).unwrap();
+        let refused = open(&scratch.file(), &scratch.reserve()).unwrap_err();
+        assert_eq!(refused.code, Code::Io);
+        assert!(refused.message.contains("damaged"), "{refused}");
+    }
+}

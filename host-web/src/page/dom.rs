@@ -1,0 +1,113 @@
+//! The few browser calls that views need.
+
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{Document, MediaQueryList, Storage, Window};
+
+/// The page's window and document; `None` in a worker.
+#[must_use]
+pub fn window_and_document() -> Option<(Window, Document)> {
+    let window = js_sys::global().dyn_into::<Window>().ok()?;
+    let document = window.document()?;
+    Some((window, document))
+}
+
+/// Storage that lives as long as the tab, across reloads; `None` where the browser forbids it.
+#[must_use]
+pub fn tab_storage() -> Option<Storage> {
+    window_and_document()?.0.session_storage().ok()?
+}
+
+/// Keeps or forgets a text for this tab.
+pub fn keep(name: &str, value: Option<&str>) {
+    if let Some(storage) = tab_storage() {
+        let _ = match value {
+            Some(value) => storage.set_item(name, value),
+            None => storage.remove_item(name),
+        };
+    }
+}
+
+/// A text kept for this tab.
+#[must_use]
+pub fn kept(name: &str) -> Option<String> {
+    tab_storage()?.get_item(name).ok()?
+}
+
+/// The join link in the page's fragment, if there is one. The fragment is erased at once, so that the
+/// secret stays in neither the address bar nor the history.
+#[must_use]
+pub fn take_link() -> Option<String> {
+    let (window, _) = window_and_document()?;
+    let location = window.location();
+    let fragment = location.hash().ok()?;
+    fragment
+        .strip_prefix("#spore=")
+        .filter(|spore| !spore.is_empty())?;
+    let link = location.href().ok()?;
+    let path = location.pathname().ok()? + &location.search().ok()?;
+    let history = window.history().ok()?;
+    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&path));
+    Some(link)
+}
+
+/// Whether the user asks for little motion, and tells `changed` when that changes.
+pub fn watch_media(query: &str, changed: impl Fn(bool) + 'static) -> bool {
+    let media: Option<MediaQueryList> =
+        window_and_document().and_then(|(window, _)| window.match_media(query).ok()?);
+    let Some(media) = media else { return false };
+    let now = media.matches();
+    let target = media.clone();
+    listen(&media, "change", move |_| changed(target.matches()));
+    now
+}
+
+/// Calls `handler` for an event, for the page's life.
+pub fn listen(
+    target: &web_sys::EventTarget,
+    name: &str,
+    handler: impl FnMut(web_sys::Event) + 'static,
+) {
+    let closure = Closure::<dyn FnMut(web_sys::Event)>::new(handler);
+    let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
+    closure.forget();
+}
+
+/// A moment in the local zone and in UTC, for hovering.
+#[must_use]
+pub fn moment(wall_ms: u64) -> String {
+    let date = date(wall_ms);
+    let local = date.to_locale_string("default", &JsValue::UNDEFINED);
+    let utc = date.to_iso_string();
+    format!(
+        "{} ({} UTC)",
+        String::from(local),
+        String::from(utc).trim_end_matches('Z').replace('T', " ")
+    )
+}
+
+/// The same for machines.
+#[must_use]
+pub fn iso(wall_ms: u64) -> String {
+    date(wall_ms).to_iso_string().into()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 stay below 2^53"
+)]
+fn date(wall_ms: u64) -> js_sys::Date {
+    // The latest moment that a date can hold.
+    let latest = 8_640_000_000_000_000_u64;
+    js_sys::Date::new(&JsValue::from_f64(wall_ms.min(latest) as f64))
+}
+
+/// The wall clock in milliseconds since 1970.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Date.now() is a whole number; a clock before 1970 counts as 1970"
+)]
+pub fn wall_ms() -> u64 {
+    js_sys::Date::now() as u64
+}

@@ -1,0 +1,232 @@
+//! What a page and its worker say to each other.
+//!
+//! Both ends are the same wasm module, so the messages need no versions. They travel as postcard in a
+//! `Uint8Array`: one copy, and values of 256 KiB stay bytes.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sporenet_core::{
+    node::snapshot::{Connection, Edge, Entry, Member, Status, TimelineEntry},
+    replication::write::AckLevel,
+};
+
+/// The page speaks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Start a node, or start again with a link after [`Phase::NeedsLink`].
+    Start(Start),
+    /// The page became visible or hidden.
+    Visible(bool),
+    /// The page is about to be frozen or closed: park at once.
+    Freeze,
+    /// The browser says that the network changed.
+    NetworkChanged,
+    /// Answer this.
+    Request {
+        /// Comes back in the answer.
+        id: u64,
+        /// What is asked.
+        request: Request,
+    },
+    /// End a watch.
+    Unwatch {
+        /// The request that started it.
+        id: u64,
+    },
+}
+
+/// How to start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Start {
+    /// A join link, as pasted or as found in the page's fragment.
+    pub link: Option<String>,
+    /// The identity slot that this tab held before it was reloaded.
+    pub slot: Option<u32>,
+    /// The node's name; chosen by the worker if empty.
+    pub name: Option<String>,
+    /// The node's failure domain.
+    pub zone: Option<String>,
+    /// Whether the page is visible now.
+    pub visible: bool,
+    /// Whether the page draws snapshots.
+    pub snapshots: bool,
+}
+
+/// What a page may ask.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Write a value; `None` deletes. Answered by [`Answer::Written`].
+    Write {
+        /// The namespace.
+        namespace: String,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Option<Vec<u8>>,
+        /// When to answer.
+        level: AckLevel,
+    },
+    /// Read a value; opens the namespace. Answered by [`Answer::Entry`].
+    Get {
+        /// The namespace.
+        namespace: String,
+        /// The key.
+        key: String,
+    },
+    /// Follow a namespace; opens it. Answered by [`Answer::Watching`], then by
+    /// [`FromWorker::Watched`] at once and after every change.
+    Watch {
+        /// The namespace.
+        namespace: String,
+        /// Only keys that start so.
+        prefix: String,
+        /// Values longer than this are cut in what is sent.
+        value_bytes_max: u32,
+        /// Rows beyond this many are left out at the start.
+        rows_max: u32,
+    },
+    /// The members, worst first. Answered by [`Answer::Members`].
+    Members,
+    /// The status. Answered by [`Answer::Status`].
+    Status,
+    /// Leave the mesh. Answered by [`Answer::Left`] when it is done.
+    Leave,
+}
+
+/// The worker speaks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// How far the node is.
+    Phase(Phase),
+    /// The node as it is now.
+    Snapshot(Box<Snapshot>),
+    /// The answer to a request.
+    Answer {
+        /// Which request.
+        id: u64,
+        /// The answer.
+        answer: Result<Answer, Failure>,
+    },
+    /// What a watch saw.
+    Watched {
+        /// The request that started it.
+        id: u64,
+        /// The entries that are new or changed; deleted ones have no value.
+        entries: Vec<EntryView>,
+        /// Whether these are all there are: forget what came before.
+        reset: bool,
+        /// Whether rows were left out.
+        more: bool,
+    },
+}
+
+/// How far the node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// The identity is being read.
+    Loading,
+    /// There is no identity and no link: ask for one.
+    NeedsLink,
+    /// The node runs.
+    Running {
+        /// The identity slot.
+        slot: Option<u32>,
+        /// Why nothing is kept after the tab is closed, if so.
+        volatile: Option<String>,
+    },
+    /// The node was let into the network; the link is no longer needed.
+    Admitted,
+    /// The node could not start.
+    Failed(Failure),
+    /// The node has left the mesh.
+    Departed,
+    /// The node's identity runs elsewhere.
+    Fenced {
+        /// Why.
+        why: String,
+    },
+    /// The browser closed or emptied the storage under the node.
+    StorageLost {
+        /// What the browser said.
+        why: String,
+    },
+}
+
+/// A refusal with a stable code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable word for scripts, such as `value_too_large`.
+    pub code: String,
+    /// One plain sentence.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure with this code and sentence.
+    pub fn new(code: &str, text: impl core::fmt::Display) -> Self {
+        Self {
+            code: code.into(),
+            text: text.to_string(),
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// Acknowledged at the level that was asked for.
+    Written,
+    /// The value, if there is one.
+    Entry(Option<Entry>),
+    /// The watch runs.
+    Watching,
+    /// The members.
+    Members(Vec<Member>),
+    /// The status.
+    Status(Box<Status>),
+    /// The node has left.
+    Left,
+}
+
+/// A value, cut if it is long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// The entry; its value may be cut.
+    pub entry: Entry,
+    /// How long the value really is, in bytes.
+    pub value_bytes: u64,
+}
+
+/// The node as a page draws it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The wall clock in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// The node in one view.
+    pub status: Status,
+    /// The members, worst first, at most [`MEMBERS_SHOWN_MAX`].
+    pub members: Vec<Member>,
+    /// The edges among them.
+    pub edges: Vec<Edge>,
+    /// What is done about each connection.
+    pub connections: Vec<Connection>,
+    /// What happened since the last snapshot, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// Namespaces held here, with their number of keys.
+    pub namespaces: Vec<(String, u64)>,
+}
+
+/// The most members that a snapshot carries; the counters cover all.
+pub const MEMBERS_SHOWN_MAX: usize = 500;
+
+/// Encodes a message.
+#[must_use]
+pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+    // Encoding into a growing vector cannot fail for these types; an empty message is ignored.
+    postcard::to_allocvec(message).unwrap_or_default()
+}
+
+/// Decodes a message; `None` if it is not one.
+#[must_use]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(bytes).ok()
+}

@@ -1,0 +1,299 @@
+//! The typed API for scripts: `join`, and what a mesh can do. `www/sporenet.d.ts` has its types.
+//!
+//! Every call goes to the node's worker and comes back as a promise; a refusal is an `Error` with a
+//! stable `code`.
+
+mod convert;
+
+use crate::{
+    client::{self, Client, Notice, OnWatched},
+    protocol::{Answer, Failure, Phase, Request, Start},
+};
+use convert::{ack_of, bytes_of, entry_to_js, error, member_list, option, status_to_js};
+use core::cell::{Cell, RefCell};
+use sporenet_core::node::snapshot::{Status, Verdict};
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, prelude::*};
+
+/// How long a newcomer waits to be let in, in milliseconds, unless the caller says otherwise.
+const JOIN_PATIENCE_MS: f64 = 30_000.0;
+/// Between two looks at the status while joining.
+const JOIN_LOOK_MS: i32 = 100;
+
+/// A node of the mesh, running in a worker of this page.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Mesh {
+    client: Rc<Client>,
+}
+
+impl Mesh {
+    /// The API over a page's client.
+    pub(crate) const fn of(client: Rc<Client>) -> Self {
+        Self { client }
+    }
+
+    fn promise(
+        &self,
+        request: Result<Request, Failure>,
+        convert: impl FnOnce(Answer) -> JsValue + 'static,
+    ) -> js_sys::Promise {
+        promise(move |done| match request {
+            Ok(request) => self
+                .client
+                .ask(request, move |answer| done(answer.map(convert))),
+            Err(failure) => done(Err(failure)),
+        })
+    }
+}
+
+#[wasm_bindgen]
+impl Mesh {
+    /// Writes a value: text as UTF-8, or bytes.
+    pub fn put(
+        &self,
+        namespace: String,
+        key: String,
+        value: &JsValue,
+        options: &JsValue,
+    ) -> js_sys::Promise {
+        let request = bytes_of(value).and_then(|value| {
+            let level = ack_of(options)?;
+            Ok(Request::Write {
+                namespace,
+                key,
+                value: Some(value),
+                level,
+            })
+        });
+        self.promise(request, |_| JsValue::UNDEFINED)
+    }
+
+    /// Deletes a key.
+    pub fn delete(&self, namespace: String, key: String, options: &JsValue) -> js_sys::Promise {
+        let request = ack_of(options).map(|level| Request::Write {
+            namespace,
+            key,
+            value: None,
+            level,
+        });
+        self.promise(request, |_| JsValue::UNDEFINED)
+    }
+
+    /// Reads a value, or `null`.
+    pub fn get(&self, namespace: String, key: String) -> js_sys::Promise {
+        self.promise(Ok(Request::Get { namespace, key }), |answer| match answer {
+            Answer::Entry(Some(entry)) => entry_to_js(&entry),
+            Answer::Entry(None)
+            | Answer::Written
+            | Answer::Watching
+            | Answer::Members(_)
+            | Answer::Status(_)
+            | Answer::Left => JsValue::NULL,
+        })
+    }
+
+    /// Calls back with every present entry, then with every change; answers a function that ends it.
+    pub fn watch(
+        &self,
+        namespace: String,
+        options: &JsValue,
+        callback: &JsValue,
+    ) -> js_sys::Function {
+        // The options may be left out.
+        let callback: js_sys::Function = match options.dyn_ref::<js_sys::Function>() {
+            Some(callback) => callback.clone(),
+            None => callback.clone().unchecked_into(),
+        };
+        let prefix = option(options, "prefix").and_then(|prefix| prefix.as_string());
+        let on_error = option(options, "onError")
+            .and_then(|on_error| on_error.dyn_into::<js_sys::Function>().ok());
+        let request = Request::Watch {
+            namespace,
+            prefix: prefix.unwrap_or_default(),
+            value_bytes_max: u32::MAX,
+            rows_max: u32::MAX,
+        };
+        let watched: OnWatched = Rc::new(move |entries, _, _| {
+            for view in entries {
+                // What a script's callback throws is the script's; the others are still called.
+                if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &entry_to_js(&view.entry))
+                {
+                    web_sys::console::error_1(&thrown);
+                }
+            }
+        });
+        let id = self.client.watch(request, watched, move |answer| {
+            if let Err(failure) = answer {
+                let failure = error(&failure);
+                match on_error {
+                    Some(on_error) => drop(on_error.call1(&JsValue::UNDEFINED, &failure)),
+                    None => web_sys::console::error_1(&failure),
+                }
+            }
+        });
+        let client = Rc::clone(&self.client);
+        let stop = Closure::<dyn FnMut()>::new(move || client.unwatch(id));
+        stop.into_js_value().unchecked_into()
+    }
+
+    /// All members, worst first.
+    pub fn members(&self) -> js_sys::Promise {
+        self.promise(Ok(Request::Members), |answer| match answer {
+            Answer::Members(members) => member_list(&members),
+            Answer::Entry(_)
+            | Answer::Written
+            | Answer::Watching
+            | Answer::Status(_)
+            | Answer::Left => JsValue::NULL,
+        })
+    }
+
+    /// This node in one view.
+    pub fn status(&self) -> js_sys::Promise {
+        self.promise(Ok(Request::Status), |answer| {
+            status_of(answer).map_or(JsValue::NULL, |status| status_to_js(&status))
+        })
+    }
+
+    /// Leaves the mesh and stops the node.
+    pub fn leave(&self) -> js_sys::Promise {
+        let client = Rc::clone(&self.client);
+        self.promise(Ok(Request::Leave), move |_| {
+            client.end();
+            JsValue::UNDEFINED
+        })
+    }
+}
+
+/// Starts a node in a worker and joins the mesh. `spawn` answers a `Worker`; see `sporenet.js`.
+#[wasm_bindgen]
+pub fn join(spawn: js_sys::Function, link: Option<String>, options: &JsValue) -> js_sys::Promise {
+    crate::report_panics();
+    let text = |name| option(options, name).and_then(|value| value.as_string());
+    let patience = option(options, "timeout").and_then(|value| value.as_f64());
+    let document = crate::page::dom::window_and_document().map(|(_, document)| document);
+    let start = Start {
+        link,
+        name: text("name"),
+        zone: text("zone"),
+        visible: document.is_none_or(|document| !document.hidden()),
+        ..Start::default()
+    };
+    promise(move |done| {
+        let joining = Rc::new(Joining {
+            done: RefCell::new(Some(Box::new(done))),
+            client: RefCell::new(None),
+            until: js_sys::Date::now() + patience.unwrap_or(JOIN_PATIENCE_MS),
+            waiting: Cell::new(false),
+        });
+        let noticed = Rc::clone(&joining);
+        let client = Client::new(spawn, start, move |notice| noticed.take(notice));
+        *joining.client.borrow_mut() = Some(client);
+    })
+}
+
+type Done = Box<dyn FnOnce(Result<JsValue, Failure>)>;
+
+/// A node on its way in.
+struct Joining {
+    done: RefCell<Option<Done>>,
+    client: RefCell<Option<Rc<Client>>>,
+    until: f64,
+    waiting: Cell<bool>,
+}
+
+impl Joining {
+    fn take(self: &Rc<Self>, notice: Notice) {
+        match notice {
+            Notice::Phase(Phase::Running { .. }) => {
+                if !self.waiting.replace(true) {
+                    self.look();
+                }
+            }
+            Notice::Phase(Phase::NeedsLink) => self.give_up(Failure::new(
+                "no_network",
+                "this browser belongs to no network yet; it needs a join link (sporenet invite)",
+            )),
+            Notice::Phase(Phase::Failed(failure)) => self.give_up(failure),
+            Notice::Phase(Phase::Fenced { why }) => self.give_up(Failure::new("fenced", why)),
+            Notice::Phase(
+                Phase::Loading | Phase::Admitted | Phase::Departed | Phase::StorageLost { .. },
+            )
+            | Notice::Snapshot(_)
+            | Notice::Crashed { .. } => {}
+        }
+    }
+
+    /// Looks at the status until the node is let in.
+    fn look(self: &Rc<Self>) {
+        let Some(client) = self.client.borrow().clone() else {
+            return;
+        };
+        let me = Rc::clone(self);
+        client.ask(Request::Status, move |answer| {
+            let status = answer.ok().and_then(status_of);
+            match status {
+                Some(status) if status.verdict != Verdict::Joining => me.finish(),
+                Some(status) if js_sys::Date::now() > me.until => me.give_up(Failure::new(
+                    "not_admitted",
+                    status
+                        .reasons
+                        .first()
+                        .map_or("no relay let this tab in", String::as_str),
+                )),
+                Some(_) | None => me.look_later(),
+            }
+        });
+    }
+
+    fn look_later(self: Rc<Self>) {
+        if self.done.borrow().is_none() {
+            return;
+        }
+        let again = Closure::once_into_js(move || self.look());
+        client::after(JOIN_LOOK_MS, again.unchecked_ref());
+    }
+
+    fn finish(&self) {
+        let (done, client) = (self.done.borrow_mut().take(), self.client.borrow().clone());
+        if let (Some(done), Some(client)) = (done, client) {
+            done(Ok(Mesh::of(client).into()));
+        }
+    }
+
+    fn give_up(&self, failure: Failure) {
+        let (done, client) = (self.done.borrow_mut().take(), self.client.borrow().clone());
+        if let (Some(done), Some(client)) = (done, client) {
+            client.end();
+            done(Err(failure));
+        }
+    }
+}
+
+fn status_of(answer: Answer) -> Option<Box<Status>> {
+    match answer {
+        Answer::Status(status) => Some(status),
+        Answer::Entry(_)
+        | Answer::Written
+        | Answer::Watching
+        | Answer::Members(_)
+        | Answer::Left => None,
+    }
+}
+
+/// A promise that `start` settles once, through the function it is given.
+fn promise(start: impl FnOnce(Box<dyn FnOnce(Result<JsValue, Failure>)>)) -> js_sys::Promise {
+    let mut start = Some(start);
+    js_sys::Promise::new(&mut |resolve, reject| {
+        let done = move |outcome: Result<JsValue, Failure>| {
+            let _ = match outcome {
+                Ok(value) => resolve.call1(&JsValue::UNDEFINED, &value),
+                Err(failure) => reject.call1(&JsValue::UNDEFINED, &error(&failure)),
+            };
+        };
+        if let Some(start) = start.take() {
+            start(Box::new(done));
+        }
+    })
+}

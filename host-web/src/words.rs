@@ -1,0 +1,168 @@
+//! Numbers, ages and states in words and shapes.
+
+use sporenet_core::{
+    membership::member::MemberState,
+    node::snapshot::{Severity, Verdict},
+};
+
+/// A span in its largest sensible unit, such as `12 s`, `3 min` or `5 h`.
+#[must_use]
+pub fn span(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..=89 => format!("{seconds} s"),
+        90..=5_399 => format!("{} min", (seconds + 30) / 60),
+        5_400..=172_799 => format!("{} h", (seconds + 1_800) / 3_600),
+        _ => format!("{} d", (seconds + 43_200) / 86_400),
+    }
+}
+
+/// How long ago that was.
+#[must_use]
+pub fn ago(millis: u64) -> String {
+    if millis < 1_500 {
+        return "just now".into();
+    }
+    format!("{} ago", span(millis))
+}
+
+/// A round-trip time.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates; it is only shown"
+)]
+pub fn rtt(millis: f64) -> String {
+    // Integers are shown, since the formatting of floats would be 6 KiB of the bundle.
+    let tenths = (millis * 10.0) as u64;
+    if tenths < 100 {
+        return format!("{}.{} ms", tenths / 10, tenths % 10);
+    }
+    format!("{} ms", (tenths + 5) / 10)
+}
+
+/// A number of bytes.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let tenths = |unit: u64| {
+        let tenths = count.saturating_mul(10) / unit;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match count {
+        1 => "1 byte".into(),
+        0..1_024 => format!("{count} bytes"),
+        1_024..1_048_576 => format!("{} KiB", tenths(1_024)),
+        _ => format!("{} MiB", tenths(1_048_576)),
+    }
+}
+
+/// A number with its noun.
+#[must_use]
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The first eight digits of an identity.
+#[must_use]
+pub fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// A value as people read it: text if it is text, else its first bytes in hexadecimal.
+#[must_use]
+pub fn value(bytes: &[u8]) -> String {
+    // A cut may fall inside a character.
+    let text = match core::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => bytes
+            .get(..error.valid_up_to())
+            .and_then(|head| core::str::from_utf8(head).ok()),
+        Err(_) => None,
+    };
+    let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\t' | '\r');
+    match text.filter(|text| text.chars().all(printable)) {
+        Some(text) => text.into(),
+        None => bytes
+            .iter()
+            .take(64)
+            .map(|byte| format!("{byte:02x} "))
+            .collect(),
+    }
+}
+
+/// The word for a state.
+#[must_use]
+pub const fn state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Alive => "alive",
+        MemberState::Suspect => "suspect",
+        MemberState::Dead => "dead",
+        MemberState::Left => "left",
+        MemberState::Parked => "parked",
+    }
+}
+
+/// The word for a severity.
+#[must_use]
+pub const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warn => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// A verdict: its word, a headline, and what to do next.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+    match verdict {
+        Verdict::Healthy => ("healthy", "The mesh is whole", "Nothing to do."),
+        Verdict::Degraded => (
+            "degraded",
+            "The mesh works, with gaps",
+            "It repairs itself. The nodes that need a look come first in the list below.",
+        ),
+        Verdict::Isolated => (
+            "isolated",
+            "This tab is on its own",
+            "Keep it open: it redials by itself, and what you write here is sent once a relay answers.",
+        ),
+        Verdict::Fenced => (
+            "fenced",
+            "This identity runs elsewhere",
+            "It takes no writes here. Close the other copy and reload, or join anew with a fresh link.",
+        ),
+        Verdict::Joining => (
+            "joining",
+            "Waiting to be let in",
+            "If this lasts longer than a few seconds, ask for a fresh link: sporenet invite.",
+        ),
+        Verdict::Leaving => (
+            "leaving",
+            "Leaving the mesh",
+            "The node says goodbye and hands over what is still on its way.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_their_largest_sensible_unit() {
+        let told = [0, 12_000, 89_999, 90_000, 3_600_000, 7_200_000, 500_000_000].map(span);
+        assert_eq!(
+            told,
+            ["0 s", "12 s", "89 s", "2 min", "60 min", "2 h", "6 d"]
+        );
+    }
+
+    #[test]
+    fn a_value_cut_inside_a_character_is_still_text() {
+        assert_eq!(value("gr\u{fc}n".as_bytes()), "gr\u{fc}n");
+        assert_eq!(value(&"gr\u{fc}".as_bytes()[..3]), "gr");
+        assert_eq!(value(&[0xff, 0x00]), "ff 00 ");
+    }
+}

@@ -1,0 +1,493 @@
+//! What the page asks: requests, answers, watches, snapshots.
+//!
+//! Nothing is decided here: requests become commands, replies become answers, and what the page draws
+//! is read from the node. Snapshots go out at most four times a second, and none while the page is
+//! hidden; watches of scripts go on.
+
+use crate::{
+    protocol::{Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, Request, Snapshot},
+    small::SmallMap,
+    worker::scope::Scope,
+};
+use core::time::Duration;
+use sporenet_core::{
+    kernel::{
+        bytes::Bytes,
+        id::RequestId,
+        text::{Key, Namespace, Text},
+        time::Time,
+    },
+    node::{
+        Node,
+        command::Command,
+        endpoint::{Endpoint, EndpointInput},
+        event::{Refusal, Reply},
+        snapshot::Entry,
+    },
+    replication::write::{AckLevel, WriteRefusal},
+};
+
+/// Between two snapshots when something happened.
+const SNAPSHOT_BUSY: Duration = Duration::from_millis(250);
+/// Between two snapshots when only ages change.
+const SNAPSHOT_CALM: Duration = Duration::from_secs(1);
+/// How long a watch gathers changes.
+const WATCH_GATHER: Duration = Duration::from_millis(50);
+/// How long a read of a namespace that was just opened waits for the first relay to answer.
+const GET_PATIENCE: Duration = Duration::from_secs(2);
+/// The most requests of one page under way; more are refused.
+const REQUESTS_MAX: usize = 4_096;
+/// The most watches of one page; more are refused.
+const WATCHES_MAX: usize = 64;
+/// The most keys that a watch gathers; beyond them it starts over.
+const GATHERED_MAX: usize = 1_024;
+/// The most rows read from the node at once.
+const PAGE_ROWS: usize = 256;
+/// The most bytes of values in one message to the page.
+const MESSAGE_VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// What the page asked and is shown.
+#[derive(Debug)]
+pub struct Desk {
+    scope: Scope,
+    visible: bool,
+    snapshots: bool,
+    snapshot_at: Time,
+    touched: bool,
+    timeline_sent: u64,
+    requests: u64,
+    writes: SmallMap<RequestId, u64>,
+    gets: Vec<PendingGet>,
+    opened: SmallMap<Namespace, Time>,
+    watches: SmallMap<u64, Watch>,
+    flush_at: Option<Time>,
+    leaving: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct PendingGet {
+    id: u64,
+    namespace: Namespace,
+    key: Key,
+    until: Time,
+}
+
+#[derive(Debug)]
+struct Watch {
+    namespace: Namespace,
+    prefix: String,
+    value_bytes_max: usize,
+    rows_max: usize,
+    gathered: SmallMap<Key, ()>,
+    start_over: bool,
+}
+
+impl Desk {
+    /// An empty desk.
+    #[must_use]
+    pub const fn new(scope: Scope, visible: bool, snapshots: bool) -> Self {
+        Self {
+            scope,
+            visible,
+            snapshots,
+            snapshot_at: Time::ZERO,
+            touched: true,
+            timeline_sent: 0,
+            requests: 0,
+            writes: SmallMap::new(),
+            gets: Vec::new(),
+            opened: SmallMap::new(),
+            watches: SmallMap::new(),
+            flush_at: None,
+            leaving: Vec::new(),
+        }
+    }
+
+    /// Something happened that a page shows.
+    pub const fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// The page became visible or hidden.
+    pub const fn set_visible(&mut self, visible: bool) {
+        self.visible = visible;
+        self.touched = true;
+    }
+
+    /// When [`Desk::tend`] wants to be called next.
+    #[must_use]
+    pub fn due(&self) -> Option<Time> {
+        let snapshot = (self.snapshots && self.visible).then(|| self.snapshot_due());
+        let get = self.gets.iter().map(|get| get.until).min();
+        [snapshot, get, self.flush_at].into_iter().flatten().min()
+    }
+
+    fn snapshot_due(&self) -> Time {
+        let interval = if self.touched {
+            SNAPSHOT_BUSY
+        } else {
+            SNAPSHOT_CALM
+        };
+        self.snapshot_at + interval
+    }
+
+    /// Sends what is due.
+    pub fn tend(&mut self, now: Time, endpoint: &Endpoint) {
+        self.give_up_gets(now, endpoint.node());
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.flush(endpoint.node());
+        }
+        if self.snapshots && self.visible && self.snapshot_due() <= now {
+            self.snapshot_at = now;
+            self.touched = false;
+            self.send_snapshot(now, endpoint.node());
+        }
+    }
+
+    /// Takes a request of the page.
+    pub fn on_request(&mut self, now: Time, endpoint: &mut Endpoint, id: u64, request: Request) {
+        let answer = match request {
+            Request::Write {
+                namespace,
+                key,
+                value,
+                level,
+            } => self.start_write(now, endpoint, id, (&namespace, &key), value, level),
+            Request::Get { namespace, key } => self.get(now, endpoint, id, &namespace, &key),
+            Request::Watch {
+                namespace,
+                prefix,
+                value_bytes_max,
+                rows_max,
+            } => {
+                let watch = text(&namespace, "namespace").map(|namespace| Watch {
+                    namespace,
+                    prefix,
+                    value_bytes_max: usize::try_from(value_bytes_max).unwrap_or(usize::MAX),
+                    rows_max: usize::try_from(rows_max).unwrap_or(usize::MAX),
+                    gathered: SmallMap::new(),
+                    start_over: true,
+                });
+                watch.and_then(|watch| self.start_watch(now, endpoint, id, watch))
+            }
+            Request::Members => Ok(Some(Answer::Members(endpoint.node().members(now)))),
+            Request::Status => Ok(Some(Answer::Status(Box::new(endpoint.node().status(now))))),
+            Request::Leave => {
+                self.leaving.push(id);
+                endpoint.handle_input(now, EndpointInput::Command(Command::Leave));
+                Ok(None)
+            }
+        };
+        match answer {
+            Ok(Some(answer)) => self.answer(id, Ok(answer)),
+            Ok(None) => {}
+            Err(failure) => self.answer(id, Err(failure)),
+        }
+    }
+
+    fn answer(&self, id: u64, answer: Result<Answer, Failure>) {
+        self.scope.post(&FromWorker::Answer { id, answer });
+    }
+
+    fn start_write(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        id: u64,
+        (namespace, key): (&str, &str),
+        value: Option<Vec<u8>>,
+        level: AckLevel,
+    ) -> Result<Option<Answer>, Failure> {
+        let namespace = text(namespace, "namespace")?;
+        let key = text(key, "key")?;
+        if self.writes.len() >= REQUESTS_MAX {
+            return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
+        }
+        self.requests = self.requests.wrapping_add(1);
+        let request = RequestId(self.requests);
+        self.writes.insert(request, id);
+        let value = value.map(Bytes::from);
+        let command = Command::Write {
+            request,
+            namespace,
+            key,
+            value,
+            level,
+        };
+        endpoint.handle_input(now, EndpointInput::Command(command));
+        Ok(None)
+    }
+
+    /// The node answered a write.
+    pub fn on_reply(&mut self, request: RequestId, reply: Reply) {
+        let Some(id) = self.writes.remove(&request) else {
+            return;
+        };
+        self.answer(
+            id,
+            match reply {
+                Reply::Written { revision: _ } => Ok(Answer::Written),
+                Reply::Refused(refusal) => Err(refused(&refusal)),
+                // A page never asks for an invite.
+                Reply::Invited { .. } => {
+                    Err(Failure::new("unexpected", "the answer is of another kind"))
+                }
+            },
+        );
+    }
+
+    /// Opens a namespace and answers since when it is open.
+    fn open(&mut self, now: Time, endpoint: &mut Endpoint, namespace: &Namespace) -> Time {
+        if let Some(since) = self.opened.get(namespace) {
+            return *since;
+        }
+        self.opened.insert(namespace.clone(), now);
+        let command = Command::Open(namespace.clone());
+        endpoint.handle_input(now, EndpointInput::Command(command));
+        now
+    }
+
+    fn get(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        id: u64,
+        namespace: &str,
+        key: &str,
+    ) -> Result<Option<Answer>, Failure> {
+        let namespace: Namespace = text(namespace, "namespace")?;
+        let key: Key = text(key, "key")?;
+        let until = self.open(now, endpoint, &namespace) + GET_PATIENCE;
+        let entry = endpoint.node().entry(&namespace, &key);
+        if entry.is_some() || until <= now || self.gets.len() >= REQUESTS_MAX {
+            return Ok(Some(Answer::Entry(live(entry))));
+        }
+        self.gets.push(PendingGet {
+            id,
+            namespace,
+            key,
+            until,
+        });
+        Ok(None)
+    }
+
+    fn give_up_gets(&mut self, now: Time, node: &Node) {
+        if self.gets.iter().all(|get| get.until > now) {
+            return;
+        }
+        let (late, waiting) = core::mem::take(&mut self.gets)
+            .into_iter()
+            .partition(|get: &PendingGet| get.until <= now);
+        self.gets = waiting;
+        for get in late {
+            self.finish_get(node, &get);
+        }
+    }
+
+    fn finish_get(&self, node: &Node, get: &PendingGet) {
+        let entry = live(node.entry(&get.namespace, &get.key));
+        self.answer(get.id, Ok(Answer::Entry(entry)));
+    }
+
+    fn start_watch(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        id: u64,
+        watch: Watch,
+    ) -> Result<Option<Answer>, Failure> {
+        if self.watches.len() >= WATCHES_MAX {
+            let text = format!("a page may have {WATCHES_MAX} watches; end one first");
+            return Err(Failure::new("busy", text));
+        }
+        self.open(now, endpoint, &watch.namespace);
+        self.watches.insert(id, watch);
+        self.flush_at = Some(now);
+        self.touched = true;
+        Ok(Some(Answer::Watching))
+    }
+
+    /// The page ends a watch.
+    pub fn on_unwatch(&mut self, id: u64) {
+        self.watches.remove(&id);
+    }
+
+    /// A value changed.
+    pub fn on_changed(&mut self, now: Time, node: &Node, namespace: &Namespace, key: &Key) {
+        self.touched = true;
+        let (found, waiting) = core::mem::take(&mut self.gets)
+            .into_iter()
+            .partition(|get: &PendingGet| get.namespace == *namespace && get.key == *key);
+        self.gets = waiting;
+        for get in found {
+            self.finish_get(node, &get);
+        }
+        for (_, watch) in self.watches.iter_mut() {
+            if watch.namespace != *namespace || !key.starts_with(&watch.prefix) {
+                continue;
+            }
+            watch.gathered.insert(key.clone(), ());
+            if watch.gathered.len() > GATHERED_MAX {
+                watch.gathered.clear();
+                watch.start_over = true;
+            }
+            self.flush_at.get_or_insert(now + WATCH_GATHER);
+        }
+    }
+
+    fn flush(&mut self, node: &Node) {
+        for (id, watch) in self.watches.iter_mut() {
+            if core::mem::take(&mut watch.start_over) {
+                watch.gathered.clear();
+                send_all(&self.scope, node, *id, watch);
+            } else {
+                let keys = core::mem::take(&mut watch.gathered);
+                send_some(&self.scope, node, *id, watch, keys);
+            }
+        }
+    }
+
+    /// The node has left.
+    pub fn on_departed(&mut self) {
+        for id in core::mem::take(&mut self.leaving) {
+            self.answer(id, Ok(Answer::Left));
+        }
+    }
+
+    fn send_snapshot(&mut self, now: Time, node: &Node) {
+        let mut members = node.members(now);
+        members.truncate(MEMBERS_SHOWN_MAX);
+        let timeline = node.timeline_since(self.timeline_sent).entries;
+        if let Some(newest) = timeline.last() {
+            self.timeline_sent = newest.id;
+        }
+        let namespaces = node.namespaces();
+        // What was just opened is shown before its first key is here.
+        let opened = self.opened.iter().map(|(name, _)| (name.to_string(), 0));
+        let held = namespaces
+            .iter()
+            .map(|(name, keys)| (name.to_string(), *keys));
+        let namespaces: SmallMap<String, u64> = opened.chain(held).collect();
+        self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
+            wall_ms: self.scope.wall().as_millis(),
+            status: node.status(now),
+            members,
+            edges: node.edges(),
+            connections: node.connections(now),
+            timeline,
+            namespaces: namespaces.into_vec(),
+        })));
+    }
+}
+
+/// Sends a watch all there is, page by page.
+fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) {
+    let mut after: Option<Key> = None;
+    let mut rows = 0;
+    let mut reset = true;
+    loop {
+        let limit = PAGE_ROWS.min(watch.rows_max.saturating_sub(rows));
+        // One more than wanted tells whether more are left.
+        let mut entries = node.list(
+            &watch.namespace,
+            &watch.prefix,
+            after.as_deref(),
+            limit.saturating_add(1),
+        );
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        rows = rows.saturating_add(entries.len());
+        after = entries.last().map(|entry| entry.key.clone());
+        let full = rows >= watch.rows_max;
+        let views = entries
+            .into_iter()
+            .map(|entry| cut(entry, watch.value_bytes_max));
+        send(scope, id, views.collect(), reset, more && full);
+        reset = false;
+        if !more || full {
+            return;
+        }
+    }
+}
+
+/// Sends a watch the current values of these keys.
+fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: SmallMap<Key, ()>) {
+    let entries = keys
+        .iter()
+        .filter_map(|(key, ())| node.entry(&watch.namespace, key))
+        .map(|entry| cut(entry, watch.value_bytes_max))
+        .collect::<Vec<_>>();
+    if !entries.is_empty() {
+        send(scope, id, entries, false, false);
+    }
+}
+
+/// Sends entries in messages of bounded size.
+fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: bool) {
+    let mut message = Vec::new();
+    let mut bytes = 0_usize;
+    for entry in entries {
+        bytes = bytes.saturating_add(entry.entry.value.as_ref().map_or(0, |value| value.len()));
+        message.push(entry);
+        if bytes > MESSAGE_VALUE_BYTES_MAX {
+            let entries = core::mem::take(&mut message);
+            scope.post(&FromWorker::Watched {
+                id,
+                entries,
+                reset,
+                more: false,
+            });
+            (reset, bytes) = (false, 0);
+        }
+    }
+    let entries = message;
+    scope.post(&FromWorker::Watched {
+        id,
+        entries,
+        reset,
+        more,
+    });
+}
+
+fn cut(mut entry: Entry, value_bytes_max: usize) -> EntryView {
+    let value_bytes = entry.value.as_ref().map_or(0, |value| value.len());
+    if let Some(head) = entry
+        .value
+        .as_ref()
+        .and_then(|value| value.get(..value_bytes_max))
+    {
+        entry.value = Some(Bytes::from(head));
+    }
+    EntryView {
+        entry,
+        value_bytes: u64::try_from(value_bytes).unwrap_or(u64::MAX),
+    }
+}
+
+/// A deleted value is no value to a reader.
+fn live(entry: Option<Entry>) -> Option<Entry> {
+    entry.filter(|entry| entry.value.is_some())
+}
+
+fn text<const MAX: usize>(text: &str, what: &str) -> Result<Text<MAX>, Failure> {
+    Text::new(text).map_err(|error| {
+        Failure::new(
+            &format!("bad_{what}"),
+            format!("the {what} is not valid: {error}"),
+        )
+    })
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let code = match refusal {
+        Refusal::Write(WriteRefusal::ValueTooLarge { .. }) => "value_too_large",
+        Refusal::Write(WriteRefusal::Full) => "full",
+        Refusal::Write(WriteRefusal::Busy) => "busy",
+        Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
+        Refusal::Write(WriteRefusal::NotWritable { .. }) => "not_writable",
+        // A page never asks for an invite.
+        Refusal::Invite(_) => "invite",
+    };
+    Failure::new(code, refusal)
+}

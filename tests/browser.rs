@@ -1,0 +1,12 @@
+//! Real tabs in real headless Chromium, with real relays behind them.
+
+#[path = "browser/deaths.rs"]
+mod deaths;
+#[path = "browser/joining.rs"]
+mod joining;
+#[path = "browser/keeping.rs"]
+mod keeping;
+#[path = "browser/looks.rs"]
+mod looks;
+#[path = "browser/values.rs"]
+mod values;

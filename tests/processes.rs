@@ -1,0 +1,25 @@
+//! The real program in real processes, killed for real.
+//!
+//! Figures that the project promises are printed beside the promise (`figure: …`); a test fails when
+//! one takes three times as long, because test machines are shared.
+
+#[path = "processes/catching_up.rs"]
+mod catching_up;
+#[path = "processes/copies.rs"]
+mod copies;
+#[path = "processes/deaths.rs"]
+mod deaths;
+#[path = "processes/durability.rs"]
+mod durability;
+#[path = "processes/errors.rs"]
+mod errors;
+#[path = "processes/hostile.rs"]
+mod hostile;
+#[path = "processes/http_guard.rs"]
+mod http_guard;
+#[path = "processes/live.rs"]
+mod live;
+#[path = "processes/strangers.rs"]
+mod strangers;
+#[path = "processes/values.rs"]
+mod values;

@@ -1,0 +1,119 @@
+/** How durable a write is before it is acknowledged: on this node, or on one other relay too. */
+export type Ack = 'local' | 'relay';
+
+/** What a refused call is rejected with. */
+export interface MeshError extends Error {
+  /**
+   * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_ack`, `bad_link`, `bad_name`,
+   * `bad_zone`, `value_too_large`, `full`, `busy`, `not_replicated`, `not_writable`, `no_network`,
+   * `other_network`, `not_admitted`, `damaged`, `config`, `starting`, `not_running`, `crashed`,
+   * `closed`.
+   */
+  code: string;
+}
+
+/** A concurrent write that lost, kept for people. */
+export interface Conflict {
+  /** What it said; `null` if it was a deletion. */
+  value: Uint8Array | null;
+  /** The same as text, if it is UTF-8. */
+  text: string | null;
+  /** Who wrote it: 64 hexadecimal digits. */
+  author: string;
+  /** When, in milliseconds since 1970. */
+  writtenAt: number;
+}
+
+/** A value and where it came from. */
+export interface Entry {
+  key: string;
+  /** `null` in a watch when the key was deleted. */
+  value: Uint8Array | null;
+  /** The same as text, if it is UTF-8. */
+  text: string | null;
+  /** Who wrote it: 64 hexadecimal digits. */
+  author: string;
+  /** When, in milliseconds since 1970. */
+  writtenAt: number;
+  /** Concurrent writes that lost, newest first. */
+  conflicts: Conflict[];
+}
+
+export type Role = 'relay' | 'tab';
+export type State = 'alive' | 'suspect' | 'dead' | 'left' | 'parked';
+export type Verdict = 'healthy' | 'degraded' | 'isolated' | 'fenced' | 'joining' | 'leaving';
+
+/** One member as this node sees it; unknown is `null`. */
+export interface Member {
+  id: string;
+  name: string;
+  role: Role;
+  state: State;
+  incarnation: number;
+  zone: string | null;
+  addresses: string[];
+  rtt_ms: number | null;
+  last_heard_ms: number | null;
+  reason: string | null;
+  since_ms: number;
+  homes: string[];
+  this_node: boolean;
+  linked: boolean;
+}
+
+/** The node in one view. */
+export interface Status {
+  id: string;
+  name: string;
+  network: string;
+  version: string;
+  role: Role;
+  incarnation: number;
+  verdict: Verdict;
+  reasons: string[];
+  mode: string;
+  members: Record<State, number>;
+  kv: { keys: number; batches: number };
+  uptime_s: number;
+}
+
+export interface JoinOptions {
+  /** The node's name, for people. */
+  name?: string;
+  /** Its failure domain. */
+  zone?: string;
+  /** How long to wait to be let in, in milliseconds; 30000 if absent. */
+  timeout?: number;
+}
+
+export interface WatchOptions {
+  /** Only keys that start so. */
+  prefix?: string;
+  /** Called if the watch is refused. */
+  onError?: (error: MeshError) => void;
+}
+
+/** A node of the mesh, running in a worker of this page. */
+export interface Mesh {
+  /** Writes a value: text as UTF-8, or bytes; at most 256 KiB. */
+  put(namespace: string, key: string, value: string | Uint8Array, options?: { ack?: Ack }): Promise<void>;
+  /** Deletes a key. */
+  delete(namespace: string, key: string, options?: { ack?: Ack }): Promise<void>;
+  /** Reads a value, or `null`. The first read of a namespace opens it and waits up to 2 s for a relay. */
+  get(namespace: string, key: string): Promise<Entry | null>;
+  /** Calls back with every present entry, then with every change. Answers a function that ends it. */
+  watch(namespace: string, options: WatchOptions, callback: (entry: Entry) => void): () => void;
+  watch(namespace: string, callback: (entry: Entry) => void): () => void;
+  /** All members, worst first. */
+  members(): Promise<Member[]>;
+  /** This node in one view. */
+  status(): Promise<Status>;
+  /** Leaves the mesh and stops the node. */
+  leave(): Promise<void>;
+}
+
+/**
+ * Starts a node in a worker of this page and joins the mesh: with a join link, or with the identity that
+ * this browser keeps for the page's origin.
+ */
+export function join(link?: string, options?: JoinOptions): Promise<Mesh>;
