@@ -238,6 +238,9 @@ impl Node {
             return;
         }
         self.arriving.insert(link, Arriving { peer, dial });
+        if dial.is_none() {
+            self.tell_spore();
+        }
         self.tell_admission(if dial.is_none() {
             admission::Command::Arrived {
                 link,

@@ -106,6 +106,29 @@ fn three_relays_and_two_tabs_list_five_alive_within_five_seconds() {
 }
 
 #[test]
+fn a_tab_survives_the_loss_of_the_relay_that_let_it_in_a_moment_ago() {
+    for seed in 100..116 {
+        let (mut mesh, hosts) = relays(seed, 2);
+        let link = mesh.invite(hosts[0], None);
+        let tab = mesh.launch(Role::Tab, link).unwrap();
+        let admitted = |mesh: &Mesh| has(mesh, tab, "joined");
+        assert!(mesh.run_until(seconds(5), admitted), "seed {seed}");
+        mesh.run_for(Duration::from_millis(50));
+        let known = mesh.node(tab).unwrap().member_counts().alive;
+        assert_eq!(known, 3, "seed {seed}: {}", report(&mesh, &[tab]));
+        mesh.crash(hosts[0]);
+        let second = format!("{}", mesh.node(hosts[1]).unwrap().id());
+        let moved = mesh.run_until(seconds(10), |mesh| {
+            let members = mesh.node(tab).unwrap().members(mesh.now());
+            members
+                .iter()
+                .any(|member| member.id == second && member.linked)
+        });
+        assert!(moved, "seed {seed}: {}", report(&mesh, &[tab]));
+    }
+}
+
+#[test]
 fn what_is_written_anywhere_is_read_everywhere_within_a_second() {
     let (mut mesh, mut hosts) = relays(3, 3);
     let link = mesh.invite(hosts[0], None);

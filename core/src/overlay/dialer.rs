@@ -47,7 +47,7 @@ impl Default for DialerConfig {
 pub enum Destination {
     /// A member that must answer with its own identity.
     Member(NodeId),
-    /// An address of which it is not known who answers.
+    /// An address of which it is not known who answers, as this node would dial it.
     Entry(Address),
 }
 
@@ -170,6 +170,14 @@ impl Dialer {
                 once,
             },
         );
+    }
+
+    /// Adds an address of which it is not known who answers. The same place announced for two
+    /// transports is one destination.
+    pub fn want_entry(&mut self, address: Address, now: Time) {
+        let dialled = self.dialable(core::slice::from_ref(&address)).pop();
+        let entry = Destination::Entry(dialled.unwrap_or_else(|| address.clone()));
+        self.want(entry, &[address], now, false);
     }
 
     /// Keeps, of the members, only those that `wanted` says; running attempts end by themselves.

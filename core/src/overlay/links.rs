@@ -545,10 +545,7 @@ impl Machine for Links {
                         self.dialer.want(member, &addresses, self.now, true);
                     }
                 }
-                Command::Entry(address) => {
-                    let entry = Destination::Entry(address.clone());
-                    self.dialer.want(entry, &[address], self.now, false);
-                }
+                Command::Entry(address) => self.dialer.want_entry(address, self.now),
                 Command::Heard(from) => self.heard(from),
                 Command::NetworkChanged => self.dialer.reset_backoff(),
                 Command::Stop(reason) => self.on_stop(&reason),

@@ -13,7 +13,6 @@ use crate::{
         crypto::Hash,
         id::{Incarnation, NodeId},
         ordered::{Map, Set},
-        time::Time,
     },
     membership::{
         member::MemberState,
@@ -254,11 +253,11 @@ impl Swim {
     }
 
     /// Starts to compare tables with a new link's peer. Only the higher identity asks, so that a
-    /// difference is not settled twice.
+    /// difference is not settled twice; and a newcomer, who could not answer before it was let in.
     pub(super) fn schedule_sync(&mut self, peer: NodeId) {
-        if self.me > peer {
-            let at: Time = self.now;
-            self.deadlines.set(Timer::Sync(peer), at);
+        let knows_others = |(id, _): (&NodeId, &Member)| *id != self.me && *id != peer;
+        if self.me > peer || !self.roster.iter().any(knows_others) {
+            self.deadlines.set(Timer::Sync(peer), self.now);
         }
     }
 }
