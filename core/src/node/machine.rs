@@ -429,7 +429,7 @@ impl Node {
     }
 
     /// A fenced node judges nobody: it has no links to judge by.
-    const fn is_fenced(&self) -> bool {
+    pub(super) const fn is_fenced(&self) -> bool {
         matches!(self.phase, Phase::Fenced { .. })
     }
 

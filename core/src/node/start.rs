@@ -38,6 +38,7 @@ use crate::{
     overlay::{
         dialer::DialerConfig,
         links::{self, Links},
+        remembered::Remembered,
     },
     recovery::{
         journal::{self, Journal},
@@ -62,6 +63,8 @@ pub(super) const KEY_JOIN: &str = "node/join";
 pub(super) const KEY_INCARNATION: &str = "node/incarnation";
 /// The members' records.
 pub(super) const KEY_MEMBERS: &str = "node/members";
+/// The failures of destinations and until when they wait.
+pub(super) const KEY_BACKOFFS: &str = "node/backoffs";
 
 /// The epoch of a new network's isolation key.
 const FIRST_EPOCH: u32 = 0;
@@ -77,6 +80,7 @@ struct Restored {
     join: Option<JoinLink>,
     incarnation: Incarnation,
     known: Vec<Signed<MemberRecord>>,
+    backoffs: Remembered,
     replay: Replay,
 }
 
@@ -148,8 +152,17 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         join: read(stored, KEY_JOIN)?,
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
         known: read(stored, KEY_MEMBERS)?.unwrap_or_default(),
+        backoffs: restore_backoffs(stored),
         replay,
     })
+}
+
+/// Only a courtesy to others: what can't be read is no reason not to start.
+fn restore_backoffs(stored: &Stored) -> Remembered {
+    let stored = stored.entry(KEY_BACKOFFS);
+    stored
+        .and_then(|bytes| decode_exactly(bytes).ok())
+        .unwrap_or_default()
 }
 
 fn belong(setup: &Setup, restored: &Restored, entropy: &Rng) -> Result<Belonging, StartError> {
@@ -378,6 +391,11 @@ impl Node {
 
     fn tell_beginnings(&mut self, setup: &Setup, restored: &Restored) {
         use crate::{node::command::Command, replication::replica};
+        // Who comes with a fresh link comes with a fresh hope.
+        if self.phase != Phase::Joining || setup.join.is_none() {
+            let backoffs = restored.backoffs.clone().read(self.now, setup.wall);
+            self.tell_links(links::Command::Remember(backoffs));
+        }
         if self.phase == Phase::Joining {
             let why = "it has not been let into the network yet".to_string();
             self.tell_replica(replica::Command::Freeze { why });

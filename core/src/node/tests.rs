@@ -380,6 +380,53 @@ fn a_relay_that_ends_right_after_it_was_let_in_finds_the_mesh_again() {
     );
 }
 
+/// What a host makes of a member: attempts that failed in a row, and how long it still waits.
+fn attempts(mesh: &Mesh, at: HostId, of: &str) -> Option<(u32, u64)> {
+    let connections = mesh.node(at)?.connections(mesh.now());
+    let connection = connections
+        .iter()
+        .find(|connection| connection.peer.as_deref() == Some(of))?;
+    Some((connection.failures, connection.retry_in_ms.unwrap_or(0)))
+}
+
+#[test]
+fn a_reloaded_tab_goes_on_waiting_for_a_relay_that_is_down() {
+    let (mut mesh, hosts) = relays(17, 1);
+    let link = mesh.invite(hosts[0], None);
+    let tab = mesh.launch(Role::Tab, link).unwrap();
+    assert!(mesh.run_until(seconds(5), |mesh| all_alive(mesh, &[hosts[0], tab])));
+    let relay = format!("{}", mesh.node(hosts[0]).unwrap().id());
+    mesh.crash(hosts[0]);
+    let waits_long = |mesh: &Mesh| {
+        let found = attempts(mesh, tab, &relay);
+        found.is_some_and(|(failures, wait)| failures > 6 && wait > 10_000)
+    };
+    assert!(mesh.run_until(seconds(600), waits_long));
+    mesh.run_for(seconds(6));
+    let (failures, wait) = attempts(&mesh, tab, &relay).unwrap();
+    mesh.crash(tab);
+    mesh.run_for(seconds(1));
+    mesh.start(tab).unwrap();
+    mesh.run_for(Duration::from_millis(100));
+    let (failures_after, wait_after) = attempts(&mesh, tab, &relay).unwrap();
+    assert_eq!(failures_after, failures);
+    assert!(wait_after + 1_000 <= wait, "{wait_after} of {wait} ms");
+    assert!(wait_after + 1_200 >= wait, "{wait_after} of {wait} ms");
+    mesh.start(hosts[0]).unwrap();
+    let linked = |mesh: &Mesh| all_alive(mesh, &[hosts[0], tab]);
+    assert!(
+        mesh.run_until(seconds(31), linked),
+        "{}",
+        report(&mesh, &[tab])
+    );
+    assert_eq!(attempts(&mesh, tab, &relay), Some((0, 0)));
+    // What is linked again has nothing to wait for after the next reload.
+    mesh.run_for(seconds(6));
+    mesh.crash(tab);
+    mesh.start(tab).unwrap();
+    assert!(mesh.run_until(seconds(2), linked));
+}
+
 #[test]
 fn a_relay_that_leaves_is_shown_as_left_and_departs() {
     let (mut mesh, hosts) = relays(14, 3);

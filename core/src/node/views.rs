@@ -126,6 +126,9 @@ impl Node {
                 format!("tried again in {}: {reason}", in_words(wait))
             }
             (false, false, Some(reason)) => format!("about to be tried again: {reason}"),
+            (false, false, None) if waits && attempts.failures() > 0 => {
+                format!("tried again in {}", in_words(wait))
+            }
             (false, false, None) => "about to be dialled".to_string(),
         };
         Some(Connection {

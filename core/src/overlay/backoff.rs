@@ -35,6 +35,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Goes on where an earlier run stopped.
+    #[must_use]
+    pub const fn resume(failures: u32, ready_at: Time) -> Self {
+        Self { failures, ready_at }
+    }
+
     /// Notes a failure: the next attempt is due after a uniform wait of at most
     /// `base · 2^(failures − 1)`, capped.
     pub fn fail(&mut self, now: Time, config: BackoffConfig, rng: &mut Rng) {

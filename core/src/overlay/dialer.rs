@@ -15,6 +15,7 @@ use crate::{
     wire::close::CloseReason,
 };
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// How a node dials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Default for DialerConfig {
 }
 
 /// What is dialled.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Destination {
     /// A member that must answer with its own identity.
     Member(NodeId),
@@ -95,6 +96,13 @@ impl Attempts {
     pub const fn ready_at(&self) -> Time {
         self.backoff.ready_at()
     }
+
+    /// Forgets the failures; answers whether there were any.
+    fn forgive(&mut self) -> bool {
+        let failed = self.backoff.failures() > 0;
+        self.backoff.reset();
+        failed
+    }
 }
 
 /// A dial to start.
@@ -113,6 +121,10 @@ pub struct Dial {
 pub struct Dialer {
     config: DialerConfig,
     destinations: Map<Destination, Attempts>,
+    /// Of an earlier run, until the destination is wanted again; at most `destinations_max`.
+    remembered: Map<Destination, Backoff>,
+    /// Whether a backoff is another than when it was last asked for.
+    changed: bool,
     running: Map<DialId, Destination>,
     budget: DialBudget,
     next_dial: DialId,
@@ -127,11 +139,48 @@ impl Dialer {
         Self {
             config,
             destinations: Map::new(),
+            remembered: Map::new(),
+            changed: false,
             running: Map::new(),
             budget,
             next_dial: DialId(1),
             refused: 0,
         }
+    }
+
+    /// Takes the backoffs of an earlier run, at most `destinations_max`; no wait is longer than the
+    /// backoff's cap.
+    pub fn remember(&mut self, now: Time, backoffs: Vec<(Destination, Backoff)>) {
+        let latest = now + self.config.backoff.cap;
+        for (destination, backoff) in backoffs.into_iter().take(self.destinations_max()) {
+            let ready_at = backoff.ready_at().min(latest);
+            let backoff = Backoff::resume(backoff.failures(), ready_at);
+            self.remembered.insert(destination, backoff);
+        }
+    }
+
+    /// The backoffs that should outlive a restart, at most `destinations_max`: of the destinations
+    /// that failed, and of those that failed in an earlier run and still wait.
+    pub fn backoffs(&self, now: Time) -> impl Iterator<Item = (&Destination, &Backoff)> {
+        let failed = self
+            .destinations
+            .iter()
+            .filter(|(_, attempts)| attempts.failures() > 0 && !attempts.once)
+            .map(|(destination, attempts)| (destination, &attempts.backoff));
+        let waiting = self
+            .remembered
+            .iter()
+            .filter(move |(_, backoff)| backoff.ready_at() > now);
+        failed.chain(waiting).take(self.destinations_max())
+    }
+
+    /// Whether [`Dialer::backoffs`] answers something else than when this was last asked.
+    pub const fn take_changed(&mut self) -> bool {
+        core::mem::replace(&mut self.changed, false)
+    }
+
+    fn destinations_max(&self) -> usize {
+        usize::try_from(self.config.destinations_max).unwrap_or(usize::MAX)
     }
 
     /// Adds a destination or renews its addresses. A first attempt waits until `not_before`.
@@ -147,17 +196,16 @@ impl Dialer {
             attempts.once &= once;
             if attempts.addresses != addresses {
                 attempts.addresses = addresses;
-                attempts.backoff.reset();
+                self.changed |= attempts.forgive();
             }
             return;
         }
-        let full = self.destinations.len()
-            >= usize::try_from(self.config.destinations_max).unwrap_or(usize::MAX);
+        let full = self.destinations.len() >= self.destinations_max();
         if addresses.is_empty() || full {
             self.refused = self.refused.saturating_add(u64::from(full));
             return;
         }
-        let mut backoff = Backoff::default();
+        let mut backoff = self.remembered.remove(&destination).unwrap_or_default();
         backoff.hold_until(not_before);
         self.destinations.insert(
             destination,
@@ -196,15 +244,17 @@ impl Dialer {
 
     /// Lets everything be tried at once: the network changed.
     pub fn reset_backoff(&mut self) {
+        self.changed |= !self.remembered.is_empty();
+        self.remembered.clear();
         for attempts in self.destinations.values_mut() {
-            attempts.backoff.reset();
+            self.changed |= attempts.forgive();
         }
     }
 
     /// Lets one member be tried at once.
     pub fn hurry(&mut self, peer: NodeId) {
         if let Some(attempts) = self.destinations.get_mut(&Destination::Member(peer)) {
-            attempts.backoff.reset();
+            self.changed |= attempts.forgive();
         }
     }
 
@@ -262,11 +312,12 @@ impl Dialer {
         Some(destination)
     }
 
-    /// The link that a dial opened holds.
+    /// A link to the destination holds, whoever opened it.
     pub fn settle(&mut self, destination: &Destination) {
+        self.changed |= self.remembered.remove(destination).is_some();
         if let Some(attempts) = self.destinations.get_mut(destination) {
             attempts.last_failure = None;
-            attempts.backoff.reset();
+            self.changed |= attempts.forgive();
         }
     }
 
@@ -281,6 +332,7 @@ impl Dialer {
         if let Some(attempts) = self.destinations.get_mut(destination) {
             attempts.last_failure = Some(reason.clone());
             attempts.backoff.fail(now, self.config.backoff, rng);
+            self.changed = true;
         }
     }
 
@@ -302,6 +354,8 @@ impl Dialer {
         attempts.backoff.fail(now, self.config.backoff, rng);
         if attempts.once {
             self.destinations.remove(&destination);
+        } else {
+            self.changed = true;
         }
         Some((destination, address, news))
     }

@@ -7,6 +7,7 @@
 //! | a link to another process of the peer | the higher incarnation stays, the other is told that its identity is in use; with equal incarnations the one that was there stays |
 //! | nothing heard for two ping intervals | the link is closed as silent: a half-open link |
 //! | a link breaks without a word | the peer is dialled again at once; a refused connection is told as evidence of a crash |
+//! | a dial fails, or a link to what failed holds | the backoffs are told to be stored, soon and seldom |
 //! | we are told that our identity is in use | the node is told to fence itself |
 //!
 //! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
@@ -35,6 +36,7 @@ pub use contract::{Command, Config, Event, Message, Stats};
 enum Timer {
     Ping(NodeId),
     Dial,
+    Save,
 }
 
 /// A routed link.
@@ -62,6 +64,7 @@ pub struct Links {
     targets: Map<NodeId, Vec<Address>>,
     dialer: Dialer,
     stopped: bool,
+    saved_at: Option<Time>,
     next_nonce: u64,
     rng: Rng,
     now: Time,
@@ -88,6 +91,7 @@ impl Links {
             targets: Map::new(),
             dialer,
             stopped: false,
+            saved_at: None,
             next_nonce: 1,
             rng,
             now: Time::ZERO,
@@ -306,7 +310,7 @@ impl Links {
         };
         self.deadlines.clear(&Timer::Ping(peer));
         let abrupt = matches!(reason, CloseReason::Lost | CloseReason::Silent);
-        if let Some(via) = gone.unsettled {
+        if let Some(via) = gone.unsettled.filter(|_| !self.stopped) {
             self.dialer.penalise(self.now, &via, &reason, &mut self.rng);
         } else if abrupt {
             self.dialer.hurry(peer);
@@ -387,6 +391,9 @@ impl Links {
             self.end(link, reason.clone());
         }
         self.deadlines.clear(&Timer::Dial);
+        if self.deadlines.clear(&Timer::Save).is_some() {
+            self.outbox.event(Event::BackoffsChanged);
+        }
     }
 
     /// A member is worth dialling while it has no link; an entry while nobody has.
@@ -402,12 +409,22 @@ impl Links {
     }
 
     fn schedule_dial(&mut self) {
+        self.schedule_save();
         let next = self.dialer.next_at(self.now, |d| self.wants(d));
         match next.filter(|_| !self.stopped) {
             Some(at) => self.deadlines.set(Timer::Dial, at),
             None => {
                 self.deadlines.clear(&Timer::Dial);
             }
+        }
+    }
+
+    fn schedule_save(&mut self) {
+        let wanted = self.dialer.take_changed() && !self.stopped;
+        if wanted && self.deadlines.at(&Timer::Save).is_none() {
+            let earliest = self.saved_at.map(|at| at + self.config.save_interval);
+            let at = earliest.map_or(self.now, |at| at.max(self.now));
+            self.deadlines.set(Timer::Save, at);
         }
     }
 
@@ -506,6 +523,7 @@ impl Links {
         if let Some(via) = peer.unsettled.take() {
             self.dialer.settle(&via);
         }
+        self.dialer.settle(&Destination::Member(from));
     }
 
     fn heard(&mut self, from: NodeId) {
@@ -546,6 +564,7 @@ impl Machine for Links {
                     }
                 }
                 Command::Entry(address) => self.dialer.want_entry(address, self.now),
+                Command::Remember(backoffs) => self.dialer.remember(self.now, backoffs),
                 Command::Heard(from) => self.heard(from),
                 Command::NetworkChanged => self.dialer.reset_backoff(),
                 Command::Stop(reason) => self.on_stop(&reason),
@@ -560,6 +579,10 @@ impl Machine for Links {
         while let Some(timer) = self.deadlines.pop_due(self.now) {
             match timer {
                 Timer::Ping(peer) => self.on_ping_timer(peer),
+                Timer::Save => {
+                    self.saved_at = Some(self.now);
+                    self.outbox.event(Event::BackoffsChanged);
+                }
                 Timer::Dial => {
                     self.on_dial_timer();
                     break;

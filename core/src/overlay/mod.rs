@@ -5,6 +5,7 @@
 //! | `backoff` | full-jitter exponential backoff of one destination |
 //! | `budget` | the token bucket that bounds all dials of a node together |
 //! | `dialer` | where to dial next, and what became of each dial |
+//! | `remembered` | the backoffs across restarts, by the wall clock |
 //! | `links` | the machine: one link per peer, pings, duplicates, supersession |
 //!
 //! Papers: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015 (full jitter).
@@ -19,3 +20,4 @@ pub mod backoff;
 pub mod budget;
 pub mod dialer;
 pub mod links;
+pub mod remembered;

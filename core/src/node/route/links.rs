@@ -8,13 +8,14 @@
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
+//! | backoffs changed | the journal |
 //! | identity conflict | the timeline; ours: the node is fenced |
 
 use crate::{
     kernel::machine::Output,
     membership::swim,
-    node::{event::Event, machine::Node, message::Message, snapshot::Severity},
-    overlay::links,
+    node::{event::Event, machine::Node, message::Message, snapshot::Severity, start},
+    overlay::{links, remembered::Remembered},
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
 };
@@ -79,6 +80,7 @@ impl Node {
                 let text = format!("Could not link to {whom} at {address}: {reason}.");
                 self.note(severity, "dial_failed", expect, text);
             }
+            links::Event::BackoffsChanged => self.store_backoffs(),
             links::Event::IdentityConflict { identity, reason } => {
                 self.on_identity_conflict(identity, &reason);
             }
@@ -99,6 +101,15 @@ impl Node {
         self.tell_replica(replica::Command::PeerDown { peer });
         let text = format!("The link to {} ended: {reason}.", self.call(peer));
         self.note(Severity::Info, "link_down", Some(peer), text);
+    }
+
+    fn store_backoffs(&mut self) {
+        if self.is_fenced() {
+            return;
+        }
+        let backoffs = self.links.dialer().backoffs(self.now);
+        let remembered = Remembered::write(backoffs, self.now, self.wall_now());
+        self.put(start::KEY_BACKOFFS, &remembered);
     }
 
     /// Ours only if the other process is not older: the older one is told the same and gives way.

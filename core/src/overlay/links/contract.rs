@@ -6,7 +6,10 @@ use crate::{
         id::{DialId, LinkId, NodeId},
         time::Duration,
     },
-    overlay::dialer::DialerConfig,
+    overlay::{
+        backoff::Backoff,
+        dialer::{Destination, DialerConfig},
+    },
     wire::{class::Class, close::CloseReason, identity::PeerIdentity},
 };
 use alloc::vec::Vec;
@@ -24,6 +27,10 @@ pub struct Config {
     /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings nobody; it gives
     /// up after three intervals without a word.
     pub ping_interval_tab: Duration,
+    /// The least time between two [`Event::BackoffsChanged`]. Default 5 s; 1 s to 60 s. A node that
+    /// ends without a goodbye forgets that much of its backoffs; too small wears the store while
+    /// peers are unreachable.
+    pub save_interval: Duration,
     /// The most links at once. Default 1 024; further ones are refused as busy.
     pub links_max: u32,
 }
@@ -34,6 +41,7 @@ impl Default for Config {
             dialer: DialerConfig::default(),
             ping_interval: Duration::from_secs(2),
             ping_interval_tab: Duration::from_secs(5),
+            save_interval: Duration::from_secs(5),
             links_max: 1_024,
         }
     }
@@ -99,6 +107,8 @@ pub enum Command {
     },
     /// An address to dial while there is no link at all.
     Entry(Address),
+    /// The backoffs of an earlier run; before any target or entry.
+    Remember(Vec<(Destination, Backoff)>),
     /// Something was heard on a peer's link.
     Heard(NodeId),
     /// Dial again at once.
@@ -163,6 +173,9 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// What [`Dialer::backoffs`](crate::overlay::dialer::Dialer::backoffs) answers is another: store
+    /// it. At most one in `save_interval`, and one when the links stop.
+    BackoffsChanged,
     /// Another process shows this identity.
     IdentityConflict {
         /// The identity; our own if we are the one to give way.

@@ -8,6 +8,7 @@ use crate::kernel::{
     id::Incarnation,
     laws::{self, Bounds},
 };
+use crate::overlay::backoff::Backoff;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use proptest::{prelude::*, strategy::Strategy};
@@ -349,6 +350,118 @@ fn a_stopped_node_closes_everything_and_dials_no_more() {
     assert_eq!(dials(&run(&mut a, 600_000, true)), []);
 }
 
+/// A machine that remembers that a member failed nine times and waits until `ready_ms`.
+fn remembering(peer: u8, ready_ms: u64) -> Links {
+    let mut a = links(1);
+    let backoff = Backoff::resume(9, Time::from_millis(ready_ms));
+    let remembered = vec![(Destination::Member(id(peer)), backoff)];
+    command(&mut a, 0, Command::Remember(remembered));
+    a
+}
+
+fn remembered(links: &Links, at_ms: u64) -> Vec<(Destination, u32)> {
+    let backoffs = links.dialer().backoffs(Time::from_millis(at_ms));
+    backoffs
+        .map(|(destination, backoff)| (destination.clone(), backoff.failures()))
+        .collect()
+}
+
+#[test]
+fn a_wait_of_an_earlier_run_is_gone_on_with_and_whoever_is_new_is_dialled_at_once() {
+    let mut a = remembering(2, 20_000);
+    let targets = vec![(id(2), vec![address(7602)]), (id(3), vec![address(7603)])];
+    command(&mut a, 0, Command::Targets(targets));
+    let at_once = run(&mut a, 19_999, true);
+    let expected: Vec<_> = at_once
+        .iter()
+        .filter_map(|event| {
+            if let Event::Dial { expect, .. } = event {
+                *expect
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(expected, [id(3)]);
+    let dial = dials(&run(&mut a, 20_000, true));
+    assert_eq!(dial.len(), 1);
+    let failed = Command::DialFailed {
+        dial: dial[0],
+        reason: CloseReason::Unreachable,
+    };
+    command(&mut a, 20_000, failed);
+    let member = Destination::Member(id(2));
+    assert!(remembered(&a, 20_000).contains(&(member, 10)));
+}
+
+#[test]
+fn no_remembered_wait_is_longer_than_the_cap() {
+    let mut a = remembering(2, 9_999_999);
+    let targets = vec![(id(2), vec![address(7602)])];
+    command(&mut a, 0, Command::Targets(targets));
+    assert_eq!(dials(&run(&mut a, 29_999, true)), []);
+    assert_eq!(dials(&run(&mut a, 30_000, true)).len(), 1);
+}
+
+#[test]
+fn a_link_from_the_peer_or_another_network_clears_what_was_remembered() {
+    for clear in [up(1, identity(2, 1, 2), None), Command::NetworkChanged] {
+        let mut a = remembering(2, 20_000);
+        assert_eq!(remembered(&a, 0).len(), 1);
+        command(&mut a, 1, clear);
+        let stored = run(&mut a, 2, true);
+        assert_eq!(remembered(&a, 2), []);
+        assert!(stored.contains(&Event::BackoffsChanged));
+    }
+}
+
+#[test]
+fn what_was_remembered_and_never_wanted_is_forgotten_when_its_wait_is_over() {
+    let a = remembering(2, 20_000);
+    assert_eq!(remembered(&a, 19_999).len(), 1);
+    assert_eq!(remembered(&a, 20_000), []);
+}
+
+#[test]
+fn backoffs_are_stored_at_the_first_failure_then_seldom_and_at_the_end() {
+    let mut a = links(1);
+    let targets = vec![(id(2), vec![address(7602)])];
+    command(&mut a, 0, Command::Targets(targets));
+    let (mut failures, mut saves) = (0_u64, Vec::new());
+    for tick in 0..600 {
+        let at = tick * 100;
+        let events = run(&mut a, at, true);
+        if events.contains(&Event::BackoffsChanged) {
+            saves.push(at);
+        }
+        for dial in dials(&events) {
+            failures += 1;
+            let reason = CloseReason::ConnectionRefused;
+            command(&mut a, at, Command::DialFailed { dial, reason });
+        }
+    }
+    assert!(failures > 5 && saves.len() > 2, "{failures} {saves:?}");
+    let mut gaps = saves.windows(2).map(|pair| pair[1] - pair[0]);
+    // Seen at the end of a tick of 100 ms.
+    assert!(gaps.all(|gap| gap >= 4_900), "{saves:?}");
+    command(&mut a, 60_000, up(1, identity(2, 1, 2), None));
+    run(&mut a, 60_000, true);
+    let at_the_end = command(&mut a, 60_000, Command::Stop(CloseReason::Leaving));
+    let is_due = *saves.last().unwrap() > 55_000;
+    assert_eq!(at_the_end.contains(&Event::BackoffsChanged), is_due);
+    assert_eq!(remembered(&a, 60_000), []);
+}
+
+#[test]
+fn a_mesh_without_failures_stores_no_backoffs() {
+    let mut a = links(1);
+    let targets = vec![(id(2), vec![address(7602)])];
+    command(&mut a, 0, Command::Targets(targets));
+    let dial = dials(&run(&mut a, 1_000, true))[0];
+    command(&mut a, 1_000, up(1, identity(2, 1, 2), Some(dial.0)));
+    assert!(!run(&mut a, 600_000, true).contains(&Event::BackoffsChanged));
+}
+
 fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
     let peer = (1_u8..5).prop_map(id);
     let any_identity = (1_u8..5, 0_u64..3, 0_u64..3).prop_map(|(p, i, n)| identity(p, i, n));
@@ -391,6 +504,13 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
             addresses: vec![address(1), address(2)]
         })),
         Just(Input::Command(Command::Entry(address(5)))),
+        (1_u8..5, 0_u32..9, 0_u64..60_000).prop_map(|(p, failures, ms)| {
+            let backoff = Backoff::resume(failures, Time::from_millis(ms));
+            Input::Command(Command::Remember(vec![(
+                Destination::Member(id(p)),
+                backoff,
+            )]))
+        }),
         Just(Input::Command(Command::NetworkChanged)),
         Just(Input::Command(Command::Stop(CloseReason::Leaving))),
     ]
@@ -420,7 +540,8 @@ proptest! {
                     Event::PeerUp(peer) => prop_assert!(peers.insert(peer.id, ()).is_none()),
                     Event::PeerDown { peer, .. } => prop_assert!(peers.remove(&peer.id).is_some()),
                     Event::Dial { .. } | Event::Close { .. } | Event::DialRefused { .. }
-                    | Event::DialFailed { .. } | Event::IdentityConflict { .. } => {}
+                    | Event::DialFailed { .. } | Event::BackoffsChanged
+                    | Event::IdentityConflict { .. } => {}
                 }
             }
             prop_assert!(routed.keys().eq(peers.keys()));
