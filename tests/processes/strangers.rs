@@ -33,7 +33,11 @@ fn an_incompatible_version_is_refused_and_both_sides_say_so() {
         matches!(reason, CloseReason::VersionMismatch { .. }),
         "{reason:?}"
     );
-    noted(&relay, "version_mismatch", "no common protocol version");
+    noted(
+        &relay,
+        "version_mismatch",
+        "no common protocol version; the other side speaks 900 to 901",
+    );
 }
 
 #[test]

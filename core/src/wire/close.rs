@@ -24,7 +24,7 @@ pub enum CloseReason {
     WrongEpoch,
     /// No protocol version in common.
     VersionMismatch {
-        /// The oldest version the refusing side speaks.
+        /// The oldest version that the other side speaks, seen from whoever is told.
         min: u16,
         /// The newest.
         max: u16,

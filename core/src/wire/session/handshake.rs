@@ -107,9 +107,11 @@ impl Session {
         if hello.network_hint != network_hint(self.params.network) {
             return Err(Failure::clear(CloseReason::WrongNetwork));
         }
-        let (min, max) = self.params.versions;
-        let version = common_version((min, max), hello.versions)
-            .ok_or_else(|| Failure::clear(CloseReason::VersionMismatch { min, max }))?;
+        let Some(version) = common_version(self.params.versions, hello.versions) else {
+            // Each side is told the other's range.
+            self.refuse(&version_mismatch(self.params.versions));
+            return Err(Failure::mute(version_mismatch(hello.versions)));
+        };
         let hint = hello
             .hint()
             .map_err(|_| Failure::clear(CloseReason::Protocol))?;
@@ -360,6 +362,10 @@ impl Session {
         };
         Failure::sealed(reason, unproven.cipher)
     }
+}
+
+const fn version_mismatch((min, max): (u16, u16)) -> CloseReason {
+    CloseReason::VersionMismatch { min, max }
 }
 
 const fn direction_of(end: End) -> Direction {

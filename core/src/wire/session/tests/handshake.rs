@@ -116,13 +116,15 @@ fn a_node_of_another_network_is_refused_before_anything_else() {
 }
 
 #[test]
-fn an_incompatible_version_is_refused_with_the_range_that_would_do() {
+fn an_incompatible_version_is_refused_and_each_side_is_told_the_others_range() {
     let mut bob = params(2);
     bob.versions = (5, 6);
     let mut pair = Pair::new(params(1), bob);
     pair.bob.key = Err(CloseReason::WrongEpoch);
     pair.run();
-    pair.assert_closed(CloseReason::VersionMismatch { min: 5, max: 6 });
+    let told_to_ann = CloseReason::VersionMismatch { min: 5, max: 6 };
+    let told_to_bob = CloseReason::VersionMismatch { min: 1, max: 1 };
+    assert_eq!(pair.close_reasons(), [vec![told_to_ann], vec![told_to_bob]]);
 }
 
 #[test]
