@@ -4,8 +4,8 @@ use crate::{
     kernel::id::{Incarnation, NodeId},
     membership::member::Evidence,
 };
-use alloc::{string::String, vec::Vec};
-use core::{fmt, time::Duration};
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
 
 /// The reason for a member's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,65 +72,100 @@ pub enum Why {
     Unattached,
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Why {
+    /// The reason as a person reads it, without the member itself and without a full stop; `call`
+    /// says what people call a node.
+    #[must_use]
+    pub fn in_words(&self, call: impl Fn(NodeId) -> String) -> String {
         match self {
-            Self::ThisNode => f.write_str("it is this node"),
-            Self::Remembered => f.write_str("remembered from an earlier run or a spore"),
-            Self::Joined { incarnation } => write!(f, "it joined (incarnation {incarnation})"),
+            Self::ThisNode => "it is this node".into(),
+            Self::Remembered => "remembered from an earlier run or a spore".into(),
+            Self::Joined { incarnation } => format!("it joined (incarnation {incarnation})"),
             Self::Restarted { incarnation } => {
-                write!(f, "it restarted (incarnation {incarnation})")
+                format!("it restarted (incarnation {incarnation})")
             }
             Self::Refuted { incarnation } => {
-                write!(
-                    f,
-                    "it answered what was said of it (incarnation {incarnation})"
-                )
+                format!("it answered what was said of it (incarnation {incarnation})")
             }
-            Self::Returned { incarnation } => {
-                write!(f, "it is back (incarnation {incarnation})")
-            }
-            Self::Heard => f.write_str("others miss it, but it was heard here moments ago"),
-            Self::Accused { accuser, evidence } => match evidence {
-                Evidence::Silence => write!(f, "it does not answer {}", accuser.short()),
-                Evidence::Crash => write!(
-                    f,
-                    "its link to {} broke and a new connection was refused",
-                    accuser.short()
-                ),
-            },
+            Self::Returned { incarnation } => format!("it is back (incarnation {incarnation})"),
+            Self::Heard => "others miss it, but it was heard here moments ago".into(),
+            Self::Accused { accuser, evidence } => accused(&call(*accuser), *evidence),
             Self::Unrefuted {
                 accusers,
                 evidence,
                 after,
-            } => match evidence {
-                Evidence::Silence => write!(
-                    f,
-                    "it answered neither {} nor anyone asked, for {} ms after the first report",
-                    names(accusers),
-                    after.as_millis()
-                ),
-                Evidence::Crash => write!(
-                    f,
-                    "its process is gone: links broke and new connections were refused, by {}",
-                    names(accusers)
-                ),
-            },
-            Self::FoundDead { by, accusers } => write!(
-                f,
+            } => unrefuted(&names(accusers, call), *evidence, *after),
+            Self::FoundDead { by, accusers } => format!(
                 "it was dead before this node heard of it, by {}, accused by {}",
-                by.short(),
-                names(accusers)
+                call(*by),
+                names(accusers, call)
             ),
-            Self::SaidParked => f.write_str("it announced its absence"),
-            Self::SaidGoodbye => f.write_str("it said goodbye"),
-            Self::Attached { home } => write!(f, "it is linked to {}", home.short()),
-            Self::Unattached => f.write_str("no relay holds a link to it"),
+            Self::SaidParked => "it announced its absence".into(),
+            Self::SaidGoodbye => "it said goodbye".into(),
+            Self::Attached { home } => format!("it is linked to {}", call(*home)),
+            Self::Unattached => "no relay holds a link to it".into(),
         }
     }
 }
 
-fn names(ids: &[NodeId]) -> String {
-    let names: Vec<String> = ids.iter().map(NodeId::short).collect();
+fn accused(accuser: &str, evidence: Evidence) -> String {
+    match evidence {
+        Evidence::Silence => format!("it does not answer {accuser}"),
+        Evidence::Crash => {
+            format!("its link to {accuser} broke and a new connection was refused")
+        }
+    }
+}
+
+fn unrefuted(accusers: &str, evidence: Evidence, after: Duration) -> String {
+    match evidence {
+        Evidence::Silence => format!(
+            "it answered neither {accusers} nor anyone asked, for {} ms after the first report",
+            after.as_millis()
+        ),
+        Evidence::Crash => format!(
+            "its process is gone: links broke and new connections were refused, by {accusers}"
+        ),
+    }
+}
+
+fn names(ids: &[NodeId], call: impl Fn(NodeId) -> String) -> String {
+    let names: Vec<String> = ids.iter().map(|id| call(*id)).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_other_node_is_called_by_its_name() {
+        let (a, b) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let call = |id: NodeId| if id == a { "ann" } else { "bob" }.into();
+        let (accusers, after) = (alloc::vec![a, b], Duration::from_millis(900));
+        let whys = [Evidence::Silence, Evidence::Crash].map(|evidence| Why::Unrefuted {
+            accusers: accusers.clone(),
+            evidence,
+            after,
+        });
+        for why in whys {
+            assert!(why.in_words(call).contains("ann, bob"), "{why:?}");
+        }
+        let evidence = Evidence::Silence;
+        let accused = Why::Accused {
+            accuser: b,
+            evidence,
+        };
+        assert_eq!(accused.in_words(call), "it does not answer bob");
+        let found = Why::FoundDead { by: b, accusers };
+        assert!(
+            found
+                .in_words(call)
+                .ends_with("by bob, accused by ann, bob")
+        );
+        assert_eq!(
+            Why::Attached { home: a }.in_words(call),
+            "it is linked to ann"
+        );
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         outbox::Outbox,
         time::{Duration, Time, WallTime},
     },
-    membership::{admission, admission::Admission, swim, swim::Swim},
+    membership::{admission, admission::Admission, swim, swim::Swim, why::Why},
     node::{
         command::Command,
         config::Config,
@@ -389,6 +389,11 @@ impl Node {
             || id.short(),
             |record| alloc::format!("{} ({})", record.name, id.short()),
         )
+    }
+
+    /// Why a member is believed to be what it is.
+    pub(super) fn say_why(&self, why: &Why) -> String {
+        why.in_words(|id| self.call(id))
     }
 
     pub(super) fn tell_links(&mut self, command: links::Command) {

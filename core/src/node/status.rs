@@ -6,7 +6,7 @@ use crate::{
         ordered::sort_by,
         time::{Duration, Time},
     },
-    membership::member::MemberState,
+    membership::{member::MemberState, why::Why},
     node::{
         machine::{Node, Phase},
         snapshot::{KvCounts, MemberCounts, Status, Verdict},
@@ -21,6 +21,9 @@ use alloc::{
 
 /// A dead relay stops counting against the verdict after this long: it is gone, and known to be.
 const DEAD_MATTERS_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is younger has no age worth telling.
+const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// The most reasons given.
 const REASONS_MAX: usize = 8;
@@ -184,22 +187,16 @@ impl Node {
         troubles.into_iter().map(|(_, _, text)| text).collect()
     }
 
-    fn trouble(
-        &self,
-        id: NodeId,
-        state: MemberState,
-        age: Duration,
-        why: &impl core::fmt::Display,
-    ) -> String {
+    fn trouble(&self, id: NodeId, state: MemberState, age: Duration, why: &Why) -> String {
+        let (whom, why) = (self.call(id), self.say_why(why));
         let word = if state == MemberState::Dead {
             "dead"
         } else {
             "suspect"
         };
-        format!(
-            "{} has been {word} for {}: {why}.",
-            self.call(id),
-            in_words(age)
-        )
+        if age < JUST_NOW {
+            return format!("{whom} was found {word} just now: {why}.");
+        }
+        format!("{whom} has been {word} for {}: {why}.", in_words(age))
     }
 }

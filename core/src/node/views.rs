@@ -65,7 +65,7 @@ impl Node {
             addresses: record.addresses.clone(),
             rtt_ms: self.links.rtt(id).map(in_millis),
             last_heard_ms: self.links.heard_at(id).map(|at| millis(now.since(at))),
-            reason: Some(member.why.to_string()),
+            reason: Some(self.say_why(member.why)),
             since_ms: millis(now.since(member.since)),
             homes: member.homes.iter().map(ToString::to_string).collect(),
             this_node: id == self.id(),

@@ -97,7 +97,7 @@ impl Node {
             MemberState::Left => (Severity::Info, "member_left", "has left"),
             MemberState::Parked => (Severity::Info, "member_parked", "is parked"),
         };
-        let text = format!("{} {verb}: {why}.", self.call(member));
+        let text = format!("{} {verb}: {}.", self.call(member), self.say_why(why));
         self.note(severity, code, Some(member), text);
     }
 
