@@ -11,6 +11,10 @@
 //! | up | frames become messages; closed or ended: the node is told |
 //!
 //! What the node sends to a peer without a link is dropped and counted: every protocol repairs it.
+//!
+//! A link's next message is chosen when [`Endpoint::poll_output`] answers it, so that what is urgent
+//! overtakes what is not. A host whose connection holds back too much says so: nothing more comes for
+//! it, and the session's queues, bounded by class, keep the rest or refuse it.
 
 use crate::{
     kernel::{
@@ -19,7 +23,7 @@ use crate::{
         crypto::Secret,
         id::{DialId, LinkId, NodeId, RequestId, Ticket},
         machine::{Input, Machine, Output},
-        ordered::Map,
+        ordered::{Map, Set},
         rng::Rng,
         store::StoreBatch,
         text::{Key, Namespace},
@@ -65,6 +69,17 @@ pub enum EndpointInput {
         link: LinkId,
         /// The message.
         message: Bytes,
+    },
+    /// A connection holds back too much already: no `Transmit` for it, until it is writable or
+    /// disconnected.
+    Blocked {
+        /// Which.
+        link: LinkId,
+    },
+    /// A blocked connection takes messages again.
+    Writable {
+        /// Which.
+        link: LinkId,
     },
     /// Everything that is not about links: requests, store, clock, parking. The link commands are
     /// the endpoint's own and are ignored here.
@@ -148,6 +163,7 @@ enum Link {
         session: Box<Session>,
         dial: Option<DialId>,
         peer: Option<PeerIdentity>,
+        blocked: bool,
     },
 }
 
@@ -161,6 +177,8 @@ pub struct Endpoint {
     rng: Rng,
     now: Time,
     outputs: VecDeque<EndpointOutput>,
+    /// The links that may have something to send and are not blocked.
+    ready: Set<LinkId>,
     undecodable: u64,
     unsent: u64,
 }
@@ -180,6 +198,7 @@ impl Endpoint {
             rng,
             now,
             outputs: VecDeque::new(),
+            ready: Set::new(),
             undecodable: 0,
             unsent: 0,
         };
@@ -219,6 +238,7 @@ impl Endpoint {
                 session,
                 dial: None,
                 peer: None,
+                blocked: false,
             },
         );
         Some(link)
@@ -236,6 +256,8 @@ impl Endpoint {
                     self.drain_session(link);
                 }
             }
+            EndpointInput::Blocked { link } => self.on_room(link, false),
+            EndpointInput::Writable { link } => self.on_room(link, true),
             EndpointInput::Command(command) => match command {
                 Command::LinkUp { .. }
                 | Command::LinkDown { .. }
@@ -287,7 +309,7 @@ impl Endpoint {
     /// When [`Endpoint::handle_timeout`] wants to be called; [`Time::ZERO`] while output is queued.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        if !self.outputs.is_empty() {
+        if !self.outputs.is_empty() || !self.ready.is_empty() {
             return Some(Time::ZERO);
         }
         let sessions = self.links.values().filter_map(|link| match link {
@@ -297,9 +319,18 @@ impl Endpoint {
         sessions.chain(self.node.poll_timeout()).min()
     }
 
-    /// The next output, oldest first.
+    /// The next output, oldest first; link messages come last and are chosen now.
     pub fn poll_output(&mut self) -> Option<EndpointOutput> {
-        self.outputs.pop_front()
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        while let Some(link) = self.ready.first().copied() {
+            if let Some(output) = self.next_message(link) {
+                return Some(output);
+            }
+            self.ready.remove(&link);
+        }
+        None
     }
 
     const fn number_link(&mut self) -> LinkId {
@@ -336,6 +367,7 @@ impl Endpoint {
                 session,
                 dial: Some(dial),
                 peer: None,
+                blocked: false,
             },
         );
         self.drain_session(link);
@@ -369,6 +401,7 @@ impl Endpoint {
             session,
             dial,
             peer,
+            ..
         }) = self.links.get_mut(&link)
         {
             let (dial, from) = (*dial, peer.map(|peer| peer.id));
@@ -391,7 +424,7 @@ impl Endpoint {
                 }
                 SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, &body),
                 SessionEvent::Closed(reason) => {
-                    self.transmit(link);
+                    self.flush(link);
                     let peer = match self.links.remove(&link) {
                         Some(Link::Open { peer, .. }) => peer,
                         Some(Link::Connecting { .. }) | None => None,
@@ -403,7 +436,7 @@ impl Endpoint {
             }
             self.pump();
         }
-        self.transmit(link);
+        self.offer(link);
     }
 
     fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: &[u8]) {
@@ -422,14 +455,33 @@ impl Endpoint {
         }
     }
 
-    fn transmit(&mut self, link: LinkId) {
+    /// The link may have something to send.
+    fn offer(&mut self, link: LinkId) {
+        if let Some(Link::Open { blocked: false, .. }) = self.links.get(&link) {
+            self.ready.insert(link);
+        }
+    }
+
+    fn on_room(&mut self, link: LinkId, writable: bool) {
+        if let Some(Link::Open { blocked, .. }) = self.links.get_mut(&link) {
+            *blocked = !writable;
+        }
+        self.ready.remove(&link);
+        self.offer(link);
+    }
+
+    fn next_message(&mut self, link: LinkId) -> Option<EndpointOutput> {
         let Some(Link::Open { session, .. }) = self.links.get_mut(&link) else {
-            return;
+            return None;
         };
-        while let Some(message) = session.poll_transmit() {
-            let message = message.into();
-            self.outputs
-                .push_back(EndpointOutput::Transmit { link, message });
+        let message = session.poll_transmit()?.into();
+        Some(EndpointOutput::Transmit { link, message })
+    }
+
+    /// The last words of a link that ends, blocked or not.
+    fn flush(&mut self, link: LinkId) {
+        while let Some(output) = self.next_message(link) {
+            self.outputs.push_back(output);
         }
     }
 
@@ -450,7 +502,7 @@ impl Endpoint {
             return;
         };
         match session.send(message.class(), message.kind(), message.encode()) {
-            Ok(()) => self.transmit(link),
+            Ok(()) => self.offer(link),
             Err(SendError::Full {
                 class: Class::Critical,
             }) => {
@@ -529,10 +581,13 @@ impl Endpoint {
     fn on_close(&mut self, link: LinkId, reason: CloseReason) {
         if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
             session.close(self.now, reason.clone());
-            self.transmit(link);
+            self.flush(link);
             self.links.remove(&link);
             self.outputs
                 .push_back(EndpointOutput::Disconnect { link, reason });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
