@@ -7,7 +7,12 @@
 
 use crate::{
     protocol::{FromWorker, Phase, ToWorker},
-    worker::{desk::Desk, link::Links, scope::Scope, store::Store},
+    worker::{
+        desk::Desk,
+        link::{LOOK_INTERVAL, Links},
+        scope::Scope,
+        store::Store,
+    },
 };
 use core::time::Duration;
 use sporenet_core::{
@@ -140,6 +145,9 @@ impl Driver {
             Wake::Page(message) => state.feed_page(now, message),
         }
         state.park_if_long_hidden(now);
+        while let Some(writable) = state.links.next_writable() {
+            state.endpoint.handle_input(now, writable);
+        }
         drop(state);
         for _ in 0..ROUNDS_MAX {
             // While output is queued the deadline reads as due, so it is drained first.
@@ -177,7 +185,11 @@ impl Driver {
                 desk.touch();
                 links.connect(link, &address);
             }
-            EndpointOutput::Transmit { link, message } => links.transmit(link, &message),
+            EndpointOutput::Transmit { link, message } => {
+                if let Some(blocked) = links.transmit(link, &message) {
+                    endpoint.handle_input(now, blocked);
+                }
+            }
             EndpointOutput::Disconnect { link, reason: _ } => {
                 desk.touch();
                 links.disconnect(link);
@@ -270,6 +282,7 @@ impl Driver {
         let due = [
             state.endpoint.poll_timeout(),
             state.desk.due(),
+            state.links.any_blocked().then_some(now + LOOK_INTERVAL),
             Some(state.wall_due),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(Time::MAX);
@@ -311,7 +324,9 @@ impl State {
                 self.links.disconnect(*link);
                 self.desk.touch();
             }
-            EndpointInput::Command(_) => {}
+            EndpointInput::Blocked { .. }
+            | EndpointInput::Writable { .. }
+            | EndpointInput::Command(_) => {}
         }
         self.endpoint.handle_input(now, input);
     }

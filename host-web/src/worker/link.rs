@@ -18,9 +18,16 @@ use web_sys::{BinaryType, MessageEvent, WebSocket};
 /// How long a connection may take to open. Browsers wait a minute or two.
 const OPEN_PATIENCE: Duration = Duration::from_secs(8);
 
-/// The most bytes that a connection may hold back before it is given up: the other side, or the way
-/// to it, no longer takes what we send.
-const UNSENT_BYTES_MAX: u32 = 8 << 20;
+/// The most bytes that a connection may hold back before it is called blocked: what waits in the core
+/// instead can still be overtaken by what is urgent. Twice as much makes a heartbeat wait 4 s at
+/// 1 Mbit/s, half as much slows fast links down.
+const BUFFERED_BYTES_MAX: u32 = 256 << 10;
+
+/// A blocked connection is writable again when it holds back less than this.
+const BUFFERED_BYTES_LOW: u32 = BUFFERED_BYTES_MAX / 2;
+
+/// How often a blocked connection is looked at: browsers don't say when it has room.
+pub const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The WebSocket URL of an address. A relay takes every transport on one port, so an address that
 /// was announced for TCP serves too.
@@ -50,6 +57,7 @@ impl core::fmt::Debug for Links {
 
 struct Link {
     socket: WebSocket,
+    blocked: Cell<bool>,
     timer: Option<i32>,
     _callbacks: [Closure<dyn FnMut(MessageEvent)>; 3],
     _patience: Closure<dyn FnMut()>,
@@ -119,29 +127,42 @@ impl Links {
             .after(OPEN_PATIENCE, patience.as_ref().unchecked_ref());
         Link {
             socket,
+            blocked: Cell::new(false),
             timer,
             _callbacks: [on_open, on_message, on_close],
             _patience: patience,
         }
     }
 
-    /// Sends one message. A connection that holds back too much is given up.
-    pub fn transmit(&mut self, link: LinkId, message: &Bytes) {
-        let Some(open) = self.open.get(&link) else {
-            return;
-        };
-        let failed = open.socket.send_with_u8_array(message).is_err();
-        if failed || open.socket.buffered_amount() > UNSENT_BYTES_MAX {
+    /// Sends one message; says when the connection holds back too much from now on.
+    #[must_use]
+    pub fn transmit(&mut self, link: LinkId, message: &Bytes) -> Option<EndpointInput> {
+        let open = self.open.get(&link)?;
+        if open.socket.send_with_u8_array(message).is_err() {
             self.disconnect(link);
-            (self.sink)(EndpointInput::Ended {
-                link,
-                reason: if failed {
-                    CloseReason::Lost
-                } else {
-                    CloseReason::Overload
-                },
-            });
+            let reason = CloseReason::Lost;
+            (self.sink)(EndpointInput::Ended { link, reason });
+            return None;
         }
+        let full = open.socket.buffered_amount() > BUFFERED_BYTES_MAX;
+        let news = full && !open.blocked.replace(true);
+        news.then_some(EndpointInput::Blocked { link })
+    }
+
+    /// Whether a connection holds back too much.
+    #[must_use]
+    pub fn any_blocked(&self) -> bool {
+        self.open.iter().any(|(_, open)| open.blocked.get())
+    }
+
+    /// The next connection that was blocked and has room again.
+    #[must_use]
+    pub fn next_writable(&self) -> Option<EndpointInput> {
+        let (link, _) = self.open.iter().find(|(_, open)| {
+            let has_room = open.socket.buffered_amount() < BUFFERED_BYTES_LOW;
+            has_room && open.blocked.replace(false)
+        })?;
+        Some(EndpointInput::Writable { link: *link })
     }
 
     /// Lets what is queued go out, then closes. Nothing more is heard of the connection.
