@@ -271,6 +271,7 @@ pub struct Swim {
     /// Members whose state changed during this step: what it was, and whether to report it anyway.
     changes: Map<NodeId, (Option<MemberState>, bool)>,
     roster_dirty: bool,
+    compared: bool,
     rng: Rng,
     now: Time,
     deadlines: Deadlines<Timer>,
@@ -323,6 +324,7 @@ impl Swim {
             try_after: None,
             changes: Map::new(),
             roster_dirty: false,
+            compared: false,
             rng,
             now,
             deadlines: Deadlines::new(),
@@ -381,6 +383,13 @@ impl Swim {
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.roster.counts()
+    }
+
+    /// Whether tables were compared with a peer in this run, so that a newcomer knows who else is
+    /// there.
+    #[must_use]
+    pub const fn has_compared(&self) -> bool {
+        self.compared
     }
 
     /// How many relays take part (alive or suspect), this node included.

@@ -90,6 +90,8 @@ pub struct Node {
     pub(super) replica: Replica,
     pub(super) phase: Phase,
     pub(super) arriving: Map<LinkId, Arriving>,
+    /// When a newcomer no longer waits to get to know the members.
+    pub(super) acquainted_by: Option<Time>,
     pub(super) timeline: Timeline,
     pub(super) wall: WallTime,
     pub(super) wall_at: Time,
@@ -131,6 +133,14 @@ impl Node {
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
         !matches!(self.phase, Phase::Joining)
+    }
+
+    /// Whether it belongs to the network and knows the members as far as it can: a newcomer that was
+    /// just let in asks first, for at most 2 s.
+    #[must_use]
+    pub fn is_acquainted(&self, now: Time) -> bool {
+        let asked = |by| self.swim.has_compared() || now >= by;
+        self.is_admitted() && self.acquainted_by.is_none_or(asked)
     }
 
     /// What a new handshake says and proves. Take it anew for each: the incarnation moves.

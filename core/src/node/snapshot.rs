@@ -27,7 +27,7 @@ pub enum Verdict {
     Isolated,
     /// Its identity runs elsewhere; it takes no writes.
     Fenced,
-    /// It has not been let in yet.
+    /// It has not been let in yet, or was just now and does not know the members.
     Joining,
     /// It is leaving.
     Leaving,

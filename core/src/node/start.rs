@@ -290,6 +290,7 @@ fn build(
             Phase::Running
         },
         arriving: Map::new(),
+        acquainted_by: None,
         timeline: Timeline::new(),
         wall: *wall,
         wall_at: now,

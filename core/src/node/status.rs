@@ -87,6 +87,10 @@ impl Node {
                 Verdict::Leaving,
                 alloc::vec!["This node is leaving the mesh.".into()],
             ),
+            Phase::Running if !self.is_acquainted(now) => (
+                Verdict::Joining,
+                alloc::vec!["Let in; asking who else is there.".into()],
+            ),
             Phase::Running => self.judge_running(now),
         }
     }

@@ -443,6 +443,58 @@ fn a_reloaded_tab_goes_on_waiting_for_a_relay_that_is_down() {
     assert!(mesh.run_until(seconds(2), linked));
 }
 
+/// Runs until a node was let in, to the millisecond.
+fn until_let_in(mesh: &mut Mesh, host: HostId) {
+    for _ in 0..5_000 {
+        if mesh.node(host).is_some_and(|node| node.is_admitted()) {
+            return;
+        }
+        mesh.run_for(Duration::from_millis(1));
+    }
+    panic!("{}", report(mesh, &[host]));
+}
+
+#[test]
+fn a_newcomer_is_joining_until_it_knows_the_members() {
+    for seed in 300..316 {
+        let (mut mesh, hosts) = relays(seed, 3);
+        let link = mesh.invite(hosts[1], None);
+        let role = if seed % 2 == 0 {
+            Role::Tab
+        } else {
+            Role::Relay
+        };
+        let newcomer = mesh.launch(role, link).unwrap();
+        until_let_in(&mut mesh, newcomer);
+        let let_in_at = mesh.now();
+        loop {
+            let status = mesh.node(newcomer).unwrap().status(mesh.now());
+            if status.verdict != Verdict::Joining {
+                let alive = status.members.alive;
+                assert_eq!(alive, 4, "seed {seed}: {}", report(&mesh, &[newcomer]));
+                break;
+            }
+            mesh.run_for(Duration::from_millis(1));
+        }
+        let took = mesh.now().since(let_in_at);
+        assert!(took < Duration::from_millis(500), "seed {seed}: {took:?}");
+    }
+}
+
+#[test]
+fn a_newcomer_waits_no_longer_than_two_seconds_for_the_members() {
+    let (mut mesh, hosts) = relays(18, 1);
+    let link = mesh.invite(hosts[0], None);
+    let tab = mesh.launch(Role::Tab, link).unwrap();
+    until_let_in(&mut mesh, tab);
+    mesh.crash(hosts[0]);
+    mesh.run_for(Duration::from_millis(1_990));
+    let verdict = |mesh: &Mesh| mesh.node(tab).unwrap().status(mesh.now()).verdict;
+    assert_eq!(verdict(&mesh), Verdict::Joining);
+    mesh.run_for(Duration::from_millis(20));
+    assert_ne!(verdict(&mesh), Verdict::Joining);
+}
+
 #[test]
 fn a_relay_that_leaves_is_shown_as_left_and_departs() {
     let (mut mesh, hosts) = relays(14, 3);

@@ -70,7 +70,9 @@ impl Swim {
     }
 
     pub(super) fn on_sync_hash(&mut self, from: NodeId, hash: Hash) {
-        if hash != self.roster.digest() && self.may_sync(from) {
+        if hash == self.roster.digest() {
+            self.compared = true;
+        } else if self.may_sync(from) {
             self.send_table(from, None);
         }
     }
@@ -142,6 +144,7 @@ impl Swim {
             wanted && *id != self.me && covered.is_none_or(|covered| *id <= covered)
         });
         let want: Vec<NodeId> = want.map(|(id, _)| id).collect();
+        self.compared |= want.is_empty() && covered.is_none();
         if answer.is_empty() && want.is_empty() && covered.is_none() {
             return;
         }
@@ -182,14 +185,16 @@ impl Swim {
             self.outbox.send(from, message);
         }
         self.take_entries(from, entries);
-        if through.is_some() {
-            self.send_table(from, through);
+        match through {
+            Some(_) => self.send_table(from, through),
+            None => self.compared = true,
         }
     }
 
     pub(super) fn on_sync_entries(&mut self, from: NodeId, entries: Vec<SyncEntry>) {
         if self.may_sync(from) {
             self.take_entries(from, entries);
+            self.compared = true;
         }
     }
 

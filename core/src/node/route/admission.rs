@@ -15,6 +15,7 @@ use crate::{
     kernel::{
         id::{LinkId, NodeId},
         machine::Output,
+        time::Duration,
     },
     membership::admission,
     node::{
@@ -29,6 +30,11 @@ use crate::{
     wire::identity::PeerIdentity,
 };
 use alloc::format;
+
+/// How long a newcomer waits for the first comparison of the member table: many round trips. Too short
+/// and it takes the relay that let it in for the whole mesh; too long and an only relay that is lost
+/// at this moment keeps it waiting.
+const ACQUAINT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Node {
     pub(in crate::node) fn route_admission(
@@ -117,6 +123,7 @@ impl Node {
     fn on_joined(&mut self, spore: &crate::membership::spore::Spore) {
         if self.phase == Phase::Joining {
             self.phase = Phase::Running;
+            self.acquainted_by = Some(self.now + ACQUAINT_PATIENCE);
             self.tell_replica(replica::Command::Unfreeze);
         }
         for pointer in spore.pointers() {
