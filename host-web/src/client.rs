@@ -271,7 +271,10 @@ impl Client {
                 self.started.set(true);
                 self.start.borrow_mut().slot = *slot;
             }
-            Phase::Admitted => self.start.borrow_mut().link = None,
+            Phase::Admitted => {
+                self.start.borrow_mut().link = None;
+                ask_to_keep();
+            }
             Phase::Loading
             | Phase::NeedsLink
             | Phase::Failed(_)
@@ -375,4 +378,23 @@ fn listen_to_page(client: &Rc<Client>) {
     listen(&window, "pagehide", |_| ToWorker::Freeze);
     listen(&window, "pageshow", ToWorker::Visible);
     listen(&window, "online", |_| ToWorker::NetworkChanged);
+}
+
+/// Asks the browser not to clear the node's data when it needs space. Only a page may ask; where the
+/// page is not secure, there is nothing to ask.
+fn ask_to_keep() {
+    let Some((window, _)) = crate::page::dom::window_and_document() else {
+        return;
+    };
+    let Ok(asked) = window.navigator().storage().persist() else {
+        return;
+    };
+    wasm_bindgen_futures::spawn_local(async move {
+        let kept = wasm_bindgen_futures::JsFuture::from(asked).await;
+        web_sys::console::info_1(&if kept.is_ok_and(|kept| kept.is_truthy()) {
+            "sporenet: the browser keeps this node's data".into()
+        } else {
+            "sporenet: the browser may clear this node's data when it needs space".into()
+        });
+    });
 }

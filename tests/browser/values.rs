@@ -83,6 +83,8 @@ fn scripts_have_a_small_typed_api() {
     let page = Page::visit(&browser, &mesh.relays[1].origin());
     let body = "
         const { join } = await import('/sporenet.js');
+        let asked = 0;
+        navigator.storage.persist = async () => { asked += 1; return true; };
         const mesh = await join(args[0], { name: 'script' });
         const members = (await mesh.members()).map((member) => member.name).sort();
         await mesh.put('app', 'from', 'script', { ack: 'relay' });
@@ -97,10 +99,11 @@ fn scripts_have_a_small_typed_api() {
         catch (error) { refused = error.code; }
         const bytes = (await mesh.get('app', 'bytes')).value.length;
         await mesh.leave();
-        return { text: entry.text, seen: seen.sort(), members, refused, bytes };";
+        return { text: entry.text, seen: seen.sort(), members, refused, bytes, asked };";
     let answer = page.script(body, &[json!(mesh.links.relay)]).unwrap();
     assert_eq!(answer["text"], "script");
     assert_eq!(answer["bytes"], 3);
+    assert_eq!(answer["asked"], 1, "to keep its storage, once");
     assert_eq!(answer["members"], json!(["relay-1", "relay-2", "script"]));
     assert_eq!(answer["refused"], "value_too_large");
     assert_eq!(
