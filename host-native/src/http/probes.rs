@@ -28,39 +28,21 @@ struct Check {
     detail: String,
 }
 
+impl Check {
+    const fn new(name: &'static str, ok: bool, detail: String) -> Self {
+        Self { name, ok, detail }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Outcome {
     ok: bool,
     checks: Vec<Check>,
 }
 
-async fn status(api: &Api) -> Result<Status, Check> {
-    within_patience(api.core().ask(|node, now| node.status(now)))
-        .await
-        .map_err(|problem| Check {
-            name: "core",
-            ok: false,
-            detail: problem.detail,
-        })
-}
-
-fn core_runs() -> Check {
-    Check {
-        name: "core",
-        ok: true,
-        detail: "the core task answers".to_owned(),
-    }
-}
-
 /// Whether the process lives: only that its core task turns.
 pub(crate) async fn livez(State(api): State<Arc<Api>>, InQuery(asked): InQuery<Asked>) -> Response {
-    answer(
-        &asked,
-        match status(&api).await {
-            Ok(_) => vec![core_runs()],
-            Err(check) => vec![check],
-        },
-    )
+    answer(&api, &asked, |_| Vec::new()).await
 }
 
 /// Whether it may get traffic: it is a member and takes writes.
@@ -68,31 +50,18 @@ pub(crate) async fn readyz(
     State(api): State<Arc<Api>>,
     InQuery(asked): InQuery<Asked>,
 ) -> Response {
-    answer(
-        &asked,
-        match status(&api).await {
-            Ok(status) => vec![
-                core_runs(),
-                Check {
-                    name: "verdict",
-                    ok: match status.verdict {
-                        Verdict::Healthy | Verdict::Degraded => true,
-                        Verdict::Isolated
-                        | Verdict::Fenced
-                        | Verdict::Joining
-                        | Verdict::Leaving => false,
-                    },
-                    detail: explain(&status),
-                },
-                Check {
-                    name: "writable",
-                    ok: status.mode == "normal",
-                    detail: format!("the mode is {}", status.mode),
-                },
-            ],
-            Err(check) => vec![check],
-        },
-    )
+    let checks = |status: &Status| {
+        let works = match status.verdict {
+            Verdict::Healthy | Verdict::Degraded => true,
+            Verdict::Isolated | Verdict::Fenced | Verdict::Joining | Verdict::Leaving => false,
+        };
+        let mode = format!("the mode is {}", status.mode);
+        vec![
+            Check::new("verdict", works, explain(status)),
+            Check::new("writable", status.mode == "normal", mode),
+        ]
+    };
+    answer(&api, &asked, checks).await
 }
 
 /// Whether the start is complete: the store is read and the mesh has let the node in.
@@ -100,20 +69,11 @@ pub(crate) async fn startupz(
     State(api): State<Arc<Api>>,
     InQuery(asked): InQuery<Asked>,
 ) -> Response {
-    answer(
-        &asked,
-        match status(&api).await {
-            Ok(status) => vec![
-                core_runs(),
-                Check {
-                    name: "admitted",
-                    ok: status.verdict != Verdict::Joining,
-                    detail: explain(&status),
-                },
-            ],
-            Err(check) => vec![check],
-        },
-    )
+    let checks = |status: &Status| {
+        let admitted = status.verdict != Verdict::Joining;
+        vec![Check::new("admitted", admitted, explain(status))]
+    };
+    answer(&api, &asked, checks).await
 }
 
 fn explain(status: &Status) -> String {
@@ -125,7 +85,20 @@ fn explain(status: &Status) -> String {
     }
 }
 
-fn answer(asked: &Asked, mut checks: Vec<Check>) -> Response {
+/// The answer to a probe: whether the core answers, then what `further` makes of its status.
+async fn answer(api: &Api, asked: &Asked, further: impl FnOnce(&Status) -> Vec<Check>) -> Response {
+    let status = within_patience(api.core().ask(|node, now| node.status(now))).await;
+    let mut checks = match status {
+        Ok(status) => {
+            let mut checks = further(&status);
+            checks.insert(
+                0,
+                Check::new("core", true, "the core task answers".to_owned()),
+            );
+            checks
+        }
+        Err(problem) => vec![Check::new("core", false, problem.detail)],
+    };
     let excluded: BTreeSet<&str> = asked
         .exclude
         .iter()
