@@ -6,6 +6,7 @@
 //! | `worker` | the node: driver, links, store, identity slot, watches, snapshots |
 //! | `client` | a page's end of the worker: requests, watches, respawn after a crash |
 //! | `page` | the console: views over snapshots, the mesh drawn on a canvas |
+//! | `template` | the templates that views are made from |
 //! | `script` | the typed API for scripts |
 //!
 //! One wasm module serves both the page and the worker; `boot.js`, `sporenet.js` and `worker.js` each
@@ -14,6 +15,7 @@
 pub mod graph;
 pub mod protocol;
 pub mod small;
+pub mod template;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]

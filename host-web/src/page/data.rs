@@ -2,18 +2,19 @@
 
 use crate::{
     page::{
-        dom,
-        live::{derived, listed, live, shown},
-        parts,
-        state::Console,
+        Console, dom, parts,
+        state::State,
+        view::{Slot, View, view},
     },
-    protocol::{EntryView, Failure, Request},
+    protocol::{EntryView, Request},
     small::SmallMap,
     words,
 };
-use sporenet_core::{node::snapshot::Severity, replication::write::AckLevel};
+use sporenet_core::{
+    node::snapshot::{Conflict, Severity},
+    replication::write::AckLevel,
+};
 use std::rc::Rc;
-use sycamore::prelude::*;
 
 /// The most rows on the page; a prefix narrows them down.
 const ROWS_MAX: u32 = 300;
@@ -23,449 +24,336 @@ const VALUE_BYTES_MAX: u32 = 2_048;
 const SHINE_MS: u64 = 2_500;
 
 /// What the browser shows.
-#[derive(Clone, Copy)]
-struct Browser {
-    console: Console,
-    namespace: Signal<Option<String>>,
-    prefix: Signal<String>,
-    watch: Signal<Option<u64>>,
-    loading: Signal<bool>,
-    rows: Signal<SmallMap<String, Row>>,
-    more: Signal<bool>,
-    key: Signal<String>,
-    value: Signal<String>,
-    relay_ack: Signal<bool>,
-    outcome: Signal<Option<Result<String, String>>>,
+#[derive(Debug, Default)]
+pub(crate) struct Browser {
+    namespace: Option<String>,
+    watch: Option<u64>,
+    loading: bool,
+    rows: SmallMap<String, Row>,
+    more: bool,
+    outcome: Option<Result<String, String>>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Row {
     view: EntryView,
     changed_ms: u64,
 }
 
-pub(crate) fn panel(console: Console) -> View {
-    let browser = Browser {
-        console,
-        namespace: create_signal(None),
-        prefix: create_signal(String::new()),
-        watch: create_signal(None),
-        loading: create_signal(false),
-        rows: create_signal(SmallMap::new()),
-        more: create_signal(false),
-        key: create_signal(String::new()),
-        value: create_signal(String::new()),
-        relay_ack: create_signal(false),
-        outcome: create_signal(None),
-    };
-    on_cleanup(move || browser.stop());
-    let open = derived(move || browser.namespace.with(Option::is_some));
-    let body = live(move || {
-        if open.get() {
-            opened(browser)
-        } else {
-            nothing_open()
-        }
-    });
-    let namespaces = namespaces(browser);
-    view! {
-        section(class="panel data", aria-labelledby="data-title") {
-            div(class="panel-head") { h2(id="data-title") { "Data" } }
-            (namespaces)
-            (body)
-        }
-    }
+/// Opens a namespace.
+pub(crate) fn open(console: &Rc<Console>, namespace: String) {
+    let browser = &mut console.state.borrow_mut().browser;
+    browser.namespace = Some(namespace);
+    browser.outcome = None;
+    dom::set_field("prefix", "");
 }
 
-fn nothing_open() -> View {
-    view! {
-        p(class="empty") {
-            "Open a namespace to read and write its keys. What this tab opens, it keeps: also offline, also \
-             after a reload."
-        }
-    }
-}
-
-impl Browser {
-    fn open(self, namespace: String) {
-        self.console.change(move || {
-            self.namespace.set(Some(namespace));
-            self.prefix.set(String::new());
-            self.outcome.set(None);
-            self.restart();
-        });
-    }
-
-    /// Watches what is open, from the start.
-    fn restart(self) {
-        self.stop();
-        self.rows.set(SmallMap::new());
-        self.more.set(false);
-        let (Some(client), Some(namespace)) = (
-            self.console.client.get_clone_untracked(),
-            self.namespace.get_clone_untracked(),
-        ) else {
+/// Watches what is open, from the start.
+pub(crate) fn restart(console: &Rc<Console>) {
+    stop(console);
+    let (client, request) = {
+        let state = &mut *console.state.borrow_mut();
+        let browser = &mut state.browser;
+        browser.rows = SmallMap::new();
+        browser.more = false;
+        let (Some(client), Some(namespace)) = (&state.client, &browser.namespace) else {
             return;
         };
-        self.loading.set(true);
+        browser.loading = true;
         let request = Request::Watch {
-            namespace,
-            prefix: self.prefix.get_clone_untracked(),
+            namespace: namespace.clone(),
+            prefix: dom::field("prefix"),
             value_bytes_max: VALUE_BYTES_MAX,
             rows_max: ROWS_MAX,
         };
-        let watched = Rc::new(move |entries, reset, more| self.take(entries, reset, more));
-        let id = client.watch(request, watched, move |answer| {
-            if let Err(failure) = answer {
-                self.loading.set(false);
-                self.outcome.set(Some(Err(failure.text)));
-            }
+        (Rc::clone(client), request)
+    };
+    let (watcher, asker) = (Rc::clone(console), Rc::clone(console));
+    let watched = Rc::new(move |entries, reset, more| {
+        watcher.change(|state| {
+            let now = dom::wall_ms();
+            state.browser.take(entries, reset, more, now);
         });
-        self.watch.set(Some(id));
-    }
-
-    fn stop(self) {
-        if let (Some(client), Some(id)) = (
-            self.console.client.get_clone_untracked(),
-            self.watch.get_untracked(),
-        ) {
-            client.unwatch(id);
-            self.watch.set(None);
-        }
-    }
-
-    fn take(self, entries: Vec<EntryView>, reset: bool, more: bool) {
-        let now = dom::wall_ms();
-        self.console.change(move || {
-            self.loading.set(false);
-            if more || reset {
-                self.more.set(more);
-            }
-            self.rows.update(|rows| {
-                if reset {
-                    rows.clear();
-                }
-                for view in entries {
-                    let key = view.entry.key.to_string();
-                    if view.entry.value.is_none() && view.entry.conflicts.is_empty() {
-                        rows.remove(&key);
-                        continue;
-                    }
-                    // What was there at the start does not shine; what changes does.
-                    let changed_ms = if reset || self.is_first_load() {
-                        0
-                    } else {
-                        now
-                    };
-                    rows.insert(key, Row { view, changed_ms });
-                }
-                while rows.len() > ROWS_MAX as usize {
-                    rows.pop_last();
-                    self.more.set(true);
-                }
+    });
+    let id = client.watch(request, watched, move |answer| {
+        if let Err(failure) = answer {
+            asker.change(|state| {
+                state.browser.loading = false;
+                state.browser.outcome = Some(Err(failure.text));
             });
-        });
-    }
-
-    fn is_first_load(self) -> bool {
-        self.loading.get_untracked()
-    }
-
-    fn write(self, key: String, value: Option<Vec<u8>>) {
-        let (Some(client), Some(namespace)) = (
-            self.console.client.get_clone_untracked(),
-            self.namespace.get_clone_untracked(),
-        ) else {
-            return;
-        };
-        let level = if self.relay_ack.get_untracked() {
-            AckLevel::Relay
-        } else {
-            AckLevel::Local
-        };
-        let deleted = value.is_none();
-        let request = Request::Write {
-            namespace,
-            key: key.clone(),
-            value,
-            level,
-        };
-        self.outcome.set(None);
-        client.ask(request, move |answer| {
-            let place = match level {
-                AckLevel::Local => "in this tab",
-                AckLevel::Relay => "in this tab and on a relay",
-            };
-            let verb = if deleted { "Deleted" } else { "Stored" };
-            let outcome = answer.map(|_| format!("{verb} {key}: durable {place}."));
-            self.outcome
-                .set(Some(outcome.map_err(|failure: Failure| failure.text)));
-        });
-    }
+        }
+    });
+    console.state.borrow_mut().browser.watch = Some(id);
 }
 
-fn namespaces(browser: Browser) -> View {
-    let typed = create_signal(String::new());
-    let known = derived(move || {
-        browser.console.namespaces.with(|known| {
-            known
-                .iter()
-                .map(|(name, _)| name.clone())
-                .collect::<Vec<_>>()
-        })
-    });
-    let submit = move |event: web_sys::SubmitEvent| {
-        event.prevent_default();
-        let name = typed.get_clone().trim().to_owned();
-        if !name.is_empty() {
-            typed.set(String::new());
-            browser.open(name);
-        }
+fn stop(console: &Console) {
+    let (client, watch) = {
+        let state = &mut *console.state.borrow_mut();
+        (state.client.clone(), state.browser.watch.take())
     };
-    view! {
-        div(class="namespaces") {
-            ul(class="chips", aria-label="Namespaces held here") {
-                Keyed(list=known, view=move |name| chip(browser, name), key=|name| name.clone())
-            }
-            form(class="row open-form", on:submit=submit) {
-                label(class="visually-hidden", r#for="namespace") { "Namespace" }
-                input(id="namespace", r#type="text", autocomplete="off", autocapitalize="off", "spellcheck"="false",
-                    maxlength="64", placeholder="namespace", bind:value=typed)
-                button(class="button", r#type="submit") { "Open" }
-            }
-        }
+    if let (Some(client), Some(id)) = (client, watch) {
+        client.unwatch(id);
     }
 }
 
-fn chip(browser: Browser, name: String) -> View {
-    let (this, counted, label) = (name.clone(), name.clone(), name.clone());
-    let current = derived(move || {
-        browser
-            .namespace
-            .with(|open| (open.as_ref() == Some(&this)).to_string())
-    });
-    let keys = derived(move || {
-        let keys = browser.console.namespaces.with(|known| {
-            known
-                .iter()
-                .find(|(name, _)| *name == counted)
-                .map(|(_, keys)| *keys)
-        });
-        keys.unwrap_or(0).to_string()
-    });
-    view! {
-        li {
-            button(class="chip", r#type="button", aria-current=current, on:click=move |_| browser.open(name.clone())) {
-                (label) span(class="chip-count") { (keys) }
-            }
-        }
-    }
+/// Closes what is open: the browser has left the page.
+pub(crate) fn close(console: &Console) {
+    stop(console);
+    console.state.borrow_mut().browser = Browser::default();
 }
 
-fn opened(browser: Browser) -> View {
-    let keys = derived(move || {
-        browser
-            .rows
-            .with(|rows| rows.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())
-    });
-    let filter = move |event: web_sys::SubmitEvent| {
-        event.prevent_default();
-        browser.restart();
+/// Takes a key and its value into the fields, to change it.
+pub(crate) fn edit(console: &Console, key: &str) {
+    let value = {
+        let state = console.state.borrow();
+        let row = state.browser.rows.get(key);
+        row.and_then(|row| whole_text(&row.view))
     };
-    let outcome = shown(
-        derived(move || browser.outcome.get_clone()),
-        |outcome| match outcome {
-            Ok(text) => view! { span(class="good") { (text) } },
-            Err(text) => {
-                let shape = parts::severity_shape(Severity::Error);
-                view! { span(class="bad") { (shape) (text) } }
-            }
-        },
-    );
-    let empty = derived(move || keys.with(Vec::is_empty));
-    let list = live(move || {
-        if browser.loading.get() {
-            return view! { p(class="empty", aria-busy="true") { "Opening…" } };
+    dom::set_field("key", key);
+    dom::set_field("value", &value.unwrap_or_default());
+    if let Some(field) = dom::element("value") {
+        let _ = field.focus();
+    }
+}
+
+/// Writes a value; `None` deletes.
+pub(crate) fn write(console: &Rc<Console>, key: String, value: Option<Vec<u8>>) {
+    let waits = dom::element("relay-ack").is_some_and(|ack| dom::is_checked(&ack));
+    let level = if waits {
+        AckLevel::Relay
+    } else {
+        AckLevel::Local
+    };
+    let (client, namespace) = {
+        let browser = &mut console.state.borrow_mut();
+        browser.browser.outcome = None;
+        (browser.client.clone(), browser.browser.namespace.clone())
+    };
+    let (Some(client), Some(namespace)) = (client, namespace) else {
+        return;
+    };
+    let done = match (&value, level) {
+        (None, AckLevel::Local) => format!("Deleted {key}: durable in this tab."),
+        (None, AckLevel::Relay) => format!("Deleted {key}: durable in this tab and on a relay."),
+        (Some(_), AckLevel::Local) => format!("Stored {key}: durable in this tab."),
+        (Some(_), AckLevel::Relay) => format!("Stored {key}: durable in this tab and on a relay."),
+    };
+    let request = Request::Write {
+        namespace,
+        key,
+        value,
+        level,
+    };
+    let asker = Rc::clone(console);
+    client.ask(request, move |answer| {
+        let outcome = answer.map(|_| done).map_err(|failure| failure.text);
+        asker.change(|state| state.browser.outcome = Some(outcome));
+    });
+}
+
+impl Browser {
+    pub(crate) const fn is_open(&self) -> bool {
+        self.namespace.is_some()
+    }
+
+    fn take(&mut self, entries: Vec<EntryView>, reset: bool, more: bool, now: u64) {
+        self.loading = false;
+        if more || reset {
+            self.more = more;
         }
-        if empty.get() {
-            return view! { p(class="empty") { "No keys here yet. Put the first one above; it appears on every node that holds this namespace." } };
+        if reset {
+            self.rows.clear();
         }
-        view! {
-            ul(class="entries") {
-                Keyed(list=keys, view=move |key| entry(browser, key), key=|key| key.clone())
+        for view in entries {
+            let key = view.entry.key.to_string();
+            if view.entry.value.is_none() && view.entry.conflicts.is_empty() {
+                self.rows.remove(&key);
+                continue;
             }
+            // What was there at the start does not shine; what changes does.
+            let changed_ms = if reset { 0 } else { now };
+            self.rows.insert(key, Row { view, changed_ms });
+        }
+        while self.rows.len() > ROWS_MAX as usize {
+            self.rows.pop_last();
+            self.more = true;
+        }
+    }
+}
+
+pub(crate) fn panel(state: &State) -> View {
+    let browser = &state.browser;
+    let body = if browser.is_open() {
+        opened(state)
+    } else {
+        view!(
+            "<p class='empty'>Open a namespace to read and write its keys. What this tab opens, it keeps: also \
+               offline, also after a reload.</p>"
+        )
+    };
+    let namespaces = state.namespaces.iter();
+    let chips: Vec<_> = namespaces
+        .map(|(name, keys)| (name.clone(), chip(browser, name, *keys)))
+        .collect();
+    view!(
+        "<section class='panel data' aria-labelledby='data-title'>\
+           <div class='panel-head'><h2 id='data-title'>Data</h2></div>\
+           <div class='namespaces'>\
+             <ul class='chips' aria-label='Namespaces held here'>{}</ul>\
+             <form class='row open-form' data-submit='open'>\
+               <label class='visually-hidden' for='namespace'>Namespace</label>\
+               <input id='namespace' type='text' autocomplete='off' autocapitalize='off' spellcheck='false' \
+                 maxlength='64' placeholder='namespace'/>\
+               <button class='button' type='submit'>Open</button>\
+             </form>\
+           </div>\
+           {}\
+         </section>",
+        chips,
+        body
+    )
+}
+
+fn chip(browser: &Browser, name: &str, keys: u64) -> View {
+    let current = browser.namespace.as_deref() == Some(name);
+    view!(
+        "<li><button class='chip' type='button' aria-current='{}' data-click='open' data-of='{}'>\
+           {}<span class='chip-count'>{}</span>\
+         </button></li>",
+        current.to_string(),
+        name,
+        name,
+        keys.to_string()
+    )
+}
+
+fn opened(state: &State) -> View {
+    let browser = &state.browser;
+    let outcome = browser.outcome.as_ref().map(|outcome| match outcome {
+        Ok(text) => view!("<span class='good'>{}</span>", text.as_str()),
+        Err(text) => {
+            let shape = parts::severity_shape(Severity::Error);
+            view!("<span class='bad'>{}{}</span>", shape, text.as_str())
         }
     });
-    let more = live(move || {
-        if !browser.more.get() {
-            return View::new();
-        }
+    let list = if browser.loading {
+        view!("<p class='empty' aria-busy='true'>Opening…</p>")
+    } else if browser.rows.is_empty() {
+        view!(
+            "<p class='empty'>No keys here yet. Put the first one above; it appears on every node that holds \
+               this namespace.</p>"
+        )
+    } else {
+        let rows = browser.rows.iter();
+        let rows: Vec<_> = rows
+            .map(|(key, row)| (key.clone(), entry(state, key, row)))
+            .collect();
+        view!("<ul class='entries'>{}</ul>", rows)
+    };
+    let more = browser.more.then(|| {
         let text = format!("Only {ROWS_MAX} keys are shown; narrow them down by a prefix.");
-        view! { p(class="muted more") { (text) } }
+        view!("<p class='muted more'>{}</p>", text)
     });
-    let form = put_form(browser);
-    view! {
-        (form)
-        p(class="outcome", aria-live="polite") { (outcome) }
-        form(class="row filter", on:submit=filter) {
-            label(r#for="prefix") { "Keys that start with" }
-            input(id="prefix", r#type="text", autocomplete="off", autocapitalize="off", "spellcheck"="false",
-                bind:value=browser.prefix, on:change=move |_: web_sys::Event| browser.restart())
-        }
-        (list)
-        (more)
-    }
+    view!(
+        "<form class='put' data-submit='put'>\
+           <div class='field'>\
+             <label for='key'>Key</label>\
+             <input id='key' type='text' autocomplete='off' autocapitalize='off' spellcheck='false' \
+               maxlength='512' required/>\
+           </div>\
+           <div class='field wide'>\
+             <label for='value'>Value</label>\
+             <textarea id='value' rows='1' spellcheck='false'></textarea>\
+           </div>\
+           <label class='check'><input id='relay-ack' type='checkbox'/>wait for a relay</label>\
+           <button class='button primary' type='submit'>Put</button>\
+         </form>\
+         <p class='outcome' aria-live='polite'>{}</p>\
+         <form class='row filter' data-submit='filter'>\
+           <label for='prefix'>Keys that start with</label>\
+           <input id='prefix' type='text' autocomplete='off' autocapitalize='off' spellcheck='false' \
+             data-change='filter'/>\
+         </form>\
+         {}{}",
+        outcome,
+        list,
+        more
+    )
 }
 
-fn put_form(browser: Browser) -> View {
-    let submit = move |event: web_sys::SubmitEvent| {
-        event.prevent_default();
-        let key = browser.key.get_clone();
-        if !key.is_empty() {
-            let value = browser.value.get_clone().into_bytes();
-            browser.write(key, Some(value));
-        }
+fn entry(state: &State, key: &str, row: &Row) -> View {
+    let entry = &row.view.entry;
+    let wall = entry.written_at.as_millis();
+    let shines = row.changed_ms.saturating_add(SHINE_MS) > state.now_ms;
+    let value = match value_text(&row.view) {
+        Some(text) => Slot::Text(text),
+        None => Slot::View(view!("<em>deleted</em>")),
     };
-    view! {
-        form(class="put", on:submit=submit) {
-            div(class="field") {
-                label(r#for="key") { "Key" }
-                input(id="key", r#type="text", autocomplete="off", autocapitalize="off", "spellcheck"="false",
-                    maxlength="512", required=true, bind:value=browser.key)
-            }
-            div(class="field wide") {
-                label(r#for="value") { "Value" }
-                textarea(id="value", rows="1", "spellcheck"="false", bind:value=browser.value)
-            }
-            label(class="check") {
-                input(r#type="checkbox", bind:checked=browser.relay_ack)
-                "wait for a relay"
-            }
-            button(class="button primary", r#type="submit") { "Put" }
-        }
-    }
+    view!(
+        "<li class='{}'>\
+           <p class='entry-key mono'>{}</p>\
+           <p class='entry-value mono'>{}</p>\
+           <p class='entry-meta'>{} · {} · <time datetime='{}' title='{}'>{}</time></p>\
+           <div class='entry-acts'>\
+             <button class='button small' type='button' aria-label='{}' disabled='{}' data-click='edit' \
+               data-of='{}'>Edit</button>\
+             <button class='button small danger' type='button' aria-label='{}' data-click='delete' \
+               data-of='{}'>Delete</button>\
+           </div>\
+           {}\
+         </li>",
+        if shines { "entry shines" } else { "entry" },
+        key,
+        value,
+        state.called(&entry.author),
+        words::bytes(row.view.value_bytes),
+        Slot::Made(wall, dom::iso),
+        Slot::Made(wall, dom::moment),
+        words::ago(state.now_ms.saturating_sub(wall)),
+        format!("Edit {key}"),
+        // What is not text, or is shown only in part, can't be edited in a text field without loss.
+        whole_text(&row.view).is_none(),
+        key,
+        format!("Delete {key}"),
+        key,
+        conflicts(state, &entry.conflicts),
+    )
 }
 
-fn entry(browser: Browser, key: String) -> View {
-    let (edited, deleted, label) = (key.clone(), key.clone(), key.clone());
-    let delete_label = format!("Delete {key}");
-    let edit_label = format!("Edit {key}");
-    let row = derived(move || browser.rows.with(|rows| rows.get(&key).cloned()));
-    let shines = derived(move || {
-        let now = browser.console.now_ms.get();
-        row.with(|row| {
-            row.as_ref()
-                .is_some_and(|row| row.changed_ms.saturating_add(SHINE_MS) > now)
-        })
-    });
-    let text = derived(move || row.with(|row| row.as_ref().map(|row| value_text(&row.view))));
-    let meta = derived(move || {
-        row.with(|row| {
-            row.as_ref().map(|row| {
-                let entry = &row.view.entry;
-                let wall = entry.written_at.as_millis();
-                let author = browser.console.name_of(&entry.author);
-                (
-                    format!("{author} · {}", words::bytes(row.view.value_bytes)),
-                    wall,
-                )
-            })
-        })
-    });
-    let age = derived(move || {
-        let now = browser.console.now_ms.get();
-        meta.with(|meta| {
-            meta.as_ref()
-                .map(|(_, wall)| words::ago(now.saturating_sub(*wall)))
-                .unwrap_or_default()
-        })
-    });
-    let whole = derived(move || row.with(|row| row.as_ref().and_then(|row| whole_text(&row.view))));
-    let edit = move |_: web_sys::MouseEvent| {
-        browser.key.set(edited.clone());
-        browser.value.set(whole.get_clone().unwrap_or_default());
-        focus("value");
-    };
-    // What is not text, or is shown only in part, can't be edited in a text field without loss.
-    let fixed = derived(move || whole.with(Option::is_none));
-    let class = derived(move || {
-        String::from(if shines.get() {
-            "entry shines"
-        } else {
-            "entry"
-        })
-    });
-    let value = live(move || match text.get_clone().flatten() {
-        Some(text) => view! { (text) },
-        None => view! { em { "deleted" } },
-    });
-    let facts = shown(meta, move |(meta, wall)| {
-        let (iso, moment) = (dom::iso(wall), dom::moment(wall));
-        view! { (meta) " · " time(datetime=iso, title=moment) { (age) } }
-    });
-    let conflicts = conflicts(browser, row);
-    view! {
-        li(class=class) {
-            p(class="entry-key mono") { (label) }
-            p(class="entry-value mono") { (value) }
-            p(class="entry-meta") { (facts) }
-            div(class="entry-acts") {
-                button(class="button small", r#type="button", aria-label=edit_label, disabled=fixed, on:click=edit) { "Edit" }
-                button(class="button small danger", r#type="button", aria-label=delete_label,
-                    on:click=move |_| browser.write(deleted.clone(), None)) { "Delete" }
-            }
-            (conflicts)
-        }
+fn conflicts(state: &State, lost: &[Conflict]) -> Option<View> {
+    if lost.is_empty() {
+        return None;
     }
-}
-
-fn conflicts(browser: Browser, row: ReadSignal<Option<Row>>) -> View {
-    let lost = derived(move || {
-        row.with(|row| {
-            row.as_ref()
-                .map(|row| row.view.entry.conflicts.clone())
-                .unwrap_or_default()
-        })
-    });
-    let number = derived(move || u64::try_from(lost.with(Vec::len)).unwrap_or(0));
-    live(move || {
-        let number = number.get();
-        if number == 0 {
-            return View::new();
-        }
-        let shape = parts::severity_shape(Severity::Warn);
-        let count = words::count(number, "concurrent write lost", "concurrent writes lost");
-        let items = listed(lost, move |conflict| {
-            let value = conflict
-                .value
-                .as_ref()
-                .map_or_else(|| "deleted".into(), |value| words::value(value));
+    let items: Vec<_> = lost
+        .iter()
+        .map(|conflict| {
+            let value = conflict.value.as_ref();
             let wall = conflict.written_at.as_millis();
-            let (author, iso, moment) = (
-                browser.console.name_of(&conflict.author),
-                dom::iso(wall),
-                dom::moment(wall),
-            );
-            view! {
-                li {
-                    span(class="mono") { (value) }
-                    span(class="muted") { " by " (author) ", " time(datetime=iso) { (moment) } }
-                }
-            }
-        });
-        view! {
-            details(class="conflicts") {
-                summary { (shape) (count) }
-                ul { (items) }
-            }
-        }
-    })
+            view!(
+                "<li>\
+                   <span class='mono'>{}</span>\
+                   <span class='muted'> by {}, <time datetime='{}'>{}</time></span>\
+                 </li>",
+                value.map_or_else(|| "deleted".into(), |value| words::value(value)),
+                state.called(&conflict.author),
+                Slot::Made(wall, dom::iso),
+                Slot::Made(wall, dom::moment),
+            )
+        })
+        .collect();
+    let number = u64::try_from(lost.len()).unwrap_or(0);
+    Some(view!(
+        "<details class='conflicts'><summary>{}{}</summary><ul>{}</ul></details>",
+        parts::severity_shape(Severity::Warn),
+        words::count(number, "concurrent write lost", "concurrent writes lost"),
+        items
+    ))
 }
 
 fn value_text(view: &EntryView) -> Option<String> {
     let value = view.entry.value.as_ref()?;
     let mut text = words::value(value);
-    if view.value_bytes > u64::try_from(value.len()).unwrap_or(u64::MAX) {
+    if !is_whole(view, value) {
         text.push('…');
     }
     Some(text)
@@ -473,18 +361,11 @@ fn value_text(view: &EntryView) -> Option<String> {
 
 fn whole_text(view: &EntryView) -> Option<String> {
     let value = view.entry.value.as_ref()?;
-    let whole = view.value_bytes == u64::try_from(value.len()).unwrap_or(u64::MAX);
-    let text = whole.then(|| core::str::from_utf8(value).ok()).flatten()?;
-    Some(text.to_owned())
+    let text = core::str::from_utf8(value).ok()?;
+    is_whole(view, value).then(|| text.to_owned())
 }
 
-fn focus(id: &str) {
-    use wasm_bindgen::JsCast;
-    let element =
-        dom::window_and_document().and_then(|(_, document)| document.get_element_by_id(id));
-    if let Some(element) =
-        element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
-    {
-        let _ = element.focus();
-    }
+/// Whether a value came uncut.
+fn is_whole(view: &EntryView, value: &[u8]) -> bool {
+    view.value_bytes == u64::try_from(value.len()).unwrap_or(u64::MAX)
 }

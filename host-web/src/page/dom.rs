@@ -1,7 +1,7 @@
 //! The few browser calls that views need.
 
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{Document, MediaQueryList, Storage, Window};
+use web_sys::{Document, HtmlElement, MediaQueryList, Storage, Window};
 
 /// The page's window and document; `None` in a worker.
 #[must_use]
@@ -70,6 +70,36 @@ pub fn listen(
     let closure = Closure::<dyn FnMut(web_sys::Event)>::new(handler);
     let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
     closure.forget();
+}
+
+/// An element of the page.
+#[must_use]
+pub fn element(id: &str) -> Option<HtmlElement> {
+    let (_, document) = window_and_document()?;
+    document.get_element_by_id(id)?.dyn_into().ok()
+}
+
+/// What stands in a field; empty if there is no such field.
+#[must_use]
+pub fn field(id: &str) -> String {
+    let value = element(id).and_then(|field| js_sys::Reflect::get(&field, &"value".into()).ok());
+    value
+        .and_then(|value| value.as_string())
+        .unwrap_or_default()
+}
+
+/// Fills a field, if it is there.
+pub fn set_field(id: &str, text: &str) {
+    if let Some(field) = element(id) {
+        let _ = js_sys::Reflect::set(&field, &"value".into(), &text.into());
+    }
+}
+
+/// Whether a box is ticked.
+#[must_use]
+pub fn is_checked(element: &HtmlElement) -> bool {
+    let checked = js_sys::Reflect::get(element, &"checked".into());
+    checked.is_ok_and(|checked| checked.is_truthy())
 }
 
 /// A moment in the local zone and in UTC, for hovering.

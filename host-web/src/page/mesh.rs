@@ -7,108 +7,93 @@ use crate::{
     },
     page::{
         dom,
-        live::{derived, listed},
-        state::Console,
+        state::State,
+        view::{View, view},
     },
     words,
 };
+use sporenet_core::kernel::ordered::sort_by;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
 };
-use sycamore::prelude::*;
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 /// Between two frames: calm motion needs no more, and the worker shares the processor.
 const FRAME_MS: f64 = 40.0;
 
-pub(crate) fn panel(console: Console) -> View {
-    let canvas = create_node_ref();
-    let picture = Rc::new(Picture::default());
-    let (moved, left, clicked) = (
-        Rc::clone(&picture),
-        Rc::clone(&picture),
-        Rc::clone(&picture),
+/// The canvas on the page.
+pub(crate) const CANVAS: &str = "picture";
+
+pub(crate) fn panel(state: &State) -> View {
+    let nodes = count(state.members.len());
+    let own = count(state.edges.iter().filter(|edge| edge.own).count());
+    let summary = format!(
+        "The mesh: {}, {} held by this tab. The same as a table follows.",
+        words::count(nodes, "node", "nodes"),
+        words::count(own, "link", "links"),
     );
-    {
-        let picture = Rc::clone(&picture);
-        create_effect(move || picture.take(console));
-    }
-    on_mount(move || Picture::start(&picture, &canvas));
-    let summary = derived(move || {
-        let nodes = u64::try_from(console.order.with(Vec::len)).unwrap_or(0);
-        let own = console
-            .edges
-            .with(|edges| edges.iter().filter(|edge| edge.own).count());
-        format!(
-            "The mesh: {}, {} held by this tab. The same as a table follows.",
-            words::count(nodes, "node", "nodes"),
-            words::count(u64::try_from(own).unwrap_or(0), "link", "links"),
-        )
-    });
-    let table = edge_table(console);
-    view! {
-        section(class="panel mesh", aria-labelledby="mesh-title") {
-            div(class="panel-head") {
-                h2(id="mesh-title") { "The mesh" }
-                ul(class="legend") {
-                    li { span(class="key own", aria-hidden="true") {} "this tab's link" }
-                    li { span(class="key inferred", aria-hidden="true") {} "inferred" }
-                }
-            }
-            canvas(
-                r#ref=canvas, class="picture", role="img", aria-label=summary,
-                on:pointermove=move |event: web_sys::PointerEvent| moved.point_at(Some(&event)),
-                on:pointerleave=move |_| left.point_at(None),
-                on:click=move |_| clicked.go_to_row(),
-            )
-            (table)
-        }
-    }
+    view!(
+        "<section class='panel mesh' aria-labelledby='mesh-title'>\
+           <div class='panel-head'>\
+             <h2 id='mesh-title'>The mesh</h2>\
+             <ul class='legend'>\
+               <li><span class='key own' aria-hidden='true'></span>this tab's link</li>\
+               <li><span class='key inferred' aria-hidden='true'></span>inferred</li>\
+             </ul>\
+           </div>\
+           <canvas id='picture' class='picture' role='img' aria-label='{}' data-click='node'></canvas>\
+           {}\
+         </section>",
+        summary,
+        edge_table(state)
+    )
 }
 
-fn edge_table(console: Console) -> View {
-    let edges = derived(move || console.edges.get_clone());
-    let name = move |id: &str| {
-        let known = console
-            .members
-            .with(|members| members.get(id).map(|member| member.name.to_string()));
-        known.unwrap_or_else(|| words::short(id).to_owned())
-    };
-    let count = derived(move || {
-        words::count(
-            u64::try_from(edges.with(Vec::len)).unwrap_or(0),
-            "link",
-            "links",
-        )
-    });
-    let rows = listed(edges, move |edge| {
-        let (from, to) = (name(&edge.a), name(&edge.b));
-        let known = if edge.own {
-            "held by this tab"
-        } else {
-            "inferred"
-        };
-        view! { tr { td { (from) } td { (to) } td { (known) } } }
-    });
-    view! {
-        details(class="twin") {
-            summary { (count) " as a table" }
-            table {
-                thead { tr { th(scope="col") { "From" } th(scope="col") { "To" } th(scope="col") { "Known" } } }
-                tbody { (rows) }
-            }
-        }
-    }
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn edge_table(state: &State) -> View {
+    let name = |id| state.name_of(id).unwrap_or_else(|| words::short(id));
+    let edges = state.edges.iter();
+    let rows: Vec<_> = edges
+        .map(|edge| {
+            let known = if edge.own {
+                "held by this tab"
+            } else {
+                "inferred"
+            };
+            view!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+                name(&edge.a),
+                name(&edge.b),
+                known
+            )
+        })
+        .collect();
+    view!(
+        "<details class='twin'>\
+           <summary>{} as a table</summary>\
+           <table>\
+             <thead><tr><th scope='col'>From</th><th scope='col'>To</th><th scope='col'>Known</th></tr></thead>\
+             <tbody>{}</tbody>\
+           </table>\
+         </details>",
+        words::count(count(rows.len()), "link", "links"),
+        rows
+    )
 }
 
 /// The picture, its pointer and its clock.
 #[derive(Default)]
-struct Picture {
+pub(crate) struct Picture {
     scene: RefCell<Scene>,
     layout: RefCell<Layout>,
     canvas: RefCell<Option<(HtmlCanvasElement, CanvasRenderingContext2d)>>,
+    /// Whether frames are asked for.
+    runs: Cell<bool>,
     still: Cell<bool>,
     stale: Cell<bool>,
     drawn_at: Cell<f64>,
@@ -117,66 +102,67 @@ struct Picture {
 }
 
 impl Picture {
-    /// Takes the members and edges that are there now.
-    fn take(&self, console: Console) {
-        let ids = console.order.get_clone();
-        let nodes = console.members.with(|members| {
-            let known = ids.iter().filter_map(|id| members.get(id));
-            known
-                .map(|member| Node {
-                    id: member.id.clone(),
-                    name: member.name.to_string(),
-                    role: member.role,
-                    state: member.state,
-                    this_node: member.this_node,
-                })
-                .collect::<Vec<_>>()
+    pub(crate) fn new() -> Rc<Self> {
+        let picture = Rc::new(Self::default());
+        let changed = Rc::clone(&picture);
+        let still = dom::watch_media("(prefers-reduced-motion: reduce)", move |still| {
+            changed.still.set(still);
+            changed.stale.set(true);
         });
-        let edges = console.edges.with(|edges| {
-            let ends = edges.iter();
-            ends.map(|edge| Edge {
+        picture.still.set(still);
+        picture
+    }
+
+    /// Takes the members and edges that are there now.
+    pub(crate) fn take(&self, state: &State) {
+        let members = state.members.iter();
+        let nodes: Vec<_> = members
+            .map(|member| Node {
+                id: member.id.clone(),
+                name: member.name.to_string(),
+                role: member.role,
+                state: member.state,
+                this_node: member.this_node,
+            })
+            .collect();
+        let edges = state.edges.iter();
+        let edges: Vec<_> = edges
+            .map(|edge| Edge {
                 a: edge.a.clone(),
                 b: edge.b.clone(),
                 own: edge.own,
             })
-            .collect::<Vec<_>>()
-        });
+            .collect();
         let ends = edges.iter().map(|edge| (edge.a.clone(), edge.b.clone()));
         // In the order of identities, so that a change of state does not move the picture.
-        let mut placed = ids;
-        placed.sort_unstable();
+        let mut placed: Vec<_> = nodes.iter().map(|node| node.id.clone()).collect();
+        sort_by(&mut placed, Ord::cmp);
         self.layout.borrow_mut().update(&placed, ends.collect());
         let mut scene = self.scene.borrow_mut();
         (scene.nodes, scene.edges) = (nodes, edges);
         self.stale.set(true);
     }
 
-    fn start(picture: &Rc<Self>, canvas: &NodeRef) {
-        let Some(canvas) = canvas
-            .try_get()
-            .and_then(|node| node.dyn_into::<HtmlCanvasElement>().ok())
-        else {
+    /// Draws on the canvas that is on the page now, if there is one.
+    pub(crate) fn follow(self: &Rc<Self>) {
+        let canvas = dom::element(CANVAS).and_then(|canvas| canvas.dyn_into().ok());
+        let mut drawn_on = self.canvas.borrow_mut();
+        let Some(canvas): Option<HtmlCanvasElement> = canvas else {
+            *drawn_on = None;
             return;
         };
+        if drawn_on.as_ref().is_some_and(|(known, _)| *known == canvas) {
+            return;
+        }
         let context = canvas.get_context("2d").ok().flatten();
-        let Some(context) = context.and_then(|context| context.dyn_into().ok()) else {
-            return;
-        };
-        *picture.canvas.borrow_mut() = Some((canvas, context));
-        let weak = Rc::downgrade(picture);
-        let still = dom::watch_media("(prefers-reduced-motion: reduce)", move |still| {
-            if let Some(picture) = weak.upgrade() {
-                picture.still.set(still);
-                picture.stale.set(true);
-            }
-        });
-        picture.still.set(still);
-        let alive = Rc::new(Cell::new(true));
-        on_cleanup({
-            let alive = Rc::clone(&alive);
-            move || alive.set(false)
-        });
-        run_frames(Rc::clone(picture), alive);
+        *drawn_on = context
+            .and_then(|context| context.dyn_into().ok())
+            .map(|context| (canvas, context));
+        drop(drawn_on);
+        self.size.set((0, 0));
+        if !self.runs.replace(true) {
+            run_frames(Rc::clone(self));
+        }
     }
 
     fn tick(&self, at: f64) {
@@ -243,7 +229,8 @@ impl Picture {
         })
     }
 
-    fn point_at(&self, event: Option<&web_sys::PointerEvent>) {
+    /// Takes where the pointer is, or that it is nowhere on the picture.
+    pub(crate) fn point_at(&self, event: Option<&web_sys::MouseEvent>) {
         let pointed = event.and_then(|event| {
             let frame = self.frame(0.0)?;
             let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
@@ -254,13 +241,9 @@ impl Picture {
     }
 
     /// A click on a node goes to its row, as Tab and the table do.
-    fn go_to_row(&self) {
+    pub(crate) fn go_to_row(&self) {
         let pointed = self.scene.borrow().pointed.clone();
-        let row = pointed.and_then(|id| {
-            let (_, document) = dom::window_and_document()?;
-            document.get_element_by_id(&format!("node-{id}"))
-        });
-        if let Some(row) = row.and_then(|row| row.dyn_into::<web_sys::HtmlElement>().ok()) {
+        if let Some(row) = pointed.and_then(|id| dom::element(&format!("node-{id}"))) {
             row.scroll_into_view();
             let _ = row.focus();
         }
@@ -284,13 +267,15 @@ fn pixels(length: i32, scale: f64) -> u32 {
 
 type OnFrame = Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>;
 
-/// One call per frame of the browser, which makes none while the page is hidden.
-fn run_frames(picture: Rc<Picture>, alive: Rc<Cell<bool>>) {
+/// One call per frame of the browser, which makes none while the page is hidden. Without a canvas the
+/// loop ends.
+fn run_frames(picture: Rc<Picture>) {
     let on_frame: OnFrame = Rc::default();
     let again = Rc::clone(&on_frame);
     *on_frame.borrow_mut() = Some(Closure::new(move |at: f64| {
-        if !alive.get() {
-            // The loop ends with its view; the closure is freed once it has returned.
+        if picture.canvas.borrow().is_none() {
+            picture.runs.set(false);
+            // The closure is freed once it has returned.
             let ended = Rc::clone(&again);
             wasm_bindgen_futures::spawn_local(async move { drop(ended.borrow_mut().take()) });
             return;

@@ -2,166 +2,133 @@
 
 use crate::{
     page::{
-        live::{derived, listed, live, shown},
         parts,
-        state::{Console, Trouble},
+        state::{State, Trouble},
+        view::{View, view},
     },
     protocol::Phase,
     words,
 };
 use sporenet_core::{
     membership::member::MemberState,
-    node::snapshot::{MemberCounts, Verdict},
+    node::snapshot::{Severity, Status},
 };
-use sycamore::prelude::*;
 
-pub(crate) fn panel(console: Console) -> View {
-    let verdict = derived(move || {
-        console
-            .status
-            .with(|status| status.as_ref().map(|status| status.verdict))
+pub(crate) fn panel(state: &State) -> View {
+    let status = state.status.as_ref();
+    let verdict = status.map(|status| status.verdict);
+    let words = verdict.map(|verdict| {
+        let (word, headline, next) = words::verdict(verdict);
+        view!(
+            "<p class='eyebrow'>{}</p><h1 id='verdict-title'>{}</h1><p class='next'>{}</p>",
+            word,
+            headline,
+            next
+        )
     });
-    let reasons = derived(move || {
-        console.status.with(|status| {
-            status
-                .as_ref()
-                .map(|status| status.reasons.clone())
-                .unwrap_or_default()
-        })
-    });
-    let shape = live(move || parts::verdict_shape(verdict.get()));
-    let words = shown(verdict, words_of);
-    let reasons = listed(reasons, |reason| view! { li { (reason) } });
-    let numbers = numbers(console);
-    let counters = [
-        counter(console, MemberState::Alive, "answering", |counts| {
-            counts.alive
-        }),
-        counter(
-            console,
-            MemberState::Suspect,
-            "not answering, may refute",
-            |counts| counts.suspect,
-        ),
-        counter(
-            console,
-            MemberState::Parked,
-            "away, will be back",
-            |counts| counts.parked,
-        ),
-        counter(console, MemberState::Dead, "gone, still probed", |counts| {
-            counts.dead
-        }),
-    ];
-    let counters = View::from(Vec::from(counters));
-    view! {
-        section(class="panel verdict", aria-labelledby="verdict-title") {
-            div(class="verdict-shape") { (shape) }
-            div(class="verdict-words", role="status") {
-                (words)
-                ul(class="reasons") { (reasons) }
-            }
-            (numbers)
-        }
-        section(class="counters", aria-label="Members by state") { (counters) }
-    }
+    let counts = status.map(|status| status.members).unwrap_or_default();
+    view!(
+        "<section class='panel verdict' aria-labelledby='verdict-title'>\
+           <div class='verdict-shape'>{}</div>\
+           <div class='verdict-words' role='status'>{}<ul class='reasons'>{}</ul></div>\
+           {}\
+         </section>\
+         <section class='counters' aria-label='Members by state'>{}</section>",
+        parts::verdict_shape(verdict),
+        words,
+        reasons(status),
+        numbers(status),
+        vec![
+            counter(MemberState::Alive, "answering", counts.alive),
+            counter(
+                MemberState::Suspect,
+                "not answering, may refute",
+                counts.suspect
+            ),
+            counter(MemberState::Parked, "away, will be back", counts.parked),
+            counter(MemberState::Dead, "gone, still probed", counts.dead),
+        ],
+    )
 }
 
-fn words_of(verdict: Verdict) -> View {
-    let (word, headline, next) = words::verdict(verdict);
-    view! {
-        p(class="eyebrow") { (word) }
-        h1(id="verdict-title") { (headline) }
-        p(class="next") { (next) }
-    }
+/// Why the verdict is what it is.
+pub(crate) fn reasons(status: Option<&Status>) -> Vec<View> {
+    let reasons = status.map_or([].as_slice(), |status| &status.reasons);
+    reasons
+        .iter()
+        .map(|reason| view!("<li>{}</li>", reason.as_str()))
+        .collect()
 }
 
-fn numbers(console: Console) -> View {
-    let number = move |of: fn(&sporenet_core::node::snapshot::Status) -> String| {
-        derived(move || {
-            console
-                .status
-                .with(|status| status.as_ref().map_or_else(|| "–".into(), of))
-        })
-    };
-    let keys = number(|status| status.kv.keys.to_string());
-    let batches = number(|status| status.kv.batches.to_string());
-    let uptime = number(|status| words::span(status.uptime_s.saturating_mul(1_000)));
-    let incarnation = number(|status| status.incarnation.to_string());
-    view! {
-        dl(class="numbers") {
-            div { dt { "keys here" } dd { (keys) } }
-            div { dt { "batches" } dd { (batches) } }
-            div { dt { "up for" } dd { (uptime) } }
-            div { dt { "incarnation" } dd { (incarnation) } }
-        }
-    }
+fn numbers(status: Option<&Status>) -> View {
+    let number = |of: fn(&Status) -> String| status.map_or_else(|| "–".into(), of);
+    view!(
+        "<dl class='numbers'>\
+           <div><dt>keys here</dt><dd>{}</dd></div>\
+           <div><dt>batches</dt><dd>{}</dd></div>\
+           <div><dt>up for</dt><dd>{}</dd></div>\
+           <div><dt>incarnation</dt><dd>{}</dd></div>\
+         </dl>",
+        number(|status| status.kv.keys.to_string()),
+        number(|status| status.kv.batches.to_string()),
+        number(|status| words::span(status.uptime_s.saturating_mul(1_000))),
+        number(|status| status.incarnation.to_string()),
+    )
 }
 
-fn counter(
-    console: Console,
-    state: MemberState,
-    hint: &'static str,
-    of: fn(&MemberCounts) -> u32,
-) -> View {
-    let count = derived(move || {
-        console
-            .status
-            .with(|status| status.as_ref().map_or(0, |status| of(&status.members)))
-    });
+fn counter(state: MemberState, hint: &str, count: u32) -> View {
     let word = words::state(state);
-    let shape = parts::state_shape(state);
-    let class = derived(move || {
-        let quiet = if count.get() == 0 { " quiet" } else { "" };
-        format!("counter {word}{quiet}")
-    });
-    view! {
-        div(class=class) {
-            p(class="counter-word") { (shape) (word) }
-            p(class="counter-number") { (count) }
-            p(class="counter-hint") { (hint) }
-        }
-    }
+    let quiet = if count == 0 { " quiet" } else { "" };
+    view!(
+        "<div class='{}'>\
+           <p class='counter-word'>{}{}</p>\
+           <p class='counter-number'>{}</p>\
+           <p class='counter-hint'>{}</p>\
+         </div>",
+        format!("counter {word}{quiet}"),
+        parts::state_shape(state),
+        word,
+        count.to_string(),
+        hint,
+    )
 }
 
 /// What is wrong beside the mesh itself: the worker, the storage, the identity.
-pub(crate) fn trouble(console: Console) -> View {
-    let text = derived(move || {
-        if let Some(trouble) = console.trouble.get_clone() {
-            return Some(match trouble {
-                Trouble::Crashed(why) => (
-                    "The node stopped and is starting again",
-                    format!(
-                        "Nothing that was acknowledged is lost: it recovers from this browser's storage. The browser said: {why}"
-                    ),
-                ),
-                Trouble::Storage(why) => (
-                    "This tab's storage is gone",
-                    format!(
-                        "What was not yet copied to a relay may be lost ({why}). Reload the page to start anew."
-                    ),
-                ),
-            });
-        }
-        if let Phase::Fenced { why } = console.phase.get_clone() {
-            return Some(("This identity is fenced", why));
-        }
-        let volatile = console.volatile.get_clone()?;
-        Some((
-            "This tab keeps nothing after it is closed",
-            format!("Its identity and data live in memory only: {volatile}."),
-        ))
+pub(crate) fn trouble(state: &State) -> View {
+    let banner = what_is_wrong(state).map(|(title, text)| {
+        view!(
+            "<div class='banner'>{}<p><strong>{}</strong> {}</p></div>",
+            parts::severity_shape(Severity::Warn),
+            title,
+            text,
+        )
     });
-    let banner = shown(text, |(title, text)| {
-        let shape = parts::severity_shape(sporenet_core::node::snapshot::Severity::Warn);
-        view! {
-            div(class="banner") {
-                (shape)
-                p { strong { (title) } " " (text) }
-            }
-        }
-    });
-    view! {
-        div(aria-live="polite") { (banner) }
+    view!("<div aria-live='polite'>{}</div>", banner)
+}
+
+fn what_is_wrong(state: &State) -> Option<(&'static str, String)> {
+    if let Some(trouble) = &state.trouble {
+        return Some(match trouble {
+            Trouble::Crashed(why) => (
+                "The node stopped and is starting again",
+                format!(
+                    "Nothing that was acknowledged is lost: it recovers from this browser's storage. The browser said: {why}"
+                ),
+            ),
+            Trouble::Storage(why) => (
+                "This tab's storage is gone",
+                format!(
+                    "What was not yet copied to a relay may be lost ({why}). Reload the page to start anew."
+                ),
+            ),
+        });
     }
+    if let Phase::Fenced { why } = &state.phase {
+        return Some(("This identity is fenced", why.clone()));
+    }
+    let volatile = state.volatile.as_ref()?;
+    Some((
+        "This tab keeps nothing after it is closed",
+        format!("Its identity and data live in memory only: {volatile}."),
+    ))
 }

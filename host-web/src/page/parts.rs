@@ -1,10 +1,10 @@
 //! Small parts that several views share: the mark, and one shape per state.
 
+use crate::page::view::{View, view};
 use sporenet_core::{
     membership::member::MemberState,
     node::snapshot::{Severity, Verdict},
 };
-use sycamore::prelude::*;
 
 /// The shape of a state, in the colour that its class gives.
 pub(crate) fn state_shape(state: MemberState) -> View {
@@ -63,24 +63,25 @@ pub(crate) fn verdict_shape(verdict: Option<Verdict>) -> View {
 }
 
 fn shape(class: &'static str, path: &'static str) -> View {
-    view! {
-        svg(class=class, viewBox="0 0 16 16", aria-hidden="true") {
-            path(d=path, fill-rule="evenodd")
-        }
-    }
+    view!(
+        "<svg class='{}' viewBox='0 0 16 16' aria-hidden='true'><path d='{}' fill-rule='evenodd'/></svg>",
+        class,
+        path
+    )
 }
 
 /// The mark: a spore with three hyphae.
 pub(crate) fn mark() -> View {
-    view! {
-        svg(class="mark", viewBox="0 0 48 48", aria-hidden="true") {
-            path(class="mark-hypha", d="M24 24C17 21 13 16 12 7M24 24c8-1 13-5 16-11M24 24c-2 8-7 13-14 15M24 24c5 5 8 10 8 17M24 24c7 1 12 4 17 7M24 24c-8 1-14 0-19-4")
-            path(class="mark-cell", d="M24 13.5 33.1 18.75V29.25L24 34.5 14.9 29.25V18.75z")
-            circle(class="mark-core", cx="24", cy="24", r="4.2")
-            circle(class="mark-tip", cx="12", cy="7", r="2.2")
-            circle(class="mark-tip", cx="40", cy="13", r="2.2")
-            circle(class="mark-tip", cx="10", cy="39", r="2.2")
-            circle(class="mark-tip", cx="32", cy="41", r="2.2")
-        }
-    }
+    view!(
+        "<svg class='mark' viewBox='0 0 48 48' aria-hidden='true'>\
+           <path class='mark-hypha' d='M24 24C17 21 13 16 12 7M24 24c8-1 13-5 16-11M24 24c-2 8-7 13-14 15\
+            M24 24c5 5 8 10 8 17M24 24c7 1 12 4 17 7M24 24c-8 1-14 0-19-4'/>\
+           <path class='mark-cell' d='M24 13.5 33.1 18.75V29.25L24 34.5 14.9 29.25V18.75z'/>\
+           <circle class='mark-core' cx='24' cy='24' r='4.2'/>\
+           <circle class='mark-tip' cx='12' cy='7' r='2.2'/>\
+           <circle class='mark-tip' cx='40' cy='13' r='2.2'/>\
+           <circle class='mark-tip' cx='10' cy='39' r='2.2'/>\
+           <circle class='mark-tip' cx='32' cy='41' r='2.2'/>\
+         </svg>"
+    )
 }
