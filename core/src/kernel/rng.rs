@@ -1,8 +1,10 @@
 //! Randomness from one seed, forked per machine.
 
+use chacha20::{
+    ChaChaCore,
+    cipher::{KeyIvInit as _, StreamCipherCore as _, StreamCipherSeekCore as _, consts::U6},
+};
 use core::time::Duration;
-use rand_chacha::ChaCha12Rng;
-use rand_core::{Rng as _, SeedableRng};
 
 /// A deterministic generator, only for jitter and choice; key material and nonces come from the
 /// host's entropy through a generator of their own.
@@ -13,8 +15,15 @@ use rand_core::{Rng as _, SeedableRng};
 #[derive(Clone, Debug)]
 pub struct Rng {
     seed: [u8; 32],
-    stream: ChaCha12Rng,
+    /// The stream's block that is drawn from.
+    block: [u8; BLOCK_BYTES],
+    /// How much of it is used up.
+    used: usize,
+    /// The block that comes next. The stream begins again after 256 GiB.
+    next_block: u32,
 }
+
+const BLOCK_BYTES: usize = 64;
 
 impl Rng {
     /// A generator from 32 bytes of seed.
@@ -22,7 +31,9 @@ impl Rng {
     pub fn from_seed(seed: [u8; 32]) -> Self {
         Self {
             seed,
-            stream: ChaCha12Rng::from_seed(seed),
+            block: [0; BLOCK_BYTES],
+            used: BLOCK_BYTES,
+            next_block: 0,
         }
     }
 
@@ -44,12 +55,38 @@ impl Rng {
 
     /// A uniform number of 64 bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.stream.next_u64()
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
     }
 
-    /// Fills `bytes`.
+    /// Fills `bytes`. Words of four bytes are drawn; what is left of the last one is not used again.
     pub fn fill(&mut self, bytes: &mut [u8]) {
-        self.stream.fill_bytes(bytes);
+        for word in bytes.chunks_mut(4) {
+            let end = self.used.saturating_add(4);
+            let drawn = match self.block.get(self.used..end) {
+                Some(drawn) => {
+                    self.used = end;
+                    drawn
+                }
+                None => {
+                    self.refill();
+                    self.used = 4;
+                    &self.block
+                }
+            };
+            for (byte, drawn) in word.iter_mut().zip(drawn) {
+                *byte = *drawn;
+            }
+        }
+    }
+
+    /// The same cipher that links use (in the browser's bundle it is there once), with twelve rounds.
+    fn refill(&mut self) {
+        let mut stream = ChaChaCore::<U6>::new(&self.seed.into(), &[0; 12].into());
+        stream.set_block_pos(self.next_block);
+        stream.write_keystream_block((&mut self.block).into());
+        self.next_block = self.next_block.wrapping_add(1);
     }
 
     /// 32 fresh bytes.
@@ -122,4 +159,27 @@ mod tests {
     }
 
     const PINNED: [u64; 3] = [4, 69, 6];
+
+    /// "TC1" with twelve rounds: key and nonce of zeros.
+    ///
+    /// Source: Strombergson, "Test Vectors for the Stream Cipher ChaCha", 2013, section 2.
+    #[test]
+    fn the_stream_is_chacha12s() {
+        let mut rng = Rng::from_seed([0; 32]);
+        let mut drawn = [0; 8];
+        rng.fill(&mut drawn);
+        assert_eq!(drawn, [0x9b, 0xf4, 0x9a, 0x6a, 0x07, 0x55, 0xf9, 0x53]);
+    }
+
+    #[test]
+    fn a_number_lies_across_two_blocks_and_odd_fills_use_whole_words() {
+        let mut whole = [0; 80];
+        Rng::from_number(2).fill(&mut whole);
+        let mut rng = Rng::from_number(2);
+        let mut odd = [0; 57];
+        rng.fill(&mut odd);
+        assert_eq!(odd, whole[..57]);
+        assert_eq!(rng.next_u64().to_le_bytes(), whole[60..68]);
+        assert_eq!(rng.clone().bytes32()[..12], whole[68..]);
+    }
 }

@@ -8,11 +8,17 @@
 
 use crate::kernel::crypto::Secret;
 use alloc::{boxed::Box, vec, vec::Vec};
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng as _, SeedableRng};
+use blake2::{Blake2s256, Digest as _};
+use chacha20::{
+    ChaCha20,
+    cipher::{KeyIvInit as _, StreamCipher as _},
+};
 use snow::{
     Builder, HandshakeState, TransportState,
-    params::{CipherChoice, DHChoice, HashChoice},
+    params::{
+        BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier,
+        HandshakeModifierList, HandshakePattern, HashChoice, NoiseParams,
+    },
     resolvers::{CryptoResolver, DefaultResolver},
     types::{Cipher as CipherPrimitive, Dh, Hash, Random},
 };
@@ -67,7 +73,7 @@ impl Handshake {
     ) -> Result<Self, NoiseError> {
         let fixed_key = entropy.derive("sporenet 2026 session static key", &[]);
         let resolver = Seeded(entropy.derive("sporenet 2026 session noise rng", &[]));
-        let builder = Builder::with_resolver(NOISE_NAME.parse()?, Box::new(resolver))
+        let builder = Builder::with_resolver(protocol(), Box::new(resolver))
             .psk(0, psk.expose())?
             .local_private_key(fixed_key.expose())?
             .prologue(prologue)?;
@@ -156,35 +162,87 @@ impl Cipher {
 
 const TAG_LENGTH: usize = 16;
 
-/// Takes every primitive from snow, and randomness from a seed.
+/// What [`NOISE_NAME`] says; built as it stands, since whatever parses all names of the framework would
+/// be part of the browser's bundle.
+fn protocol() -> NoiseParams {
+    NoiseParams::new(
+        NOISE_NAME.into(),
+        BaseChoice::Noise,
+        HandshakeChoice {
+            pattern: HandshakePattern::XX,
+            modifiers: HandshakeModifierList {
+                list: vec![HandshakeModifier::Psk(0)],
+            },
+        },
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
+}
+
+/// Offers the protocol's primitives, no others, and randomness from a seed.
 struct Seeded(Secret);
 
 impl CryptoResolver for Seeded {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(SeededRandom(ChaCha20Rng::from_seed(
-            *self.0.expose(),
-        ))))
+        let stream = ChaCha20::new(self.0.expose().into(), &[0; 12].into());
+        Some(Box::new(SeededRandom(stream)))
     }
 
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        DefaultResolver.resolve_dh(choice)
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
     }
 
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(choice)
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        Some(Box::new(Blake2s(Blake2s256::new())))
     }
 
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn CipherPrimitive>> {
-        DefaultResolver.resolve_cipher(choice)
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn CipherPrimitive>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
     }
 }
 
-struct SeededRandom(ChaCha20Rng);
+/// BLAKE2s as snow wants it; snow's own would bring BLAKE2b along.
+struct Blake2s(Blake2s256);
+
+impl Hash for Blake2s {
+    fn name(&self) -> &'static str {
+        "BLAKE2s"
+    }
+
+    fn block_len(&self) -> usize {
+        64
+    }
+
+    fn hash_len(&self) -> usize {
+        32
+    }
+
+    fn reset(&mut self) {
+        self.0 = Blake2s256::new();
+    }
+
+    fn input(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn result(&mut self, out: &mut [u8]) {
+        let hash = self.0.finalize_reset();
+        // Snow's buffers are as long as its longest hash.
+        for (byte, hashed) in out.iter_mut().zip(hash) {
+            *byte = hashed;
+        }
+    }
+}
+
+/// The key stream of the cipher that is here anyway.
+struct SeededRandom(ChaCha20);
 
 impl Random for SeededRandom {
     fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.fill_bytes(dest);
-        Ok(())
+        dest.fill(0);
+        let filled = self.0.try_apply_keystream(dest);
+        filled.map_err(|_| snow::Error::Rng)
     }
 }
 
@@ -214,6 +272,11 @@ mod tests {
         let ((ann, ann_hash), (bob, bob_hash)) = (ann.finish()?, bob.finish()?);
         assert_eq!(ann_hash, bob_hash);
         Ok((ann, bob))
+    }
+
+    #[test]
+    fn the_protocol_is_what_its_name_says() {
+        assert_eq!(NOISE_NAME.parse(), Ok(protocol()));
     }
 
     #[test]

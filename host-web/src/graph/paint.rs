@@ -361,7 +361,8 @@ fn label(
     canvas.set_text_align("center");
     canvas.set_text_baseline("top");
     let wide = canvas.measure_text(&name)?.width() / 2.0;
-    let middle = x.clamp(wide + 6.0, (frame.width - wide - 6.0).max(wide + 6.0));
+    // `clamp` would bring the formatting of floats along, for its panic: 5 KB of the bundle.
+    let middle = x.min(frame.width - wide - 6.0).max(wide + 6.0);
     let top = y + size + 8.0;
     canvas.set_fill_style_str("rgba(7,11,20,0.72)");
     canvas.fill_rect(middle - wide - 4.0, top - 2.0, wide * 2.0 + 8.0, 17.0);

@@ -147,7 +147,7 @@ impl Place {
             return Self::volatile("every identity of this browser is in use by another tab");
         };
         match Store::open(&slot::name(slot.number)).await {
-            Ok((mut store, stored)) => {
+            Ok((store, stored)) => {
                 let scope = scope.clone();
                 store.on_lost(move || {
                     let why = "the site's data was cleared".into();

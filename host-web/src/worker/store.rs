@@ -8,17 +8,14 @@
 //! such a tab keeps everything in memory, and says so.
 
 use crate::small::SmallMap;
-use idb::{
-    Database, DatabaseEvent as _, Factory, KeyRange, ObjectStoreParams, Query, Transaction,
-    TransactionMode,
-};
 use sporenet_core::kernel::{
     bytes::Bytes,
     store::{StoreBatch, StoreOp, Stored},
 };
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{IdbDatabase, IdbTransaction};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
 const ENTRIES: &str = "entries";
 const JOURNAL: &str = "journal";
@@ -28,7 +25,6 @@ const SCHEMA: u32 = 1;
 extern "C" {
     /// A database whose transactions can be asked to be durable when they say that they are done.
     #[wasm_bindgen(extends = IdbDatabase)]
-    #[derive(Clone, Debug)]
     type RawDatabase;
 
     #[wasm_bindgen(method, catch, js_name = transaction)]
@@ -37,7 +33,14 @@ extern "C" {
         stores: &js_sys::Array,
         mode: &str,
         options: &js_sys::Object,
-    ) -> Result<IdbTransaction, JsValue>;
+    ) -> Result<RawTransaction, JsValue>;
+
+    /// A transaction that can be told that nothing more comes.
+    #[wasm_bindgen(extends = IdbTransaction)]
+    type RawTransaction;
+
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &RawTransaction) -> Result<(), JsValue>;
 }
 
 /// Why the store could not do it. Nothing was kept.
@@ -49,11 +52,15 @@ pub struct StoreError {
     pub text: String,
 }
 
-impl From<idb::Error> for StoreError {
-    fn from(error: idb::Error) -> Self {
-        let text = error.to_string();
+impl From<JsValue> for StoreError {
+    fn from(error: JsValue) -> Self {
+        // Such as `QuotaExceededError: …`.
+        let text = match error.dyn_ref::<js_sys::Object>() {
+            Some(error) => String::from(error.to_string()),
+            None => "the browser gave no reason".into(),
+        };
         Self {
-            full: text.contains("QuotaExceeded"),
+            full: text.starts_with("QuotaExceeded"),
             text,
         }
     }
@@ -68,12 +75,9 @@ pub enum Store {
     Volatile(RefCell<SmallMap<u64, Bytes>>),
 }
 
-/// An open database: as its wrapper, and as the browser's own object for what the wrapper lacks.
+/// An open database.
 #[derive(Debug)]
-pub struct Durable {
-    database: Database,
-    raw: RawDatabase,
-}
+pub struct Durable(IdbDatabase);
 
 impl Store {
     /// Opens the database `name`, creating it if it is not there, and reads all of it.
@@ -81,21 +85,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the browser refuses storage or the database is damaged.
     pub async fn open(name: &str) -> Result<(Self, Stored), StoreError> {
-        let mut request = Factory::new()?.open(name, Some(SCHEMA))?;
-        request.on_upgrade_needed(|event| {
-            let Ok(database) = event.database() else {
-                return;
-            };
+        let factory = js_sys::Reflect::get(&js_sys::global(), &"indexedDB".into())?;
+        let factory: IdbFactory = factory.dyn_into()?;
+        let request = factory.open_with_u32(name, SCHEMA)?;
+        let upgraded = request.clone();
+        let upgrade = Closure::once_into_js(move || {
+            let database = upgraded.result().and_then(JsCast::dyn_into::<IdbDatabase>);
             for store in [ENTRIES, JOURNAL] {
                 // A store that can't be created shows when it is first used.
-                let _ = database.create_object_store(store, ObjectStoreParams::new());
+                if let Ok(database) = &database {
+                    let _ = database.create_object_store(store);
+                }
             }
         });
-        let raw = IdbDatabase::from(request.await?);
-        let database = Database::from(raw.clone());
+        request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+        let database: IdbDatabase = Asked::of(request.into()).answer().await?.dyn_into()?;
         let stored = read_all(&database).await?;
-        let raw = raw.unchecked_into();
-        Ok((Self::Durable(Durable { database, raw }), stored))
+        Ok((Self::Durable(Durable(database)), stored))
     }
 
     /// An empty store in memory.
@@ -110,7 +116,7 @@ impl Store {
     /// [`StoreError`]; then nothing of the batch was kept.
     pub async fn write(&self, batch: &StoreBatch) -> Result<(), StoreError> {
         match self {
-            Self::Durable(durable) => write(&durable.raw, batch).await,
+            Self::Durable(Durable(database)) => write(database, batch).await,
             Self::Volatile(journal) => {
                 let mut journal = journal.borrow_mut();
                 for op in &batch.ops {
@@ -134,7 +140,7 @@ impl Store {
     /// [`StoreError`] when the browser can't read.
     pub async fn load(&self, sequences: &[u64]) -> Result<Vec<(u64, Bytes)>, StoreError> {
         match self {
-            Self::Durable(durable) => load(&durable.database, sequences).await,
+            Self::Durable(Durable(database)) => load(database, sequences).await,
             Self::Volatile(journal) => Ok(sequences
                 .iter()
                 .filter_map(|sequence| Some((*sequence, journal.borrow().get(sequence)?.clone())))
@@ -144,100 +150,134 @@ impl Store {
 
     /// Calls `lost` when the browser closes the database under the tab, as it does when the user
     /// clears the site's data.
-    pub fn on_lost(&mut self, lost: impl FnOnce() + 'static) {
-        if let Self::Durable(durable) = self {
-            durable.database.on_close(move |_| lost());
+    pub fn on_lost(&self, lost: impl FnOnce() + 'static) {
+        if let Self::Durable(Durable(database)) = self {
+            let lost = Closure::once_into_js(lost);
+            database.set_onclose(Some(lost.unchecked_ref()));
         }
     }
 
     /// Closes the database; nothing can be written any more.
     pub fn close(&self) {
-        if let Self::Durable(durable) = self {
-            durable.database.close();
+        if let Self::Durable(Durable(database)) = self {
+            database.close();
         }
     }
 }
 
-async fn read_all(database: &Database) -> Result<Stored, StoreError> {
-    let transaction = database.transaction(&[ENTRIES, JOURNAL], TransactionMode::ReadOnly)?;
+/// A request that runs.
+struct Asked {
+    request: IdbRequest,
+    done: JsFuture,
+}
+
+impl Asked {
+    fn of(request: IdbRequest) -> Self {
+        let done = js_sys::Promise::new(&mut |resolve, reject| {
+            request.set_onsuccess(Some(&resolve));
+            request.set_onerror(Some(&reject));
+        });
+        Self {
+            request,
+            done: done.into(),
+        }
+    }
+
+    async fn answer(self) -> Result<JsValue, StoreError> {
+        match self.done.await {
+            Ok(_) => Ok(self.request.result()?),
+            Err(_) => Err(said(self.request.error().ok().flatten())),
+        }
+    }
+
+    async fn list(self) -> Result<js_sys::Array, StoreError> {
+        Ok(self.answer().await?.dyn_into()?)
+    }
+}
+
+/// What the browser says about a request or transaction that failed.
+fn said(error: Option<web_sys::DomException>) -> StoreError {
+    let error = error.map_or(JsValue::UNDEFINED, JsValue::from);
+    error.into()
+}
+
+async fn read_all(database: &IdbDatabase) -> Result<Stored, StoreError> {
+    let names = js_sys::Array::of2(&ENTRIES.into(), &JOURNAL.into());
+    let transaction = database.transaction_with_str_sequence(&names)?;
     let entries = transaction.object_store(ENTRIES)?;
     let journal = transaction.object_store(JOURNAL)?;
     // All four are asked for before the first is awaited: they read one moment.
-    let entry_keys = entries.get_all_keys(None, None)?;
-    let entry_values = entries.get_all(None, None)?;
-    let journal_keys = journal.get_all_keys(None, None)?;
-    let journal_values = journal.get_all(None, None)?;
-    let (entry_keys, entry_values) = (entry_keys.await?, entry_values.await?);
-    let (journal_keys, journal_values) = (journal_keys.await?, journal_values.await?);
+    let keys = |store: &IdbObjectStore| store.get_all_keys().map(Asked::of);
+    let values = |store: &IdbObjectStore| store.get_all().map(Asked::of);
+    let (entry_keys, entry_values) = (keys(&entries)?, values(&entries)?);
+    let (journal_keys, journal_values) = (keys(&journal)?, values(&journal)?);
+    let (entry_keys, entry_values) = (entry_keys.list().await?, entry_values.list().await?);
+    let (journal_keys, journal_values) = (journal_keys.list().await?, journal_values.list().await?);
 
-    let entries = entry_keys.iter().zip(&entry_values);
-    let journal = journal_keys.iter().zip(&journal_values);
+    let entries = entry_keys.iter().zip(entry_values.iter());
+    let journal = journal_keys.iter().zip(journal_values.iter());
     Ok(Stored {
         entries: entries
-            .filter_map(|(key, value)| Some((key.as_string()?, to_bytes(value)?)))
+            .filter_map(|(key, value)| Some((key.as_string()?, to_bytes(&value)?)))
             .collect(),
         journal: journal
-            .filter_map(|(key, value)| Some((to_sequence(key)?, to_bytes(value)?)))
+            .filter_map(|(key, value)| Some((to_sequence(&key)?, to_bytes(&value)?)))
             .collect(),
     })
 }
 
-async fn write(database: &RawDatabase, batch: &StoreBatch) -> Result<(), StoreError> {
+async fn write(database: &IdbDatabase, batch: &StoreBatch) -> Result<(), StoreError> {
     let transaction = strict(database)?;
     let entries = transaction.object_store(ENTRIES)?;
     let journal = transaction.object_store(JOURNAL)?;
     for op in &batch.ops {
         // The requests' own outcomes are the transaction's: it commits only if all succeed.
         match op {
-            StoreOp::Put { key, value } => drop(entries.put(
-                &js_sys::Uint8Array::from(&**value),
-                Some(&JsValue::from_str(key)),
-            )?),
-            StoreOp::Delete { key } => drop(entries.delete(JsValue::from_str(key))?),
-            StoreOp::Append { sequence, record } => drop(journal.put(
-                &js_sys::Uint8Array::from(&**record),
-                Some(&from_sequence(*sequence)),
-            )?),
-            StoreOp::Truncate { from } => {
-                let gone = KeyRange::lower_bound(&from_sequence(*from), None)?;
-                drop(journal.delete(gone)?);
+            StoreOp::Put { key, value } => {
+                entries.put_with_key(&js_sys::Uint8Array::from(&**value), &key.as_str().into())?
             }
-        }
+            StoreOp::Delete { key } => entries.delete(&key.as_str().into())?,
+            StoreOp::Append { sequence, record } => journal.put_with_key(
+                &js_sys::Uint8Array::from(&**record),
+                &from_sequence(*sequence),
+            )?,
+            StoreOp::Truncate { from } => {
+                journal.delete(&IdbKeyRange::lower_bound(&from_sequence(*from))?.into())?
+            }
+        };
     }
-    if transaction.commit()?.await?.is_committed() {
-        return Ok(());
+    let done = js_sys::Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    let done = JsFuture::from(done);
+    transaction.commit()?;
+    match done.await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(said(transaction.error())),
     }
-    Err(StoreError {
-        full: false,
-        text: "the browser aborted the transaction".into(),
-    })
 }
 
 /// A transaction that counts as done only when it is on the disk.
-fn strict(database: &RawDatabase) -> Result<Transaction, StoreError> {
+fn strict(database: &IdbDatabase) -> Result<RawTransaction, StoreError> {
     let stores = js_sys::Array::of2(&ENTRIES.into(), &JOURNAL.into());
     let options = js_sys::Object::new();
-    js_sys::Reflect::set(&options, &"durability".into(), &"strict".into())
-        .and_then(|_| database.transaction_with_options(&stores, "readwrite", &options))
-        .map(Transaction::from)
-        .map_err(|error| StoreError::from(idb::Error::TransactionOpenFailed(error)))
+    js_sys::Reflect::set(&options, &"durability".into(), &"strict".into())?;
+    let database: &RawDatabase = database.unchecked_ref();
+    Ok(database.transaction_with_options(&stores, "readwrite", &options)?)
 }
 
-async fn load(database: &Database, sequences: &[u64]) -> Result<Vec<(u64, Bytes)>, StoreError> {
-    let transaction = database.transaction(&[JOURNAL], TransactionMode::ReadOnly)?;
+async fn load(database: &IdbDatabase, sequences: &[u64]) -> Result<Vec<(u64, Bytes)>, StoreError> {
+    let transaction = database.transaction_with_str(JOURNAL)?;
     let journal = transaction.object_store(JOURNAL)?;
-    let asked = sequences
-        .iter()
-        .map(|sequence| {
-            Ok((
-                *sequence,
-                journal.get(Query::Key(from_sequence(*sequence)))?,
-            ))
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let mut asked = Vec::with_capacity(sequences.len());
+    for sequence in sequences {
+        let request = journal.get(&from_sequence(*sequence))?;
+        asked.push((*sequence, Asked::of(request)));
+    }
     let mut records = Vec::with_capacity(asked.len());
     for (sequence, request) in asked {
-        if let Some(record) = request.await?.as_ref().and_then(to_bytes) {
+        if let Some(record) = to_bytes(&request.answer().await?) {
             records.push((sequence, record));
         }
     }
