@@ -365,3 +365,106 @@ impl Spot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    /// A view under an element of its own.
+    struct Stage {
+        document: Document,
+        top: Element,
+        shown: Shown,
+    }
+
+    impl Stage {
+        fn of(view: View) -> Self {
+            let (_, document) = crate::page::dom::window_and_document().unwrap();
+            let top = document.create_element("div").unwrap();
+            let shown = Shown::new(&document, view, &top, None).unwrap();
+            Self {
+                document,
+                top,
+                shown,
+            }
+        }
+
+        fn next(&mut self, view: View) -> String {
+            self.shown.update(&self.document, view);
+            self.top.inner_html()
+        }
+    }
+
+    fn list(names: &str) -> View {
+        let items = names
+            .chars()
+            .map(|name| (name.to_string(), view!("<i>{}</i>", name.to_string())));
+        view!("<b>{}</b>", items.collect::<Vec<_>>())
+    }
+
+    #[wasm_bindgen_test]
+    fn a_list_takes_each_next_order_and_keeps_the_nodes_of_what_stays() {
+        let mut stage = Stage::of(list("abcd"));
+        for next in [
+            "dabc", "bcda", "b", "xbyz", "zyx", "", "abcdefgh", "hagbfced",
+        ] {
+            let first = next.chars().next().map(|name| name.to_string());
+            let before = stage.top.query_selector_all("i").unwrap();
+            let stays = (0..before.length())
+                .filter_map(|place| before.get(place))
+                .find(|node| node.text_content() == first);
+            let items: String = next.chars().map(|name| format!("<i>{name}</i>")).collect();
+            assert_eq!(stage.next(list(next)), format!("<b>{items}</b>"));
+            if let Some(stays) = stays {
+                let now = stage.top.query_selector("i").unwrap().unwrap();
+                assert!(Node::from(now) == stays, "{next}");
+            }
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_slot_holds_text_then_views_then_nothing() {
+        let page = |slot: Slot, title: Slot| view!("{}<p title='{}'>{}</p>", slot, title, "end");
+        let two = || view!("{}<u></u>", "one");
+        let mut stage = Stage::of(page(Slot::Nothing, Slot::Nothing));
+        assert_eq!(stage.top.inner_html(), "<p>end</p>");
+        for (slot, title, expected) in [
+            (
+                Slot::from("<i>"),
+                Slot::from("'\""),
+                "&lt;i&gt;<p title=\"'&quot;\">end</p>",
+            ),
+            (
+                Slot::from(two()),
+                Slot::from(true),
+                "one<u></u><p title=\"\">end</p>",
+            ),
+            (
+                Slot::from(vec![two(), two()]),
+                Slot::from(false),
+                "one<u></u>one<u></u><p>end</p>",
+            ),
+            (Slot::from(None), Slot::Nothing, "<p>end</p>"),
+            (
+                Slot::Made(7, |n| n.to_string()),
+                Slot::Nothing,
+                "7<p>end</p>",
+            ),
+        ] {
+            assert_eq!(stage.next(page(slot, title)), expected);
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn drawings_have_their_namespace_and_what_follows_them_has_not() {
+        let stage = Stage::of(view!("<p><svg><path d='M0 0'/></svg><i>{}</i></p>", "text"));
+        let space = |selector: &str| {
+            let element = stage.top.query_selector(selector).unwrap().unwrap();
+            element.namespace_uri().unwrap()
+        };
+        assert!(space("path").ends_with("/svg") && space("i").ends_with("/xhtml"));
+    }
+}
