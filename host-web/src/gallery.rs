@@ -35,7 +35,11 @@ struct Gallery {
 
 /// The gallery's worker.
 #[wasm_bindgen]
-pub(crate) fn gallery_main(scene: String) {
+#[expect(
+    unreachable_pub,
+    reason = "the browser calls it; `wasm_bindgen` wants it public"
+)]
+pub fn gallery_main(scene: String) {
     crate::report_panics();
     let Some(scope) = Scope::new() else { return };
     let gallery = Rc::new(Gallery {
@@ -166,6 +170,7 @@ struct Cast(
     u64,
 );
 
+#[expect(clippy::too_many_lines, reason = "a list of made-up members")]
 fn cast(scene: &str) -> Vec<Cast> {
     use MemberState::{Alive, Dead, Left, Parked, Suspect};
     use Role::{Relay, Tab};
