@@ -368,6 +368,11 @@ impl Swim {
         self.roster.get(member).map(|known| known.record())
     }
 
+    /// The peers that it counts on a link to.
+    pub fn linked(&self) -> impl Iterator<Item = NodeId> {
+        self.links.keys().copied()
+    }
+
     /// Every member, this node included, in the order of identities.
     pub fn members(&self) -> impl Iterator<Item = MemberView<'_>> {
         self.roster.iter().map(|(_, member)| MemberView {

@@ -443,8 +443,10 @@ impl Node {
         });
     }
 
-    /// A fenced node judges nobody: it has no links to judge by.
-    pub(super) const fn is_fenced(&self) -> bool {
+    /// Whether another process took this identity over. A fenced node judges nobody: it has no links
+    /// to judge by.
+    #[must_use]
+    pub const fn is_fenced(&self) -> bool {
         matches!(self.phase, Phase::Fenced { .. })
     }
 

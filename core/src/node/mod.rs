@@ -8,6 +8,7 @@
 //! | `route/` | the only place where machines meet: one file a room |
 //! | `command`, `event`, `message` | what a host tells a node, what it hears, what nodes say |
 //! | `timeline`, `status`, `views`, `metrics`, `snapshot` | what a console, an API or a person reads |
+//! | `check` | what must hold between the machines (tests, feature `sim`) |
 //! | `endpoint` | the same node behind links and bytes, for hosts with one thread |
 //!
 //! Invariants: a message is taken only from a linked peer (or, before admission, from the relay that
@@ -15,6 +16,8 @@
 //!
 //! Not here: any algorithm (the rooms), any IO (the hosts).
 
+#[cfg(any(test, feature = "sim"))]
+mod check;
 pub mod command;
 pub mod config;
 pub mod endpoint;

@@ -8,14 +8,18 @@ use crate::{
     membership::member::MemberState,
     node::{
         command::Command,
+        endpoint::Endpoint,
         event::Reply,
         setup::StartError,
         snapshot::{TimelineEntry, Verdict},
     },
     replication::write::AckLevel,
-    sim::mesh::{HostId, Mesh},
+    sim::world::{HostId, World},
 };
 use alloc::{format, string::String, vec::Vec};
+
+/// Nodes down to the bytes.
+type Mesh = World<Endpoint>;
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -214,7 +218,7 @@ fn a_killed_relay_is_dead_everywhere_within_five_seconds_and_the_reason_is_told(
 fn a_relay_paused_for_three_seconds_is_never_dead() {
     let (mut mesh, hosts) = relays(6, 3);
     mesh.run_for(seconds(10));
-    mesh.pause(hosts[2]);
+    mesh.pause(hosts[2], true);
     mesh.run_for(seconds(3));
     mesh.resume(hosts[2]);
     mesh.run_for(seconds(20));

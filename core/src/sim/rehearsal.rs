@@ -3,9 +3,9 @@
 
 use crate::{
     kernel::{id::Role, time::Duration},
-    node::setup::StartError,
+    node::{endpoint::Endpoint, setup::StartError},
     replication::write::AckLevel,
-    sim::mesh::Mesh,
+    sim::world::World,
 };
 use alloc::{format, string::String};
 
@@ -25,7 +25,7 @@ pub struct Outcome {
 /// # Errors
 /// [`StartError`] if a node does not start; it always does unless the core is broken.
 pub fn run(seed: u64) -> Result<Outcome, StartError> {
-    let mut mesh = Mesh::new(seed);
+    let mut mesh = World::<Endpoint>::new(seed);
     let first = mesh.launch(Role::Relay, None)?;
     mesh.run_for(Duration::from_secs(1));
     let link = mesh.invite(first, None);

@@ -1,0 +1,139 @@
+//! One simulated machine: its process, disk, clocks, and the ends of its connections.
+
+use crate::{
+    kernel::{
+        address::{Address, Transport},
+        id::{LinkId, NodeId, RequestId, Role},
+        text::Name,
+        time::Time,
+    },
+    membership::join_link::JoinLink,
+    node::{command::Command, config::Config},
+    sim::{clock::HostClock, disk::Disk, shell::ShellInput},
+};
+use alloc::{collections::BTreeMap, format, vec::Vec};
+
+/// What a host is called: its place in the order of creation.
+pub type HostId = u16;
+
+/// Host n listens on this port plus n.
+const FIRST_PORT: u16 = 10_000;
+
+/// What comes to a host at some moment.
+#[derive(Clone, Debug)]
+pub(super) enum Happening<P> {
+    /// A timer of its node may be due.
+    Timer,
+    /// The second is over: the node learns the wall clock.
+    Clock,
+    /// The disk is through with its oldest batch.
+    DiskDone,
+    /// An input of the node.
+    Input(ShellInput<P>),
+}
+
+/// One end of an open connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    /// The same at both ends, and never used again.
+    pub id: u64,
+    pub other: HostId,
+    pub their_link: LinkId,
+    /// When the last packet on it arrives.
+    pub last: Time,
+}
+
+/// A process that stands still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paused {
+    pub since: Time,
+    /// The monotonic clock counts meanwhile.
+    pub counts: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Host<S, P> {
+    pub config: Config,
+    pub disk: Disk,
+    /// How many times slower than usual the disk is.
+    pub disk_slowness: u32,
+    pub clock: HostClock,
+    pub shell: Option<S>,
+    /// Raised at every start and crash: what was on its way to an earlier run is dropped.
+    pub run: u32,
+    pub join: Option<JoinLink>,
+    pub connections: BTreeMap<LinkId, Connection>,
+    pub next_request: RequestId,
+    pub paused: Option<Paused>,
+    /// What came while it stood still.
+    pub inbox: Vec<Happening<P>>,
+    /// When the earliest timer on the wheel is, in the world's time.
+    pub timer_at: Option<Time>,
+    /// Its identity, once it ran.
+    pub id: Option<NodeId>,
+    /// Since when it is up or down.
+    pub turned_at: Time,
+    /// Crashes after so many further outputs.
+    pub fuse: Option<u32>,
+}
+
+impl<S, P> Host<S, P> {
+    pub(super) fn new(number: HostId, role: Role, join: Option<JoinLink>) -> Self {
+        let addresses = match role {
+            Role::Relay => address_of(number).into_iter().collect(),
+            Role::Tab => Vec::new(),
+        };
+        Self {
+            config: Config {
+                role,
+                name: Name::clean(&format!("{role}-{number}")),
+                zone: None,
+                location: None,
+                addresses,
+                version: "sim".into(),
+                network_name: Name::clean("sim"),
+                entries: Vec::new(),
+            },
+            disk: Disk::default(),
+            disk_slowness: 1,
+            clock: HostClock::default(),
+            shell: None,
+            run: 0,
+            join,
+            connections: BTreeMap::new(),
+            next_request: RequestId(1),
+            paused: None,
+            inbox: Vec::new(),
+            timer_at: None,
+            id: None,
+            turned_at: Time::ZERO,
+            fuse: None,
+        }
+    }
+
+    /// Whether its process exists and moves.
+    pub(super) const fn runs(&self) -> bool {
+        self.shell.is_some() && self.paused.is_none()
+    }
+
+    pub(super) const fn number_request(&mut self) -> RequestId {
+        let request = self.next_request;
+        self.next_request = request.next();
+        request
+    }
+}
+
+impl<P> Happening<P> {
+    pub(super) const fn command(command: Command) -> Self {
+        Self::Input(ShellInput::Command(command))
+    }
+}
+
+fn address_of(host: HostId) -> Option<Address> {
+    Address::new(Transport::Tcp, "sim", FIRST_PORT.checked_add(host)?).ok()
+}
+
+/// Which host listens at an address.
+pub(super) const fn host_at(address: &Address) -> HostId {
+    address.port().wrapping_sub(FIRST_PORT)
+}

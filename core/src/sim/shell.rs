@@ -1,0 +1,199 @@
+//! What the world drives: a node behind links, either down to the bytes or with typed messages.
+
+use crate::{
+    kernel::{address::Address, bytes::Bytes, id::LinkId, rng::Rng, time::Time},
+    node::{
+        Node,
+        command::Command,
+        endpoint::{Endpoint, EndpointInput, EndpointOutput},
+        event::Event,
+        setup::{Setup, StartError},
+    },
+    wire::close::CloseReason,
+};
+use core::fmt::Debug;
+
+/// What goes into a node behind links.
+#[derive(Clone, Debug)]
+pub enum ShellInput<P> {
+    /// The connection asked for by `Connect` is open.
+    Opened {
+        /// Which.
+        link: LinkId,
+    },
+    /// It could not be opened, or it ended.
+    Ended {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A connection brought a packet.
+    Received {
+        /// Which.
+        link: LinkId,
+        /// The packet.
+        packet: P,
+    },
+    /// Everything that is not about links.
+    Command(Command),
+}
+
+/// What comes out of a node behind links.
+#[derive(Clone, Debug)]
+pub enum ShellOutput<P> {
+    /// Open a connection.
+    Connect {
+        /// Its number.
+        link: LinkId,
+        /// Where to.
+        address: Address,
+    },
+    /// Send a packet.
+    Transmit {
+        /// Over which connection.
+        link: LinkId,
+        /// The packet.
+        packet: P,
+    },
+    /// Close a connection.
+    Disconnect {
+        /// Which.
+        link: LinkId,
+    },
+    /// Anything else that the node tells its host.
+    Event(Event),
+}
+
+/// A node behind links.
+pub trait Shell: Sized + Debug {
+    /// What travels on a connection.
+    type Packet: Clone + Debug;
+
+    /// Whether connections are streams, which lose and reorder nothing; otherwise each packet travels
+    /// on its own, and the algorithms meet every loss themselves.
+    const STREAMS: bool;
+
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    fn start(setup: Setup, now: Time) -> Result<Self, StartError>;
+
+    /// The node.
+    fn node(&self) -> &Node;
+
+    /// Takes a connection that another side opened.
+    fn accept(&mut self, now: Time) -> Option<LinkId>;
+
+    /// Takes one input.
+    fn handle_input(&mut self, now: Time, input: ShellInput<Self::Packet>);
+
+    /// Runs the timers that are due.
+    fn handle_timeout(&mut self, now: Time);
+
+    /// When the next timer is due.
+    fn poll_timeout(&self) -> Option<Time>;
+
+    /// The next output.
+    fn poll_output(&mut self) -> Option<ShellOutput<Self::Packet>>;
+
+    /// How many bytes a packet has.
+    fn size(packet: &Self::Packet) -> usize;
+
+    /// Feeds what a packet says to the trace.
+    fn trace(packet: &Self::Packet, trace: &mut blake3::Hasher);
+
+    /// The packet with a random bit flipped.
+    fn corrupted(packet: &Self::Packet, rng: &mut Rng) -> Self::Packet;
+}
+
+impl Shell for Endpoint {
+    type Packet = Bytes;
+
+    const STREAMS: bool = true;
+
+    fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
+        Self::start(setup, now)
+    }
+
+    fn node(&self) -> &Node {
+        self.node()
+    }
+
+    fn accept(&mut self, now: Time) -> Option<LinkId> {
+        self.accept(now)
+    }
+
+    fn handle_input(&mut self, now: Time, input: ShellInput<Bytes>) {
+        let input = match input {
+            ShellInput::Opened { link } => EndpointInput::Opened { link },
+            ShellInput::Ended { link, reason } => EndpointInput::Ended { link, reason },
+            ShellInput::Received { link, packet } => EndpointInput::Received {
+                link,
+                message: packet,
+            },
+            ShellInput::Command(command) => EndpointInput::Command(command),
+        };
+        self.handle_input(now, input);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.poll_timeout()
+    }
+
+    fn poll_output(&mut self) -> Option<ShellOutput<Bytes>> {
+        let event = match self.poll_output()? {
+            EndpointOutput::Connect { link, address } => {
+                return Some(ShellOutput::Connect { link, address });
+            }
+            EndpointOutput::Transmit { link, message } => {
+                return Some(ShellOutput::Transmit {
+                    link,
+                    packet: message,
+                });
+            }
+            EndpointOutput::Disconnect { link, .. } => {
+                return Some(ShellOutput::Disconnect { link });
+            }
+            EndpointOutput::Persist(batch) => Event::Persist(batch),
+            EndpointOutput::Load { ticket, sequences } => Event::Load { ticket, sequences },
+            EndpointOutput::Reply { request, reply } => Event::Reply { request, reply },
+            EndpointOutput::Changed {
+                revision,
+                namespace,
+                key,
+            } => Event::Changed {
+                revision,
+                namespace,
+                key,
+            },
+            EndpointOutput::Timeline(entry) => Event::Timeline(entry),
+            EndpointOutput::Admitted => Event::Admitted,
+            EndpointOutput::Fenced { why } => Event::Fenced { why },
+            EndpointOutput::Departed => Event::Departed,
+        };
+        Some(ShellOutput::Event(event))
+    }
+
+    fn size(packet: &Bytes) -> usize {
+        packet.len()
+    }
+
+    fn trace(packet: &Bytes, trace: &mut blake3::Hasher) {
+        trace.update(packet);
+    }
+
+    fn corrupted(packet: &Bytes, rng: &mut Rng) -> Bytes {
+        let mut bytes = packet.to_vec();
+        let place = rng.index(bytes.len());
+        if let Some(byte) = bytes.get_mut(place) {
+            *byte ^= 1 << rng.below(8);
+        }
+        bytes.into()
+    }
+}

@@ -1,0 +1,173 @@
+//! A hierarchical timing wheel: what happens next, in the order of time and then of arrival.
+//!
+//! Source: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, section 6.2
+//! (scheme 7). Nine levels of 64 slots reach 2^54 µs, which is 570 years.
+
+use crate::kernel::time::Time;
+use alloc::{collections::VecDeque, vec::Vec};
+
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+const LEVELS: usize = 9;
+
+#[derive(Debug)]
+struct Level<T> {
+    /// One bit a slot that holds something.
+    occupied: u64,
+    slots: Vec<Vec<(u64, T)>>,
+}
+
+/// The wheel.
+#[derive(Debug)]
+pub struct Wheel<T> {
+    /// No entry is before this.
+    now: u64,
+    len: u64,
+    levels: Vec<Level<T>>,
+    /// Entries of the moment `now`, in the order in which they were put in.
+    due: VecDeque<T>,
+}
+
+impl<T> Default for Wheel<T> {
+    fn default() -> Self {
+        let level = || Level {
+            occupied: 0,
+            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+        };
+        Self {
+            now: 0,
+            len: 0,
+            levels: (0..LEVELS).map(|_| level()).collect(),
+            due: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Wheel<T> {
+    /// How many entries wait.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts an entry in; one in the past is due at once.
+    pub fn push(&mut self, at: Time, item: T) {
+        self.len += 1;
+        self.place(at.as_micros().max(self.now), item);
+    }
+
+    fn place(&mut self, at: u64, item: T) {
+        let differs = (at ^ self.now).checked_ilog2().unwrap_or(0) / SLOT_BITS;
+        let level = (differs as usize).min(LEVELS - 1);
+        let slot = slot_of(at, level);
+        let level = &mut self.levels[level];
+        level.occupied |= 1 << slot;
+        level.slots[slot].push((at, item));
+    }
+
+    /// Takes the next entry that is due by `until`.
+    pub fn pop(&mut self, until: Time) -> Option<(Time, T)> {
+        loop {
+            if let Some(item) = self.due.pop_front() {
+                self.len -= 1;
+                return Some((Time::from_micros(self.now), item));
+            }
+            if !self.advance(until.as_micros()) {
+                return None;
+            }
+        }
+    }
+
+    /// Moves to the next slot that holds something; false if that is after `until`.
+    fn advance(&mut self, until: u64) -> bool {
+        for level in 0..LEVELS {
+            let passed = slot_of(self.now, level);
+            let ahead = self.levels[level].occupied & (u64::MAX << passed);
+            if ahead == 0 {
+                continue;
+            }
+            let slot = ahead.trailing_zeros() as usize;
+            let shift = SLOT_BITS * level as u32;
+            let block = (self.now >> shift >> SLOT_BITS) << SLOT_BITS;
+            let start = ((block | slot as u64) << shift).max(self.now);
+            if start > until {
+                return false;
+            }
+            self.now = start;
+            self.levels[level].occupied &= !(1 << slot);
+            let entries = core::mem::take(&mut self.levels[level].slots[slot]);
+            for (at, item) in entries {
+                if at == self.now {
+                    self.due.push_back(item);
+                } else {
+                    self.place(at, item);
+                }
+            }
+            return true;
+        }
+        false
+    }
+}
+
+const fn slot_of(at: u64, level: usize) -> usize {
+    (at >> (SLOT_BITS * level as u32)) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::rng::Rng;
+    use alloc::collections::BTreeMap;
+
+    #[test]
+    fn entries_come_in_the_order_of_time_and_then_of_arrival() {
+        let mut rng = Rng::from_number(1);
+        let mut wheel = Wheel::default();
+        let mut model: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+        let mut now = 0_u64;
+        for number in 0..20_000_u64 {
+            let reach = 1 << rng.below(40);
+            let at = now + rng.below(reach);
+            wheel.push(Time::from_micros(at), number);
+            model.insert((at, number), number);
+            if rng.chance(600) {
+                let reach = 1 << rng.below(38);
+                let until = now + rng.below(reach);
+                let expected = model.first_key_value().map(|(key, item)| (*key, *item));
+                let expected = expected.filter(|((at, _), _)| *at <= until);
+                let got = wheel.pop(Time::from_micros(until));
+                assert_eq!(
+                    got,
+                    expected.map(|((at, _), item)| (Time::from_micros(at), item))
+                );
+                now = expected.map_or(until, |((at, _), _)| at);
+                if let Some((key, _)) = expected {
+                    model.remove(&key);
+                }
+            }
+        }
+        for ((at, _), item) in model {
+            assert_eq!(wheel.pop(Time::MAX), Some((Time::from_micros(at), item)));
+        }
+        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn an_entry_for_the_present_moment_comes_after_those_that_wait_for_it() {
+        let mut wheel = Wheel::default();
+        let at = Time::from_micros(70);
+        wheel.push(at, 1);
+        wheel.push(at, 2);
+        assert_eq!(wheel.pop(at), Some((at, 1)));
+        wheel.push(at, 3);
+        assert_eq!(wheel.pop(at), Some((at, 2)));
+        assert_eq!(wheel.pop(at), Some((at, 3)));
+        assert_eq!(wheel.pop(Time::MAX), None);
+    }
+}

@@ -1,0 +1,824 @@
+//! Several nodes on simulated machines, joined by a simulated network, under virtual time.
+
+pub use crate::sim::host::HostId;
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        id::{LinkId, NodeId, RequestId, Role},
+        rng::Rng,
+        store::StoreOp,
+        text::{Key, Namespace},
+        time::{Duration, Time},
+    },
+    membership::{join_link::JoinLink, member::MemberState},
+    node::{
+        Node,
+        command::Command,
+        event::{Event, Reply},
+        setup::{Setup, StartError},
+    },
+    replication::write::AckLevel,
+    sim::{
+        clock::HostClock,
+        disk::{Disk, DiskMode},
+        host::{Connection, Happening, Host, Paused, host_at},
+        network::Network,
+        shell::{Shell, ShellInput, ShellOutput},
+        wheel::Wheel,
+    },
+    wire::close::CloseReason,
+};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    format,
+    string::String,
+    vec::Vec,
+};
+
+/// Something that a host's process said or did, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// When, in the world's time.
+    pub at: Time,
+    /// Where.
+    pub host: HostId,
+    /// What.
+    pub what: What,
+}
+
+/// See [`Observation`].
+#[derive(Clone, Debug)]
+pub enum What {
+    /// Its process started.
+    Started,
+    /// Its process ended: killed, or because it left.
+    Ended,
+    /// Its node told it something; store effects are left out.
+    Told(Event),
+}
+
+/// The most observations that wait to be taken; older ones are dropped, nobody looks at them.
+const OBSERVATIONS_MAX: usize = 1 << 16;
+
+/// The most packets held at one cut; a connection that has more breaks.
+const HELD_MAX: usize = 4_096;
+
+/// A dial without an answer gives up after this.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What waits at a cut, with the run of the process that it is for.
+type Held<P> = VecDeque<(u32, ShellInput<P>)>;
+
+/// The world.
+#[derive(Debug)]
+pub struct World<S: Shell> {
+    hosts: Vec<Host<S, S::Packet>>,
+    wheel: Wheel<(HostId, u32, Happening<S::Packet>)>,
+    network: Network,
+    /// What a cut holds back on streams, oldest first.
+    held: BTreeMap<(HostId, HostId), Held<S::Packet>>,
+    now: Time,
+    rng: Rng,
+    trace: blake3::Hasher,
+    next_connection: u64,
+    outputs: u64,
+    events: u64,
+    observations: VecDeque<Observation>,
+    replies: BTreeMap<(HostId, RequestId), Reply>,
+}
+
+impl<S: Shell> World<S> {
+    /// An empty world; everything that follows depends on `seed` alone.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            hosts: Vec::new(),
+            wheel: Wheel::default(),
+            network: Network::default(),
+            held: BTreeMap::new(),
+            now: Time::from_millis(1),
+            rng: Rng::from_number(seed).fork("world"),
+            trace: blake3::Hasher::new(),
+            next_connection: 1,
+            outputs: 0,
+            events: 0,
+            observations: VecDeque::new(),
+            replies: BTreeMap::new(),
+        }
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// A hash over every output of every node so far, with its time.
+    #[must_use]
+    pub fn trace_hash(&self) -> String {
+        format!("{}", self.trace.finalize())
+    }
+
+    /// Outputs of all nodes so far.
+    #[must_use]
+    pub const fn outputs(&self) -> u64 {
+        self.outputs
+    }
+
+    /// Events taken from the wheel so far.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The paths between the hosts.
+    pub const fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// A host's disk.
+    pub fn disk(&mut self, host: HostId) -> &mut Disk {
+        &mut self.host_mut(host).disk
+    }
+
+    /// A host's clocks.
+    pub fn clock(&mut self, host: HostId) -> &mut HostClock {
+        &mut self.host_mut(host).clock
+    }
+
+    /// Makes a host's disk so many times slower than usual.
+    pub fn slow_disk(&mut self, host: HostId, times: u32) {
+        self.host_mut(host).disk_slowness = times;
+    }
+
+    /// Changes what a host's store does.
+    pub fn set_disk_mode(&mut self, host: HostId, mode: DiskMode) {
+        self.host_mut(host).disk.set_mode(mode);
+    }
+
+    /// Takes the oldest observation.
+    pub fn observe(&mut self) -> Option<Observation> {
+        self.observations.pop_front()
+    }
+
+    /// All hosts, in the order of creation.
+    pub fn hosts(&self) -> impl Iterator<Item = HostId> + use<S> {
+        0..HostId::try_from(self.hosts.len()).unwrap_or(HostId::MAX)
+    }
+
+    /// Whether a host's process exists and moves.
+    #[must_use]
+    pub fn runs(&self, host: HostId) -> bool {
+        self.hosts[usize::from(host)].runs()
+    }
+
+    /// Whether a host's process exists.
+    #[must_use]
+    pub fn is_up(&self, host: HostId) -> bool {
+        self.hosts[usize::from(host)].shell.is_some()
+    }
+
+    /// When a host's process last started or ended.
+    #[must_use]
+    pub fn turned_at(&self, host: HostId) -> Time {
+        self.hosts[usize::from(host)].turned_at
+    }
+
+    /// A host's identity, once it ran.
+    #[must_use]
+    pub fn id(&self, host: HostId) -> Option<NodeId> {
+        self.hosts[usize::from(host)].id
+    }
+
+    /// Relay or tab.
+    #[must_use]
+    pub fn role(&self, host: HostId) -> Role {
+        self.hosts[usize::from(host)].config.role
+    }
+
+    /// What a host's monotonic clock says.
+    #[must_use]
+    pub fn local(&self, host: HostId) -> Time {
+        self.hosts[usize::from(host)].clock.local(self.now)
+    }
+
+    /// Creates a host without starting it.
+    pub fn add(&mut self, role: Role, join: Option<JoinLink>) -> HostId {
+        let number = HostId::try_from(self.hosts.len()).unwrap_or(HostId::MAX);
+        self.hosts.push(Host::new(number, role, join));
+        number
+    }
+
+    /// Starts or restarts a host's process from its disk.
+    ///
+    /// # Errors
+    /// As [`Node::start`](crate::node::Node::start); the host stays down.
+    pub fn start(&mut self, host: HostId) -> Result<(), StartError> {
+        let entropy = self.rng.bytes32();
+        let now = self.now;
+        let state = self.host_mut(host);
+        let setup = Setup {
+            config: state.config.clone(),
+            entropy,
+            wall: state.clock.wall(now),
+            stored: state.disk.image().stored(),
+            join: state.join.clone(),
+        };
+        let shell = S::start(setup, state.clock.local(now))?;
+        state.id = Some(shell.node().id());
+        state.shell = Some(shell);
+        state.run = state.run.wrapping_add(1);
+        state.turned_at = now;
+        state.timer_at = None;
+        self.notice(host, What::Started);
+        self.after(Duration::from_secs(1), host, Happening::Clock);
+        self.drain(host);
+        Ok(())
+    }
+
+    /// Creates and starts a host.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub fn launch(&mut self, role: Role, join: Option<JoinLink>) -> Result<HostId, StartError> {
+        let host = self.add(role, join);
+        self.start(host)?;
+        Ok(host)
+    }
+
+    /// A new host with a copy of another's disk, as after copying a data directory; not started.
+    pub fn copy(&mut self, host: HostId) -> HostId {
+        let copy = self.add(self.role(host), None);
+        let image = self.disk(host).image().clone();
+        self.disk(copy).restore(image);
+        copy
+    }
+
+    /// Kills a host's process: its connections break, what was not durable is gone.
+    pub fn crash(&mut self, host: HostId) -> bool {
+        for connection in self.end_process(host) {
+            self.end_other(host, &connection, CloseReason::Lost);
+        }
+        let rng = &mut self.rng;
+        self.hosts[usize::from(host)].disk.crash(rng)
+    }
+
+    /// Takes a host's power away: as a crash, but nobody is told that the connections are gone.
+    pub fn power_off(&mut self, host: HostId) -> bool {
+        self.end_process(host);
+        let rng = &mut self.rng;
+        self.hosts[usize::from(host)].disk.crash(rng)
+    }
+
+    /// Crashes a host after so many further outputs of its node.
+    pub fn crash_after(&mut self, host: HostId, outputs: u32) {
+        self.host_mut(host).fuse = Some(outputs);
+    }
+
+    fn end_process(&mut self, host: HostId) -> Vec<Connection> {
+        let now = self.now;
+        let state = self.host_mut(host);
+        if state.shell.take().is_some() {
+            state.turned_at = now;
+            self.notice(host, What::Ended);
+        }
+        let state = self.host_mut(host);
+        state.run = state.run.wrapping_add(1);
+        state.paused = None;
+        state.fuse = None;
+        state.inbox.clear();
+        core::mem::take(&mut state.connections)
+            .into_values()
+            .collect()
+    }
+
+    /// Stops a process without killing it; it handles nothing until [`World::resume`]. `counts` says
+    /// whether the monotonic clock goes on meanwhile (a stopped process) or not (a machine asleep).
+    pub fn pause(&mut self, host: HostId, counts: bool) {
+        let since = self.now;
+        let state = self.host_mut(host);
+        if state.shell.is_some() && state.paused.is_none() {
+            state.paused = Some(Paused { since, counts });
+        }
+    }
+
+    /// Lets a paused process go on: all that came meanwhile comes at once.
+    pub fn resume(&mut self, host: HostId) {
+        let now = self.now;
+        let state = self.host_mut(host);
+        let Some(paused) = state.paused.take() else {
+            return;
+        };
+        if !paused.counts {
+            state.clock.forget(paused.since, now);
+        }
+        let run = state.run;
+        state.timer_at = None;
+        self.wheel.push(now, (host, run, Happening::Clock));
+        for happening in core::mem::take(&mut self.host_mut(host).inbox) {
+            self.wheel.push(now, (host, run, happening));
+        }
+        self.arm(host);
+    }
+
+    /// Lets nothing through from one host to another. A stream holds what it is given, and sends it
+    /// when the cut is healed.
+    pub fn cut_one_way(&mut self, from: HostId, to: HostId) {
+        self.network.cut(from, to);
+    }
+
+    /// Takes one cut of a direction back.
+    pub fn heal_one_way(&mut self, from: HostId, to: HostId) {
+        if self.network.uncut(from, to) {
+            self.release(from, to);
+        }
+    }
+
+    /// Lets nothing through between two hosts.
+    pub fn cut(&mut self, a: HostId, b: HostId) {
+        self.cut_one_way(a, b);
+        self.cut_one_way(b, a);
+    }
+
+    /// Lets two hosts reach each other again.
+    pub fn heal(&mut self, a: HostId, b: HostId) {
+        self.heal_one_way(a, b);
+        self.heal_one_way(b, a);
+    }
+
+    /// Makes every path whole and usual again.
+    pub fn heal_all(&mut self) {
+        for (from, to) in self.network.mend() {
+            self.release(from, to);
+        }
+    }
+
+    fn release(&mut self, from: HostId, to: HostId) {
+        let held = self.held.remove(&(from, to)).unwrap_or_default();
+        // A stream's next attempt comes somewhere in its wait.
+        let at = self.now + self.rng.span_below(Duration::from_secs(1));
+        for (run, input) in held {
+            if let ShellInput::Received { link, .. } = &input {
+                self.keep_order(to, *link, at);
+            }
+            self.wheel.push(at, (to, run, Happening::Input(input)));
+        }
+    }
+
+    /// What arrives on a link after this does not arrive before `at`.
+    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) {
+        let Some(connection) = self.hosts[usize::from(host)]
+            .connections
+            .get(&link)
+            .cloned()
+        else {
+            return;
+        };
+        let theirs = &mut self.host_mut(connection.other).connections;
+        if let Some(sender) = theirs.get_mut(&connection.their_link) {
+            sender.last = sender.last.max(at);
+        }
+    }
+
+    /// Breaks every connection between two hosts, as injected resets do.
+    pub fn reset(&mut self, a: HostId, b: HostId) {
+        let between = self.hosts[usize::from(a)].connections.iter();
+        let between = between.filter(|(_, connection)| connection.other == b);
+        for (link, connection) in between
+            .map(|(link, c)| (*link, c.clone()))
+            .collect::<Vec<_>>()
+        {
+            self.host_mut(a).connections.remove(&link);
+            self.end_other(a, &connection, CloseReason::Lost);
+            let reason = CloseReason::Lost;
+            self.after(
+                Duration::ZERO,
+                a,
+                Happening::Input(ShellInput::Ended { link, reason }),
+            );
+        }
+    }
+
+    /// A running host's node.
+    #[must_use]
+    pub fn node(&self, host: HostId) -> Option<&Node> {
+        Some(self.hosts.get(usize::from(host))?.shell.as_ref()?.node())
+    }
+
+    /// What one host believes of another; `None` while it does not run or does not know.
+    #[must_use]
+    pub fn believes(&self, host: HostId, of: NodeId) -> Option<MemberState> {
+        self.node(host)?.state_of(of)
+    }
+
+    /// The value of a key at a host.
+    #[must_use]
+    pub fn read(&self, host: HostId, namespace: &str, key: &str) -> Option<Bytes> {
+        self.node(host)?.entry(namespace, key)?.value
+    }
+
+    /// Asks a host to write; the answer comes through [`World::reply`].
+    pub fn write(
+        &mut self,
+        host: HostId,
+        namespace: &str,
+        key: &str,
+        value: Option<&[u8]>,
+        level: AckLevel,
+    ) -> RequestId {
+        let request = self.host_mut(host).number_request();
+        if let (Ok(namespace), Ok(key)) = (Namespace::new(namespace), Key::new(key)) {
+            let value = value.map(Bytes::from);
+            let write = Command::Write {
+                request,
+                namespace,
+                key,
+                value,
+                level,
+            };
+            self.command(host, write);
+        }
+        request
+    }
+
+    /// Asks a relay for an invite and runs until it is there.
+    pub fn invite(&mut self, host: HostId, uses_max: Option<u16>) -> Option<JoinLink> {
+        let request = self.host_mut(host).number_request();
+        let invite = Command::Invite {
+            request,
+            ttl: Duration::from_secs(3_600),
+            uses_max,
+            role: None,
+        };
+        self.command(host, invite);
+        self.run_for(Duration::from_millis(100));
+        match self.reply(host, request)? {
+            Reply::Invited { invitation, key } => {
+                let (invitation, key) = (invitation.clone(), key.clone());
+                Some(self.node(host)?.join_link(&invitation, &key))
+            }
+            Reply::Written { .. } | Reply::Refused(_) => None,
+        }
+    }
+
+    /// The answer to a request, once it is there.
+    #[must_use]
+    pub fn reply(&self, host: HostId, request: RequestId) -> Option<&Reply> {
+        self.replies.get(&(host, request))
+    }
+
+    /// Takes the answer to a request.
+    pub fn take_reply(&mut self, host: HostId, request: RequestId) -> Option<Reply> {
+        self.replies.remove(&(host, request))
+    }
+
+    /// Gives a host a command; a paused one gets it when it goes on.
+    pub fn command(&mut self, host: HostId, command: Command) {
+        self.happen(host, Happening::command(command));
+    }
+
+    /// Lets virtual time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_to(self.now + span);
+    }
+
+    /// Lets virtual time pass until a moment.
+    pub fn run_to(&mut self, until: Time) {
+        while let Some((at, (host, run, happening))) = self.wheel.pop(until) {
+            self.now = at;
+            self.events += 1;
+            if self.hosts[usize::from(host)].run == run {
+                self.happen(host, happening);
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Lets virtual time pass until a condition holds; false if it does not within `patience`.
+    pub fn run_until(&mut self, patience: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let until = self.now + patience;
+        while !holds(self) {
+            if self.now >= until {
+                return false;
+            }
+            self.run_for(Duration::from_millis(50));
+        }
+        true
+    }
+
+    fn host_mut(&mut self, host: HostId) -> &mut Host<S, S::Packet> {
+        &mut self.hosts[usize::from(host)]
+    }
+
+    fn notice(&mut self, host: HostId, what: What) {
+        if self.observations.len() >= OBSERVATIONS_MAX {
+            self.observations.pop_front();
+        }
+        let at = self.now;
+        self.observations.push_back(Observation { at, host, what });
+    }
+
+    fn happen(&mut self, host: HostId, happening: Happening<S::Packet>) {
+        let now = self.now;
+        let state = self.host_mut(host);
+        let happening = match happening {
+            Happening::DiskDone => match state.disk.finish() {
+                Some((batch, Ok(()))) => Happening::command(Command::Persisted(batch.ticket)),
+                Some((batch, Err(mode))) => Happening::command(Command::PersistFailed {
+                    ticket: batch.ticket,
+                    full: mode == DiskMode::Full,
+                }),
+                None => return,
+            },
+            other @ (Happening::Timer | Happening::Clock | Happening::Input(_)) => other,
+        };
+        if state.paused.is_some() {
+            if matches!(happening, Happening::Input(_)) {
+                state.inbox.push(happening);
+            }
+            return;
+        }
+        let local = state.clock.local(now);
+        let Some(shell) = &mut state.shell else {
+            return;
+        };
+        match happening {
+            Happening::Timer => {
+                state.timer_at = None;
+                if shell.poll_timeout().is_some_and(|at| at <= local) {
+                    shell.handle_timeout(local);
+                }
+            }
+            Happening::Clock => {
+                let wall = Command::WallClock(state.clock.wall(now));
+                shell.handle_input(local, ShellInput::Command(wall));
+                self.after(Duration::from_secs(1), host, Happening::Clock);
+            }
+            Happening::Input(input) => {
+                if let ShellInput::Ended { link, .. } = &input {
+                    state.connections.remove(link);
+                }
+                shell.handle_input(local, input);
+            }
+            Happening::DiskDone => {}
+        }
+        self.drain(host);
+    }
+
+    fn drain(&mut self, host: HostId) {
+        while let Some(output) = self.hosts[usize::from(host)]
+            .shell
+            .as_mut()
+            .and_then(S::poll_output)
+        {
+            self.outputs += 1;
+            self.record(host, &output);
+            let state = self.host_mut(host);
+            if let Some(fuse) = &mut state.fuse {
+                if *fuse == 0 {
+                    self.crash(host);
+                    return;
+                }
+                *fuse -= 1;
+            }
+            self.act(host, output);
+        }
+        self.arm(host);
+    }
+
+    /// Puts the node's next timer on the wheel, if it is earlier than the one that is there.
+    fn arm(&mut self, host: HostId) {
+        let now = self.now;
+        let state = self.host_mut(host);
+        if state.paused.is_some() {
+            return;
+        }
+        let Some(due) = state.shell.as_ref().and_then(S::poll_timeout) else {
+            return;
+        };
+        let at = state.clock.world(due).max(now);
+        if state.timer_at.is_none_or(|armed| at < armed) {
+            state.timer_at = Some(at);
+            let run = state.run;
+            self.wheel.push(at, (host, run, Happening::Timer));
+        }
+    }
+
+    fn record(&mut self, host: HostId, output: &ShellOutput<S::Packet>) {
+        let trace = &mut self.trace;
+        trace.update(&self.now.as_micros().to_le_bytes());
+        trace.update(&host.to_le_bytes());
+        match output {
+            ShellOutput::Transmit { link, packet } => {
+                trace.update(&link.0.to_le_bytes());
+                S::trace(packet, trace);
+            }
+            ShellOutput::Event(Event::Persist(batch)) => {
+                for op in &batch.ops {
+                    match op {
+                        StoreOp::Put { key, value } => trace.update(key.as_bytes()).update(value),
+                        StoreOp::Delete { key } => trace.update(key.as_bytes()),
+                        StoreOp::Append { sequence, record } => {
+                            trace.update(&sequence.to_le_bytes()).update(record)
+                        }
+                        StoreOp::Truncate { from } => trace.update(&from.to_le_bytes()),
+                    };
+                }
+            }
+            other @ (ShellOutput::Connect { .. }
+            | ShellOutput::Disconnect { .. }
+            | ShellOutput::Event(_)) => {
+                trace.update(format!("{other:?}").as_bytes());
+            }
+        }
+    }
+
+    fn act(&mut self, host: HostId, output: ShellOutput<S::Packet>) {
+        match output {
+            ShellOutput::Connect { link, address } => self.connect(host, link, host_at(&address)),
+            ShellOutput::Transmit { link, packet } => self.transmit(host, link, packet),
+            ShellOutput::Disconnect { link } => {
+                if let Some(connection) = self.host_mut(host).connections.remove(&link) {
+                    self.end_other(host, &connection, CloseReason::Lost);
+                }
+            }
+            ShellOutput::Event(event) => self.on_event(host, event),
+        }
+    }
+
+    fn on_event(&mut self, host: HostId, event: Event) {
+        match event {
+            Event::Persist(batch) => {
+                let span = Duration::from_micros(self.rng.below(2_000) + 100);
+                let state = self.host_mut(host);
+                state.disk.submit(batch);
+                let span = span * state.disk_slowness;
+                self.after(span, host, Happening::DiskDone);
+            }
+            Event::Load { ticket, sequences } => {
+                let span = Duration::from_micros(self.rng.below(1_000) + 50);
+                let state = self.host_mut(host);
+                let records = state.disk.load(&sequences);
+                let span = span * state.disk_slowness;
+                let loaded = Command::Loaded { ticket, records };
+                self.after(span, host, Happening::command(loaded));
+            }
+            Event::Departed => {
+                self.notice(host, What::Told(Event::Departed));
+                self.crash(host);
+            }
+            Event::Reply { request, reply } => {
+                self.replies.insert((host, request), reply.clone());
+                self.notice(host, What::Told(Event::Reply { request, reply }));
+            }
+            event @ (Event::Dial { .. }
+            | Event::Key { .. }
+            | Event::Route { .. }
+            | Event::Unroute { .. }
+            | Event::Close { .. }
+            | Event::Changed { .. }
+            | Event::Timeline(_)
+            | Event::Admitted
+            | Event::Fenced { .. }) => self.notice(host, What::Told(event)),
+        }
+    }
+
+    fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
+        let ended = |reason| Happening::Input(ShellInput::Ended { link, reason });
+        let is_cut = self.network.is_cut(host, other) || self.network.is_cut(other, host);
+        if is_cut || usize::from(other) >= self.hosts.len() {
+            self.after(CONNECT_PATIENCE, host, ended(CloseReason::Unreachable));
+            return;
+        }
+        let there = self.network.latency(host, other, &mut self.rng);
+        let back = self.network.latency(other, host, &mut self.rng);
+        let now = self.now;
+        let state = self.host_mut(other);
+        let local = state.clock.local(now);
+        // The kernel of a machine whose process stands still still accepts.
+        let accepted = state.shell.as_mut().and_then(|shell| shell.accept(local));
+        let Some(their_link) = accepted else {
+            self.after(there + back, host, ended(CloseReason::ConnectionRefused));
+            return;
+        };
+        let id = self.next_connection;
+        self.next_connection += 1;
+        for (at, link, other, their_link) in [
+            (host, link, other, their_link),
+            (other, their_link, host, link),
+        ] {
+            let connection = Connection {
+                id,
+                other,
+                their_link,
+                last: now,
+            };
+            self.host_mut(at).connections.insert(link, connection);
+        }
+        self.arm(other);
+        let opened = Happening::Input(ShellInput::Opened { link });
+        self.after(there + back, host, opened);
+    }
+
+    fn transmit(&mut self, host: HostId, link: LinkId, packet: S::Packet) {
+        let Some(connection) = self.hosts[usize::from(host)].connections.get(&link) else {
+            return;
+        };
+        let (id, other, their_link) = (connection.id, connection.other, connection.their_link);
+        let last = connection.last;
+        let state = &self.hosts[usize::from(other)];
+        let is_open = state
+            .connections
+            .get(&their_link)
+            .is_some_and(|theirs| theirs.id == id);
+        if self.network.is_cut(host, other) {
+            let input = ShellInput::Received {
+                link: their_link,
+                packet,
+            };
+            self.hold(host, other, input);
+            return;
+        }
+        if !is_open {
+            // Nobody answers at a machine without power; one that is back resets the connection.
+            if state.shell.is_some() {
+                let back = self.network.latency(other, host, &mut self.rng);
+                let reason = CloseReason::Lost;
+                let ended = Happening::Input(ShellInput::Ended { link, reason });
+                self.after(back * 2, host, ended);
+            }
+            return;
+        }
+        let size = S::size(&packet);
+        let travel = self
+            .network
+            .travel((host, other), size, self.now, &mut self.rng);
+        if travel.lost && !S::STREAMS {
+            return;
+        }
+        let packet = if travel.corrupt {
+            S::corrupted(&packet, &mut self.rng)
+        } else {
+            packet
+        };
+        let mut at = travel.at;
+        if S::STREAMS {
+            at = at.max(last);
+        }
+        if !travel.overtaken
+            && let Some(connection) = self.host_mut(host).connections.get_mut(&link)
+        {
+            connection.last = at;
+        }
+        let run = self.hosts[usize::from(other)].run;
+        for at in [Some(at), travel.again.map(|again| again.max(at))]
+            .into_iter()
+            .flatten()
+        {
+            let input = ShellInput::Received {
+                link: their_link,
+                packet: packet.clone(),
+            };
+            self.wheel.push(at, (other, run, Happening::Input(input)));
+        }
+    }
+
+    fn hold(&mut self, from: HostId, to: HostId, input: ShellInput<S::Packet>) {
+        if !S::STREAMS {
+            return;
+        }
+        let run = self.hosts[usize::from(to)].run;
+        self.network.count_held();
+        let held = self.held.entry((from, to)).or_default();
+        if held.len() < HELD_MAX {
+            held.push_back((run, input));
+        } else {
+            self.held.remove(&(from, to));
+            self.reset(from, to);
+        }
+    }
+
+    /// Tells the other side that a connection ended, after the last packet on its way.
+    fn end_other(&mut self, host: HostId, connection: &Connection, reason: CloseReason) {
+        let (other, link) = (connection.other, connection.their_link);
+        let theirs = self.hosts[usize::from(other)].connections.get(&link);
+        if theirs.is_none_or(|theirs| theirs.id != connection.id) {
+            return;
+        }
+        let ended = ShellInput::Ended { link, reason };
+        if self.network.is_cut(host, other) {
+            self.hold(host, other, ended);
+            return;
+        }
+        let latency = self.network.latency(host, other, &mut self.rng);
+        let at = connection.last.max(self.now + latency);
+        let run = self.hosts[usize::from(other)].run;
+        self.wheel.push(at, (other, run, Happening::Input(ended)));
+    }
+
+    fn after(&mut self, span: Duration, host: HostId, happening: Happening<S::Packet>) {
+        let run = self.hosts[usize::from(host)].run;
+        self.wheel.push(self.now + span, (host, run, happening));
+    }
+}
