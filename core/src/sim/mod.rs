@@ -6,6 +6,10 @@
 //! | `clock`, `disk`, `network` | a host's clocks and store, the paths between hosts, and their faults |
 //! | `shell` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
 //! | `host`, `world` | machines with processes, and everything that happens to them |
+//! | `fault`, `inject` | what goes wrong, in a readable form, and how it is done |
+//! | `plan` | what a seed does |
+//! | `workload`, `ledger` | clients that write, and what they were promised |
+//! | `run` | one run from warm-up to final reads, with its checkers |
 //! | `rehearsal` | one recorded run whose trace has the same hash on every target |
 //!
 //! Invariants: one seed, one run: the trace (every output of every node with its time) depends on
@@ -16,14 +20,22 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     reason = "numbers here are the simulator's own, not a peer's; a simulator that goes wrong stops"
 )]
 
 pub mod clock;
 pub mod disk;
+pub mod fault;
 mod host;
+pub mod inject;
+pub mod ledger;
 pub mod network;
+pub mod plan;
 pub mod rehearsal;
+pub mod run;
 pub mod shell;
 pub mod wheel;
+pub mod workload;
 pub mod world;

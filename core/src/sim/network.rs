@@ -108,6 +108,12 @@ impl Network {
         self.usual = config;
     }
 
+    /// How every path without a setting of its own behaves.
+    #[must_use]
+    pub const fn usual(&self) -> PathConfig {
+        self.usual
+    }
+
     /// The present setting of a path.
     #[must_use]
     pub fn config(&self, from: HostId, to: HostId) -> PathConfig {

@@ -1,0 +1,201 @@
+//! Every write that was tried, and what must be true of it in the end.
+//!
+//! | kind of key | written by | must hold in the end |
+//! |---|---|---|
+//! | own | one host, again and again | the value is of the last acknowledged write, or of a later one |
+//! | once | one host, once | if acknowledged, it is there |
+//! | any | several hosts | the value is one that was written; if one was acknowledged, there is a value |
+//!
+//! A write that was refused as not replicated, or never answered, may be there or not. What a host
+//! acknowledged whose disk lied or was damaged counts only where another relay had confirmed it.
+
+use crate::{
+    kernel::id::RequestId,
+    node::event::{Refusal, Reply},
+    replication::write::{AckLevel, WriteRefusal},
+    sim::host::HostId,
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
+
+/// A write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attempt {
+    host: HostId,
+    level: AckLevel,
+    /// `None` deletes.
+    value: Option<String>,
+    acknowledged: bool,
+    /// It was refused and nothing changed.
+    refused: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Subject {
+    contested: bool,
+    attempts: Vec<Attempt>,
+}
+
+/// All writes of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    subjects: BTreeMap<String, Subject>,
+    open: BTreeMap<(HostId, RequestId), (String, usize)>,
+    acknowledged: u64,
+    refused: u64,
+}
+
+impl Ledger {
+    /// A write was asked for.
+    pub fn tried(
+        &mut self,
+        (host, request): (HostId, RequestId),
+        key: &str,
+        value: Option<String>,
+        level: AckLevel,
+    ) {
+        let subject = self.subjects.entry(key.into()).or_default();
+        subject.contested = key.starts_with("any/");
+        self.open
+            .insert((host, request), (key.into(), subject.attempts.len()));
+        subject.attempts.push(Attempt {
+            host,
+            level,
+            value,
+            acknowledged: false,
+            refused: false,
+        });
+    }
+
+    /// A host answered.
+    pub fn answered(&mut self, host: HostId, request: RequestId, reply: &Reply) {
+        let Some((key, index)) = self.open.remove(&(host, request)) else {
+            return;
+        };
+        let subject = self.subjects.get_mut(&key);
+        let Some(attempt) = subject.and_then(|subject| subject.attempts.get_mut(index)) else {
+            return;
+        };
+        match reply {
+            Reply::Written { .. } => {
+                attempt.acknowledged = true;
+                self.acknowledged += 1;
+            }
+            Reply::Refused(Refusal::Write(WriteRefusal::NotReplicated)) => {}
+            Reply::Refused(_) => {
+                attempt.refused = true;
+                self.refused += 1;
+            }
+            Reply::Invited { .. } => {}
+        }
+    }
+
+    /// Writes acknowledged so far.
+    #[must_use]
+    pub const fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Writes refused so far.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Compares what a host reads with what was promised; answers each broken promise. `read` gives
+    /// the value of a key, `harmed` the hosts whose own disk proves nothing.
+    pub fn judge(
+        &self,
+        read: impl Fn(&str) -> Option<String>,
+        harmed: &BTreeSet<HostId>,
+    ) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (key, subject) in &self.subjects {
+            let value = read(key);
+            if let Some(why) = subject.judge(value.as_deref(), harmed) {
+                broken.push(format!("{key} is {value:?}: {why}"));
+            }
+        }
+        broken
+    }
+}
+
+impl Subject {
+    fn judge(&self, value: Option<&str>, harmed: &BTreeSet<HostId>) -> Option<String> {
+        let counts = |attempt: &&Attempt| {
+            attempt.acknowledged
+                && (attempt.level == AckLevel::Relay || !harmed.contains(&attempt.host))
+        };
+        let possible = |attempt: &Attempt| !attempt.refused && attempt.value.as_deref() == value;
+        if self.contested {
+            let promised = self
+                .attempts
+                .iter()
+                .filter(counts)
+                .any(|attempt| attempt.value.is_some());
+            return match value {
+                None if promised => Some("an acknowledged write is gone".into()),
+                None => None,
+                Some(_) if self.attempts.iter().any(possible) => None,
+                Some(_) => Some("nobody wrote that".into()),
+            };
+        }
+        let last = self.attempts.iter().rposition(|attempt| counts(&attempt));
+        let Some(last) = last else {
+            let is_possible = value.is_none() || self.attempts.iter().any(possible);
+            return (!is_possible).then(|| "nobody wrote that".into());
+        };
+        if self.attempts[last..].iter().any(possible) {
+            return None;
+        }
+        let promise = &self.attempts[last];
+        Some(format!(
+            "host {} acknowledged {:?} ({:?})",
+            promise.host, promise.value, promise.level
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Reply {
+        Reply::Written { revision: 1 }
+    }
+
+    fn ledger(answers: [bool; 3]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (number, answered) in (1..).zip(answers) {
+            let request = RequestId(number);
+            let value = (number != 2).then(|| format!("{number}"));
+            ledger.tried((0, request), "own/0/0", value, AckLevel::Local);
+            if answered {
+                ledger.answered(0, request, &written());
+            }
+        }
+        ledger
+    }
+
+    #[test]
+    fn what_was_acknowledged_or_came_later_may_be_read_and_nothing_else() {
+        let sound = BTreeSet::new();
+        let ledger = ledger([true, true, false]);
+        assert!(ledger.judge(|_| None, &sound).is_empty());
+        assert!(ledger.judge(|_| Some("3".into()), &sound).is_empty());
+        assert_eq!(ledger.judge(|_| Some("1".into()), &sound).len(), 1);
+        assert_eq!(ledger.judge(|_| Some("4".into()), &sound).len(), 1);
+    }
+
+    #[test]
+    fn the_word_of_a_harmed_host_alone_proves_nothing() {
+        let harmed = BTreeSet::from([0]);
+        let ledger = ledger([true, true, true]);
+        assert_eq!(ledger.judge(|_| None, &BTreeSet::new()).len(), 1);
+        assert!(ledger.judge(|_| None, &harmed).is_empty());
+    }
+}

@@ -1,0 +1,295 @@
+//! What a seed does: the size of the mesh, its network, the work, and the faults.
+//!
+//! Source: Groce et al., "Swarm Testing", ISSTA 2012: each run first draws *which* classes of faults
+//! it has at all, since many bugs show only where some other class is absent.
+
+use crate::{
+    kernel::{rng::Rng, time::Duration},
+    sim::{
+        fault::{Damage, Fault, Pairs, PathFault, Planned, Shape},
+        host::HostId,
+        network::PathConfig,
+    },
+};
+use alloc::{string::String, vec::Vec};
+
+/// What is expected of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Faults from which the mesh has to recover completely: nothing acknowledged is lost, all agree
+    /// in the end, everyone is known to be alive.
+    #[default]
+    Bounded,
+    /// Anything at all: nothing may panic, grow without bound, or contradict itself.
+    Unbounded,
+}
+
+/// One run, completely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Everything that is not written here follows from this.
+    pub seed: u64,
+    /// What is expected.
+    pub mode: Mode,
+    /// How many relays.
+    pub relays: HostId,
+    /// How many tabs; their numbers follow the relays'.
+    pub tabs: HostId,
+    /// How every path behaves.
+    pub network: PathConfig,
+    /// Writes a minute, all hosts together.
+    pub writes_per_minute: u32,
+    /// How long things go wrong.
+    pub chaos: Duration,
+    /// What goes wrong.
+    pub faults: Vec<Planned>,
+    /// A violation is reported at the end, whatever happens: guards the harness.
+    pub canary: bool,
+}
+
+/// What may be asked of [`Plan::draw`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// So many nodes in all; drawn from 5 to 40 otherwise.
+    pub nodes: Option<HostId>,
+    /// What is expected; drawn otherwise: one run in five is unbounded.
+    pub mode: Option<Mode>,
+    /// See [`Plan::canary`].
+    pub canary: bool,
+}
+
+/// The most bits of the class mask, one a fault class that can be drawn.
+const CLASSES: u32 = 35;
+
+impl Plan {
+    /// What a seed does.
+    #[must_use]
+    pub fn draw(seed: u64, wish: Wish) -> Self {
+        let mut rng = Rng::from_number(seed).fork("plan");
+        let drawn = if rng.chance(200) {
+            Mode::Unbounded
+        } else {
+            Mode::Bounded
+        };
+        let mode = wish.mode.unwrap_or(drawn);
+        // Small meshes are quick and find most; large ones are rare.
+        let size = [5 + rng.below(6), 5 + rng.below(16), 5 + rng.below(36)];
+        let drawn = size[rng.index(10).saturating_sub(7).min(2)];
+        let nodes = wish
+            .nodes
+            .unwrap_or(HostId::try_from(drawn).unwrap_or(5))
+            .max(1);
+        let tabs = if rng.chance(600) {
+            rng.below(u64::from(nodes) / 2 + 1)
+        } else {
+            0
+        };
+        let tabs = HostId::try_from(tabs).unwrap_or(0).min(nodes - 1);
+        let mut plan = Self {
+            seed,
+            mode,
+            relays: nodes - tabs,
+            tabs,
+            network: draw_network(&mut rng),
+            writes_per_minute: [60, 300, 1_200][rng.index(3)],
+            chaos: Duration::from_secs(20 + rng.below(41)),
+            faults: Vec::new(),
+            canary: wish.canary,
+        };
+        plan.draw_faults(&mut rng);
+        plan
+    }
+
+    /// All hosts.
+    #[must_use]
+    pub const fn nodes(&self) -> HostId {
+        self.relays + self.tabs
+    }
+
+    fn draw_faults(&mut self, rng: &mut Rng) {
+        let classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
+        if classes.is_empty() {
+            return;
+        }
+        let victim = self.draw_relay(rng);
+        for _ in 0..3 + rng.below(14) {
+            let class = classes[rng.index(classes.len())];
+            let fault = self.draw_fault(class, victim, rng);
+            let lasts =
+                Duration::from_millis(1 << rng.below(15)) + rng.span_below(Duration::from_secs(2));
+            let at = rng.span_below(self.chaos);
+            self.faults.push(Planned { at, lasts, fault });
+        }
+        self.faults.sort_by_key(|planned| planned.at);
+    }
+
+    fn draw_relay(&self, rng: &mut Rng) -> HostId {
+        HostId::try_from(rng.below(u64::from(self.relays))).unwrap_or(0)
+    }
+
+    fn draw_host(&self, rng: &mut Rng) -> HostId {
+        HostId::try_from(rng.below(u64::from(self.nodes()))).unwrap_or(0)
+    }
+
+    /// Stored state is damaged at one relay only (`victim`) where all has to be well in the end: the
+    /// others hold what it loses.
+    fn draw_fault(&self, class: u32, victim: HostId, rng: &mut Rng) -> Fault {
+        let unbounded = self.mode == Mode::Unbounded;
+        let host = self.draw_host(rng);
+        let harmed = if unbounded {
+            self.draw_relay(rng)
+        } else {
+            victim
+        };
+        let days = |rng: &mut Rng| rng.below(7_300_000) as i64 * 86_400 - 315_360_000_000;
+        match class {
+            0..=6 => self.draw_cut(class, rng),
+            7 => Fault::Flap(50 << rng.below(9), self.draw_some_pairs(rng)),
+            8 => Fault::Reset(self.draw_some_pairs(rng)),
+            9..=16 => Fault::Path(draw_path_fault(class, rng), self.draw_some_pairs(rng)),
+            17 => Fault::Crash(host),
+            18 => Fault::PowerOff(host),
+            19 => Fault::CrashAfter(host, rng.below(400) as u32),
+            20 => Fault::Tear(host),
+            21 => Fault::Stop(host),
+            22 => Fault::Sleep(host),
+            23 => Fault::Hide(self.relays + rng.below(u64::from(self.tabs).max(1)) as HostId),
+            24 => Fault::Leave(host),
+            25 if unbounded => Fault::Wall(host, days(rng)),
+            25 => Fault::Wall(host, rng.below(50_000) as i64 - 25_000),
+            26 => Fault::Freeze(host),
+            27 => Fault::Drift(host, 950_000 + rng.below(100_000) as u32),
+            28 => Fault::Full(host),
+            29 => Fault::Fail(host),
+            30 => Fault::Slow(host, 1 << rng.below(11)),
+            31 => Fault::Lie(harmed),
+            32 => Fault::Harm(Damage::Rot, harmed),
+            33 => Fault::Harm([Damage::Lost, Damage::Misdirected][rng.index(2)], harmed),
+            _ if unbounded && rng.chance(500) => Fault::Twin(host),
+            _ => Fault::Harm(Damage::Stale, harmed),
+        }
+    }
+
+    fn draw_cut(&self, class: u32, rng: &mut Rng) -> Fault {
+        let mut hosts: Vec<HostId> = (0..self.nodes()).collect();
+        rng.shuffle(&mut hosts);
+        let half = 1 + rng.index(hosts.len());
+        let place = |host: HostId| hosts.iter().position(|other| *other == host).unwrap_or(0);
+        let count = hosts.len();
+        let (shape, apart): (Shape, alloc::boxed::Box<dyn Fn(usize, usize) -> bool>) = match class {
+            0 => (
+                Shape::Isolation,
+                alloc::boxed::Box::new(|a, b| (a == 0) != (b == 0)),
+            ),
+            1 => (
+                Shape::Split,
+                alloc::boxed::Box::new(move |a, b| (a < half) != (b < half)),
+            ),
+            2 => (
+                Shape::Bridge,
+                alloc::boxed::Box::new(move |a, b| a != 0 && b != 0 && (a < half) != (b < half)),
+            ),
+            3 => (
+                Shape::Ring,
+                alloc::boxed::Box::new(move |a, b| (a + 1) % count != b && (b + 1) % count != a),
+            ),
+            4 => (Shape::Star, alloc::boxed::Box::new(|a, b| a != 0 && b != 0)),
+            5 => {
+                let salt = rng.next_u64();
+                let coin = move |a: usize, b: usize| {
+                    let key = salt ^ ((a as u64) << 32) ^ b as u64;
+                    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62 == 0
+                };
+                (Shape::Random, alloc::boxed::Box::new(coin))
+            }
+            _ => (
+                Shape::OneWay,
+                alloc::boxed::Box::new(|a, b| a == 0 && b == 1),
+            ),
+        };
+        let mut pairs = Pairs::new();
+        for from in 0..self.nodes() {
+            for to in (0..self.nodes()).filter(|to| *to != from) {
+                if apart(place(from), place(to)) {
+                    pairs.push((from, to));
+                }
+            }
+        }
+        Fault::Cut(shape, pairs)
+    }
+
+    /// The paths of one host, or of one pair, or all.
+    fn draw_some_pairs(&self, rng: &mut Rng) -> Pairs {
+        let (one, two) = (self.draw_host(rng), self.draw_host(rng));
+        let what = rng.below(3);
+        let hosts = 0..self.nodes();
+        let all = hosts
+            .clone()
+            .flat_map(|a| hosts.clone().map(move |b| (a, b)));
+        let all = all.filter(|(a, b)| a != b);
+        let chosen: Pairs = all
+            .filter(|(a, b)| match what {
+                0 => (*a, *b) == (one, two) || (*b, *a) == (one, two),
+                1 => *a == one || *b == one,
+                _ => true,
+            })
+            .collect();
+        if chosen.is_empty() {
+            let other = if one == 0 { 1 } else { 0 };
+            return [(one, other), (other, one)].into();
+        }
+        chosen
+    }
+}
+
+fn draw_path_fault(class: u32, rng: &mut Rng) -> PathFault {
+    let mut upto = |most: u64| rng.below(most) as u32 + 1;
+    match class {
+        9 => PathFault::Delay(upto(2_000)),
+        10 => PathFault::Tail(upto(200)),
+        11 => PathFault::Loss(upto(500)),
+        12 => PathFault::Burst(upto(100)),
+        13 => PathFault::Duplicate(upto(50)),
+        14 => PathFault::Reorder(upto(50)),
+        15 => PathFault::Corrupt(upto(50)),
+        _ => PathFault::Bandwidth(1_000 << upto(9)),
+    }
+}
+
+fn draw_network(rng: &mut Rng) -> PathConfig {
+    let usual = PathConfig::default();
+    match rng.below(4) {
+        0 | 1 => usual,
+        2 => PathConfig {
+            latency_min: Duration::from_millis(10 + rng.below(60)),
+            latency_spread: Duration::from_millis(1 + rng.below(40)),
+            tail_permille: rng.below(10) as u32,
+            ..usual
+        },
+        _ => PathConfig {
+            loss_permille: rng.below(50) as u32,
+            ..usual
+        },
+    }
+}
+
+/// A readable name of a mode.
+#[must_use]
+pub const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Bounded => "bounded",
+        Mode::Unbounded => "unbounded",
+    }
+}
+
+/// What a plan does, one fault a line.
+#[must_use]
+pub fn describe(plan: &Plan) -> String {
+    use core::fmt::Write as _;
+    let mut text = String::new();
+    for fault in &plan.faults {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{fault}");
+    }
+    text
+}

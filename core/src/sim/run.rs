@@ -1,0 +1,438 @@
+//! One run: warm up, chaos, heal, converge, final reads; and what came of it.
+
+use crate::{
+    kernel::{
+        id::{NodeId, Role},
+        rng::Rng,
+        text::Namespace,
+        time::{Duration, Time},
+    },
+    membership::member::MemberState,
+    node::{command::Command, event::Event},
+    sim::{
+        host::HostId,
+        inject::Injector,
+        ledger::Ledger,
+        plan::{Mode, Plan},
+        shell::Shell,
+        workload::{NAMESPACE, Workload, brief},
+        world::{Observation, What, World},
+    },
+};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// Something that must never happen, and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What, in words.
+    pub what: String,
+    /// When, in the world's time.
+    pub at: Time,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Hosts, twins included.
+    pub nodes: u64,
+    /// How much virtual time passed.
+    pub virtual_time: Duration,
+    /// Events of the wheel.
+    pub events: u64,
+    /// Faults that happened, by class.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// What the network did to packets: lost, doubled, reordered, corrupted, held.
+    pub packets: [u64; 5],
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Broken promises about them.
+    pub lost: u64,
+    /// Hosts that did not end with the same data as the others.
+    pub divergences: u64,
+    /// Living relays declared dead while nothing was wrong with them or the network.
+    pub false_deaths: u64,
+    /// Verdicts about processes that were down.
+    pub true_deaths: u64,
+    /// How long each of these took after the process ended, in milliseconds.
+    pub detection_ms: Vec<u64>,
+    /// How long the mesh took to be whole after everything was healed.
+    pub heal_ms: Option<u64>,
+    /// What the nodes told, by code: the states of interest that were reached.
+    pub reached: BTreeMap<String, u64>,
+    /// What went wrong.
+    pub violations: Vec<Violation>,
+    /// A hash over every output of every node with its time.
+    pub trace: String,
+}
+
+/// How finely faults and clients are timed.
+const TICK: Duration = Duration::from_millis(20);
+/// The mesh must be complete so long after the start.
+const WARM_PATIENCE: Duration = Duration::from_secs(60);
+/// The mesh must be whole so long after everything was healed (FAULTS G6: 30 s for a core; the
+/// longest backoff is what the rest allows for).
+const HEAL_PATIENCE: Duration = Duration::from_secs(120);
+/// After a disturbance, verdicts about the living are not held against the mesh for so long.
+const AFTERMATH: Duration = Duration::from_secs(12);
+
+/// Runs a plan.
+#[must_use]
+pub fn run<S: Shell>(plan: &Plan) -> Outcome {
+    let mut run = Run::<S>::new(plan);
+    run.warm();
+    if run.outcome.violations.is_empty() {
+        run.chaos();
+        run.heal();
+    }
+    run.finish()
+}
+
+struct Run<'a, S: Shell> {
+    plan: &'a Plan,
+    world: World<S>,
+    injector: Injector,
+    workload: Workload,
+    ledger: Ledger,
+    outcome: Outcome,
+    ended_at: BTreeMap<NodeId, Time>,
+    revisions: BTreeMap<HostId, u64>,
+    calm_since: Time,
+}
+
+impl<'a, S: Shell> Run<'a, S> {
+    fn new(plan: &'a Plan) -> Self {
+        let rng = Rng::from_number(plan.seed);
+        let mut world = World::new(plan.seed);
+        world.network().set_usual(plan.network);
+        Self {
+            plan,
+            world,
+            injector: Injector::new(Vec::new(), Time::ZERO, rng.fork("inject")),
+            workload: Workload::new(plan.writes_per_minute, rng.fork("workload")),
+            ledger: Ledger::default(),
+            outcome: Outcome::default(),
+            ended_at: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            calm_since: Time::ZERO,
+        }
+    }
+
+    fn violate(&mut self, what: String) {
+        let at = self.world.now();
+        if self.outcome.violations.len() < 16 {
+            self.outcome.violations.push(Violation { what, at });
+        }
+    }
+
+    fn warm(&mut self) {
+        let Ok(first) = self.world.launch(Role::Relay, None) else {
+            self.violate("the first relay does not start".into());
+            return;
+        };
+        self.world.run_for(Duration::from_secs(1));
+        let Some(link) = self.world.invite(first, None) else {
+            self.violate("the first relay gives no invite".into());
+            return;
+        };
+        let mut rng = Rng::from_number(self.plan.seed).fork("warm");
+        for number in 1..self.plan.nodes() {
+            let role = if number < self.plan.relays {
+                Role::Relay
+            } else {
+                Role::Tab
+            };
+            if self.world.launch(role, Some(link.clone())).is_err() {
+                self.violate(format!("host {number} does not start"));
+                return;
+            }
+            self.world
+                .run_for(rng.span_below(Duration::from_millis(200)));
+        }
+        for host in self.world.hosts() {
+            if let Ok(namespace) = Namespace::new(NAMESPACE) {
+                self.world.command(host, Command::Open(namespace));
+            }
+        }
+        let until = self.world.now() + WARM_PATIENCE;
+        while let Some(missing) = self.wrong_membership() {
+            if self.world.now() >= until {
+                self.violate(format!(
+                    "the mesh is not complete after a minute: {missing}"
+                ));
+                return;
+            }
+            self.advance(TICK * 5);
+        }
+        let begun_at = self.world.now();
+        self.calm_since = begun_at;
+        let rng = Rng::from_number(self.plan.seed).fork("inject");
+        self.injector = Injector::new(self.plan.faults.clone(), begun_at, rng);
+    }
+
+    fn chaos(&mut self) {
+        let until = self.world.now() + self.plan.chaos;
+        let back_up_at = self.world.now() + self.plan.chaos / 4;
+        let mut next_check = self.world.now();
+        let mut is_backed_up = false;
+        while self.world.now() < until {
+            if let Err(what) = self.injector.step(&mut self.world) {
+                self.violate(what);
+            }
+            if !is_backed_up && self.world.now() >= back_up_at {
+                is_backed_up = true;
+                self.injector.back_up(&mut self.world);
+            }
+            self.workload.step(&mut self.world, &mut self.ledger, TICK);
+            self.advance(TICK);
+            if self.world.now() >= next_check {
+                next_check = self.world.now() + Duration::from_secs(1);
+                self.check_nodes();
+            }
+        }
+    }
+
+    fn heal(&mut self) {
+        if let Err(what) = self.injector.heal(&mut self.world) {
+            self.violate(what);
+        }
+        let healed_at = self.world.now();
+        self.calm_since = healed_at;
+        if self.plan.mode == Mode::Unbounded {
+            self.advance(Duration::from_secs(20));
+            self.check_nodes();
+            return;
+        }
+        let until = healed_at + HEAL_PATIENCE;
+        while let Some(wrong) = self.wrong() {
+            if self.world.now() >= until {
+                if wrong.starts_with("data") {
+                    self.outcome.divergences += 1;
+                }
+                self.violate(format!("not whole two minutes after healing: {wrong}"));
+                break;
+            }
+            self.advance(Duration::from_millis(250));
+            self.check_nodes();
+        }
+        self.outcome.heal_ms = Some(self.world.now().since(healed_at).as_millis() as u64);
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let harmed = self.injector.harmed();
+        let mut broken = Vec::new();
+        let relays: Vec<HostId> = self
+            .settled()
+            .filter(|host| self.world.role(*host) == Role::Relay)
+            .collect();
+        for host in relays {
+            let read = |key: &str| {
+                let bytes = self.world.read(host, NAMESPACE, key)?;
+                Some(brief(&String::from_utf8_lossy(&bytes)))
+            };
+            broken = self.ledger.judge(read, harmed);
+            if let Some(what) = broken.first() {
+                let what = format!("lost at host {host}: {what} ({} in all)", broken.len());
+                self.violate(what);
+                break;
+            }
+        }
+        self.outcome.lost = broken.len() as u64;
+    }
+
+    fn finish(mut self) -> Outcome {
+        if self.plan.canary {
+            self.violate("the canary, which is in every run that asks for it".into());
+        }
+        let stats = self.world.network().stats();
+        let outcome = &mut self.outcome;
+        outcome.nodes = self.world.hosts().count() as u64;
+        outcome.virtual_time = self.world.now().since(Time::ZERO);
+        outcome.events = self.world.events();
+        outcome.faults = self.injector.counts().clone();
+        outcome.packets = [
+            stats.lost,
+            stats.doubled,
+            stats.reordered,
+            stats.corrupted,
+            stats.held,
+        ];
+        outcome.acknowledged = self.ledger.acknowledged();
+        outcome.trace = self.world.trace_hash();
+        self.outcome
+    }
+
+    /// Lets time pass and looks at all that was observed.
+    fn advance(&mut self, span: Duration) {
+        self.world.run_for(span);
+        let disturbed = self.injector.is_network_disturbed()
+            || self
+                .world
+                .hosts()
+                .any(|host| self.injector.is_disturbed(host));
+        if disturbed {
+            self.calm_since = self.world.now();
+        }
+        while let Some(observation) = self.world.observe() {
+            self.see(observation);
+        }
+    }
+
+    fn see(&mut self, Observation { at, host, what }: Observation) {
+        match what {
+            What::Started => {
+                self.revisions.remove(&host);
+                if let Some(id) = self.world.id(host) {
+                    self.ended_at.remove(&id);
+                }
+            }
+            What::Ended => {
+                if let Some(id) = self.world.id(host) {
+                    self.ended_at.insert(id, at);
+                }
+            }
+            What::Told(Event::Reply { request, reply }) => {
+                self.ledger.answered(host, request, &reply);
+                self.world.take_reply(host, request);
+            }
+            What::Told(Event::Changed { revision, .. }) => {
+                let last = self.revisions.insert(host, revision);
+                if last.is_some_and(|last| revision != last + 1) {
+                    self.violate(format!(
+                        "host {host}'s changes have a gap: {last:?}, then {revision}"
+                    ));
+                }
+            }
+            What::Told(Event::Timeline(entry)) => {
+                if entry.code == "member_dead"
+                    && let Some(subject) = entry.subject
+                {
+                    self.see_death(at, subject);
+                }
+                *self.outcome.reached.entry(entry.code).or_default() += 1;
+            }
+            What::Told(_) => {}
+        }
+    }
+
+    fn see_death(&mut self, at: Time, subject: NodeId) {
+        if let Some(ended_at) = self.ended_at.get(&subject) {
+            self.outcome.true_deaths += 1;
+            self.outcome
+                .detection_ms
+                .push(at.since(*ended_at).as_millis() as u64);
+        } else if at.since(self.calm_since) > AFTERMATH {
+            self.outcome.false_deaths += 1;
+        }
+    }
+
+    fn check_nodes(&mut self) {
+        for host in self.world.hosts() {
+            let checked = self.world.node(host).map_or(Ok(()), |node| node.check());
+            if let Err(what) = checked {
+                self.violate(format!("host {host}: {what}"));
+            }
+        }
+    }
+
+    /// Hosts that take part in the mesh and must agree in the end.
+    fn settled(&self) -> impl Iterator<Item = HostId> {
+        let is_settled =
+            |host: &HostId| self.world.runs(*host) && !self.injector.twins().contains(host);
+        self.world.hosts().filter(is_settled)
+    }
+
+    fn wrong(&self) -> Option<String> {
+        self.wrong_membership().or_else(|| self.wrong_data())
+    }
+
+    /// Whom some host takes for something else than it is.
+    fn wrong_membership(&self) -> Option<String> {
+        for host in self.settled() {
+            let node = self.world.node(host)?;
+            if !node.is_admitted() {
+                return Some(format!("host {host} is not admitted"));
+            }
+            if node.is_fenced() {
+                return Some(format!("host {host} is fenced"));
+            }
+            for other in self.world.hosts() {
+                let believed = self.world.id(other).and_then(|id| node.state_of(id));
+                let is_right = match (self.world.runs(other), believed) {
+                    (true, believed) => believed == Some(MemberState::Alive),
+                    (false, believed) => believed != Some(MemberState::Alive),
+                };
+                if !is_right && !self.injector.twins().contains(&other) {
+                    return Some(format!("host {host} takes host {other} for {believed:?}"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Who holds other data than the rest.
+    fn wrong_data(&self) -> Option<String> {
+        let mut first: Option<(HostId, [u8; 32])> = None;
+        for host in self.settled() {
+            let hash = data_hash(self.world.node(host)?);
+            match first {
+                None => first = Some((host, hash)),
+                Some((_, expected)) if expected == hash => {}
+                Some((one, _)) => {
+                    let what = self.first_difference(one, host).unwrap_or_default();
+                    return Some(format!("data of host {one} and host {host} differ: {what}"));
+                }
+            }
+        }
+        None
+    }
+
+    fn first_difference(&self, one: HostId, other: HostId) -> Option<String> {
+        let list = |host| {
+            let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
+            let entries = entries
+                .into_iter()
+                .map(|entry| (entry.key.to_string(), entry));
+            Some(entries.collect::<BTreeMap<_, _>>())
+        };
+        let (one, other) = (list(one)?, list(other)?);
+        let keys = one.keys().chain(other.keys());
+        let key = keys
+            .into_iter()
+            .find(|key| one.get(*key) != other.get(*key))?;
+        let show = |entries: &BTreeMap<String, crate::node::snapshot::Entry>| {
+            entries.get(key).map(|entry| {
+                let text = |bytes: &[u8]| brief(&String::from_utf8_lossy(bytes));
+                let value = entry.value.as_ref().map(|bytes| text(bytes));
+                (value, entry.conflicts.len())
+            })
+        };
+        Some(format!(
+            "{key} is {:?} and {:?} ({} and {} keys)",
+            show(&one),
+            show(&other),
+            one.len(),
+            other.len()
+        ))
+    }
+}
+
+/// A hash over all values and conflicts that a node holds.
+fn data_hash(node: &crate::node::Node) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for entry in node.list(NAMESPACE, "", None, usize::MAX) {
+        hasher.update(entry.key.as_str().as_bytes());
+        hasher.update(entry.value.as_deref().unwrap_or_default());
+        hasher.update(entry.author.as_bytes());
+        for conflict in entry.conflicts {
+            hasher.update(conflict.value.as_deref().unwrap_or_default());
+            hasher.update(conflict.author.as_bytes());
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
