@@ -203,7 +203,8 @@ impl fmt::Display for Planned {
     }
 }
 
-fn seconds(span: Duration) -> String {
+/// Seconds as short as possible.
+pub(super) fn seconds(span: Duration) -> String {
     let text = format!("{}.{:06}", span.as_secs(), span.subsec_micros());
     text.trim_end_matches('0').trim_end_matches('.').into()
 }

@@ -7,9 +7,11 @@
 //! | `shell` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
 //! | `host`, `world` | machines with processes, and everything that happens to them |
 //! | `fault`, `inject` | what goes wrong, in a readable form, and how it is done |
-//! | `plan` | what a seed does |
+//! | `plan`, `scenario` | what a seed does, and the same as a readable file |
 //! | `workload`, `ledger` | clients that write, and what they were promised |
 //! | `run` | one run from warm-up to final reads, with its checkers |
+//! | `shrink` | the few faults of a plan that matter |
+//! | `swarm` | what many runs came to |
 //! | `rehearsal` | one recorded run whose trace has the same hash on every target |
 //!
 //! Invariants: one seed, one run: the trace (every output of every node with its time) depends on
@@ -35,7 +37,10 @@ pub mod network;
 pub mod plan;
 pub mod rehearsal;
 pub mod run;
+pub mod scenario;
 pub mod shell;
+pub mod shrink;
+pub mod swarm;
 pub mod wheel;
 pub mod workload;
 pub mod world;

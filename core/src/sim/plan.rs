@@ -11,7 +11,7 @@ use crate::{
         network::PathConfig,
     },
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// What is expected of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Mode {
 pub struct Plan {
     /// Everything that is not written here follows from this.
     pub seed: u64,
+    /// What it was drawn with.
+    pub wish: Wish,
     /// What is expected.
     pub mode: Mode,
     /// How many relays.
@@ -43,8 +45,23 @@ pub struct Plan {
     pub chaos: Duration,
     /// What goes wrong.
     pub faults: Vec<Planned>,
+    /// What the outcome may be at most, besides what the mode demands.
+    pub limits: Vec<(Figure, u64)>,
     /// A violation is reported at the end, whatever happens: guards the harness.
     pub canary: bool,
+}
+
+/// A figure of an outcome that a scenario may limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// The longest time from the end of a process to a verdict about it, in milliseconds.
+    DetectionMs,
+    /// The time from healing until all is well, in milliseconds.
+    HealMs,
+    /// Verdicts about the living while nothing was wrong.
+    FalseDeaths,
+    /// Verdicts about processes that were down.
+    TrueDeaths,
 }
 
 /// What may be asked of [`Plan::draw`].
@@ -77,7 +94,7 @@ impl Plan {
         let drawn = size[rng.index(10).saturating_sub(7).min(2)];
         let nodes = wish
             .nodes
-            .unwrap_or(HostId::try_from(drawn).unwrap_or(5))
+            .unwrap_or_else(|| HostId::try_from(drawn).unwrap_or(5))
             .max(1);
         let tabs = if rng.chance(600) {
             rng.below(u64::from(nodes) / 2 + 1)
@@ -87,6 +104,7 @@ impl Plan {
         let tabs = HostId::try_from(tabs).unwrap_or(0).min(nodes - 1);
         let mut plan = Self {
             seed,
+            wish,
             mode,
             relays: nodes - tabs,
             tabs,
@@ -94,10 +112,27 @@ impl Plan {
             writes_per_minute: [60, 300, 1_200][rng.index(3)],
             chaos: Duration::from_secs(20 + rng.below(41)),
             faults: Vec::new(),
+            limits: Vec::new(),
             canary: wish.canary,
         };
         plan.draw_faults(&mut rng);
         plan
+    }
+
+    /// The command that runs it again.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let mut command = format!("sporenet sim --seed {}", self.seed);
+        if let Some(nodes) = self.wish.nodes {
+            command.push_str(&format!(" --nodes {nodes}"));
+        }
+        if let Some(mode) = self.wish.mode {
+            command.push_str(&format!(" --profile {}", mode_name(mode)));
+        }
+        if self.canary {
+            command.push_str(" --canary");
+        }
+        command
     }
 
     /// All hosts.
@@ -280,16 +315,4 @@ pub const fn mode_name(mode: Mode) -> &'static str {
         Mode::Bounded => "bounded",
         Mode::Unbounded => "unbounded",
     }
-}
-
-/// What a plan does, one fault a line.
-#[must_use]
-pub fn describe(plan: &Plan) -> String {
-    use core::fmt::Write as _;
-    let mut text = String::new();
-    for fault in &plan.faults {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{fault}");
-    }
-    text
 }

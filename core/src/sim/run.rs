@@ -13,7 +13,7 @@ use crate::{
         host::HostId,
         inject::Injector,
         ledger::Ledger,
-        plan::{Mode, Plan},
+        plan::{Figure, Mode, Plan},
         shell::Shell,
         workload::{NAMESPACE, Workload, brief},
         world::{Observation, What, World},
@@ -248,6 +248,20 @@ impl<'a, S: Shell> Run<'a, S> {
     fn finish(mut self) -> Outcome {
         if self.plan.canary {
             self.violate("the canary, which is in every run that asks for it".into());
+        }
+        for (figure, most) in &self.plan.limits {
+            let (name, got) = match figure {
+                Figure::DetectionMs => (
+                    "detection-ms",
+                    self.outcome.detection_ms.iter().max().copied(),
+                ),
+                Figure::HealMs => ("heal-ms", self.outcome.heal_ms),
+                Figure::FalseDeaths => ("false-deaths", Some(self.outcome.false_deaths)),
+                Figure::TrueDeaths => ("true-deaths", Some(self.outcome.true_deaths)),
+            };
+            if let Some(got) = got.filter(|got| got > most) {
+                self.violate(format!("{name} is {got}; at most {most} was expected"));
+            }
         }
         let stats = self.world.network().stats();
         let outcome = &mut self.outcome;

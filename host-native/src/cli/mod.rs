@@ -6,11 +6,13 @@
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
+//! | `sim` | simulated meshes with faults |
 //! | `admin` | invite, leave, config, completions, man |
 
 mod admin;
 mod client;
 pub(crate) mod print;
+mod sim;
 mod values;
 mod view;
 
@@ -88,6 +90,8 @@ enum Sub {
     Leave(admin::LeaveArgs),
     /// Container health check: 0 healthy, 1 not, prints why
     Health(view::HealthArgs),
+    /// Simulate meshes with faults, in virtual time
+    Sim(sim::SimArgs),
     /// Show or check the settings
     Config(admin::ConfigArgs),
     /// Print a completion script for a shell
@@ -263,6 +267,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Invite(args)) => admin::invite(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Health(args)) => view::health(&args),
+        Some(Sub::Sim(args)) => sim::sim(&args),
         Some(Sub::Config(args)) => admin::config(&args),
         Some(Sub::Completions(args)) => admin::completions(&args),
         Some(Sub::Man) => admin::man(),
