@@ -41,6 +41,7 @@ use crate::{
         remembered::Remembered,
     },
     recovery::{
+        entry,
         journal::{self, Journal},
         record::Origin,
         replay::Replay,
@@ -95,8 +96,13 @@ struct Belonging {
     founded: bool,
 }
 
-pub(super) fn start(setup: Setup, now: Time) -> Result<Node, StartError> {
+pub(super) fn start(mut setup: Setup, now: Time) -> Result<Node, StartError> {
     setup.config.validate().map_err(StartError::Config)?;
+    let (stored, hurt) = entry::open_all(setup.stored);
+    setup.stored = stored;
+    if let Some(key) = hurt.iter().find(|key| !is_dispensable(key)) {
+        return Err(damaged(key));
+    }
     let entropy = Rng::from_seed(setup.entropy);
     let restored = restore(&setup.stored, &entropy)?;
     let belonging = belong(&setup, &restored, &entropy)?;
@@ -113,8 +119,19 @@ pub(super) fn start(setup: Setup, now: Time) -> Result<Node, StartError> {
         let text = format!("{unusable} journal records are of no use to this version.");
         node.note(Severity::Error, "journal_unusable", None, text);
     }
+    for key in hurt {
+        let text = format!("The stored entry {key} is damaged and set aside.");
+        node.note(Severity::Error, "entry_damaged", None, text);
+    }
     node.pump();
     Ok(node)
+}
+
+/// Entries without which a node can start: the mesh tells it again, or nothing but a courtesy is
+/// lost. An invite that is gone lets nobody in.
+fn is_dispensable(key: &str) -> bool {
+    [KEY_JOIN, KEY_MEMBERS, KEY_BACKOFFS, journal::PROBE_KEY].contains(&key)
+        || key.starts_with(admission::INVITE_PREFIX)
 }
 
 fn damaged(what: &str) -> StartError {
@@ -181,7 +198,12 @@ fn belong(setup: &Setup, restored: &Restored, entropy: &Rng) -> Result<Belonging
             founded: false,
         });
     }
-    if let Some(join) = setup.join.clone().or_else(|| restored.join.clone()) {
+    let join = setup.join.clone().or_else(|| restored.join.clone());
+    if join.is_none() && restored.network.is_some() {
+        // It belonged to a network: to found another one would hide that.
+        return Err(damaged(admission::ISOLATION_PREFIX));
+    }
+    if let Some(join) = join {
         let network = join.spore.network();
         let puts = alloc::vec![
             (KEY_NETWORK.to_string(), encode(&network).into()),

@@ -29,6 +29,7 @@ use crate::{
         time::Time,
     },
     recovery::{
+        entry,
         record::{self, Origin},
         replay::{self, Replay, ReplayError, Tail},
     },
@@ -71,7 +72,10 @@ impl Pending {
     fn cost(&self) -> u64 {
         let bytes = match &self.op {
             Op::Append(body) => body.len(),
-            Op::Put { key, value } => key.len().saturating_add(value.len()),
+            Op::Put { key, value } => key
+                .len()
+                .saturating_add(value.len())
+                .saturating_add(entry::OVERHEAD),
             Op::Delete { key } => key.len(),
         };
         u64::try_from(bytes)
@@ -382,7 +386,7 @@ impl Journal {
                 (StoreOp::Append { sequence, record }, Some(sequence))
             }
             Op::Put { key, value } => {
-                let (key, value) = (key.clone(), value.clone());
+                let (key, value) = (key.clone(), entry::seal(key, value));
                 (StoreOp::Put { key, value }, None)
             }
             Op::Delete { key } => (StoreOp::Delete { key: key.clone() }, None),

@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `record` | one journal record: checksummed, numbered, chained to the one before |
+//! | `entry` | one named entry of the store, sealed |
 //! | `journal` | the only way to the store: group commit, failures, loads |
 //! | `replay` | the stored journal read at start: torn tail, quarantine, refusal |
 //!
@@ -15,6 +16,7 @@
 //!
 //! Not here: what a record means (the machine that appended it), the store itself (the hosts).
 
+pub mod entry;
 pub mod journal;
 pub mod record;
 pub mod replay;

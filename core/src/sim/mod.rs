@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `wheel` | what happens next |
 //! | `clock`, `disk`, `network` | a host's clocks and store, the paths between hosts, and their faults |
-//! | `shell` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
-//! | `host`, `world` | machines with processes, and everything that happens to them |
+//! | `shell`, `typed` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
+//! | `host`, `wires`, `world` | machines with processes, their connections, and all that happens to them |
 //! | `fault`, `inject` | what goes wrong, in a readable form, and how it is done |
 //! | `plan`, `scenario` | what a seed does, and the same as a readable file |
 //! | `workload`, `ledger` | clients that write, and what they were promised |
@@ -41,6 +41,8 @@ pub mod scenario;
 pub mod shell;
 pub mod shrink;
 pub mod swarm;
+pub mod typed;
 pub mod wheel;
+mod wires;
 pub mod workload;
 pub mod world;

@@ -24,6 +24,16 @@ pub enum Mode {
     Unbounded,
 }
 
+/// How much of a node is simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// All of it, down to the bytes on streams: codecs, ciphers, fragments.
+    #[default]
+    Bytes,
+    /// Messages as values, each on its own: they may be lost, doubled and reordered.
+    Typed,
+}
+
 /// One run, completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -33,6 +43,8 @@ pub struct Plan {
     pub wish: Wish,
     /// What is expected.
     pub mode: Mode,
+    /// How much of a node is simulated.
+    pub level: Level,
     /// How many relays.
     pub relays: HostId,
     /// How many tabs; their numbers follow the relays'.
@@ -106,6 +118,11 @@ impl Plan {
             seed,
             wish,
             mode,
+            level: if rng.chance(250) {
+                Level::Bytes
+            } else {
+                Level::Typed
+            },
             relays: nodes - tabs,
             tabs,
             network: draw_network(&mut rng),

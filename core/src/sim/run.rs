@@ -8,13 +8,14 @@ use crate::{
         time::{Duration, Time},
     },
     membership::member::MemberState,
-    node::{command::Command, event::Event},
+    node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
         host::HostId,
         inject::Injector,
         ledger::Ledger,
-        plan::{Figure, Mode, Plan},
+        plan::{Figure, Level, Mode, Plan},
         shell::Shell,
+        typed::Typed,
         workload::{NAMESPACE, Workload, brief},
         world::{Observation, What, World},
     },
@@ -82,7 +83,14 @@ const AFTERMATH: Duration = Duration::from_secs(12);
 
 /// Runs a plan.
 #[must_use]
-pub fn run<S: Shell>(plan: &Plan) -> Outcome {
+pub fn run(plan: &Plan) -> Outcome {
+    match plan.level {
+        Level::Bytes => run_level::<Endpoint>(plan),
+        Level::Typed => run_level::<Typed>(plan),
+    }
+}
+
+fn run_level<S: Shell>(plan: &Plan) -> Outcome {
     let mut run = Run::<S>::new(plan);
     run.warm();
     if run.outcome.violations.is_empty() {

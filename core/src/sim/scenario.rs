@@ -6,6 +6,7 @@
 //! | `seed 7` | everything that is not written follows from this number; 0 if absent |
 //! | `relays 5`, `tabs 2` | who takes part; 3 and 0 if absent |
 //! | `mode bounded` or `unbounded` | what must hold in the end; bounded if absent |
+//! | `level bytes` or `typed` | whole nodes on streams, or messages each on its own; bytes if absent |
 //! | `writes 300` | writes a minute, all hosts together; 300 if absent |
 //! | `chaos 30` | for how many seconds things go wrong; until the last fault ended if absent |
 //! | `latency 10 40`, `loss 20` | the usual network: milliseconds at least and at most, lost of a thousand |
@@ -18,7 +19,7 @@ use crate::{
         fault::{parse_seconds, seconds},
         host::HostId,
         network::PathConfig,
-        plan::{Figure, Mode, Plan, Wish, mode_name},
+        plan::{Figure, Level, Mode, Plan, Wish, mode_name},
     },
 };
 use alloc::{
@@ -67,6 +68,7 @@ pub fn parse(text: &str) -> Result<Plan, ScenarioError> {
         seed: 0,
         wish: Wish::default(),
         mode: Mode::Bounded,
+        level: Level::Bytes,
         relays: 3,
         tabs: 0,
         network: PathConfig::default(),
@@ -105,6 +107,8 @@ fn read_line(plan: &mut Plan, text: &str) -> Result<(), String> {
         ["tabs", tabs] => plan.tabs = number(tabs)?,
         ["mode", "bounded"] => plan.mode = Mode::Bounded,
         ["mode", "unbounded"] => plan.mode = Mode::Unbounded,
+        ["level", "bytes"] => plan.level = Level::Bytes,
+        ["level", "typed"] => plan.level = Level::Typed,
         ["writes", writes] => plan.writes_per_minute = number(writes)?,
         ["chaos", span] => {
             let span = parse_seconds(span);
@@ -151,11 +155,15 @@ pub fn print(plan: &Plan) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "seed {}\nrelays {}\ntabs {}\nmode {}\nwrites {}\nchaos {}\n",
+        "seed {}\nrelays {}\ntabs {}\nmode {}\nlevel {}\nwrites {}\nchaos {}\n",
         plan.seed,
         plan.relays,
         plan.tabs,
         mode_name(plan.mode),
+        match plan.level {
+            Level::Bytes => "bytes",
+            Level::Typed => "typed",
+        },
         plan.writes_per_minute,
         seconds(plan.chaos),
     );

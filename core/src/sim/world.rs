@@ -5,7 +5,7 @@ pub use crate::sim::host::HostId;
 use crate::{
     kernel::{
         bytes::Bytes,
-        id::{LinkId, NodeId, RequestId, Role},
+        id::{NodeId, RequestId, Role},
         rng::Rng,
         store::StoreOp,
         text::{Key, Namespace},
@@ -61,27 +61,21 @@ pub enum What {
 /// The most observations that wait to be taken; older ones are dropped, nobody looks at them.
 const OBSERVATIONS_MAX: usize = 1 << 16;
 
-/// The most packets held at one cut; a connection that has more breaks.
-const HELD_MAX: usize = 4_096;
-
-/// A dial without an answer gives up after this.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-
 /// What waits at a cut, with the run of the process that it is for.
 type Held<P> = VecDeque<(u32, ShellInput<P>)>;
 
 /// The world.
 #[derive(Debug)]
 pub struct World<S: Shell> {
-    hosts: Vec<Host<S, S::Packet>>,
-    wheel: Wheel<(HostId, u32, Happening<S::Packet>)>,
-    network: Network,
+    pub(super) hosts: Vec<Host<S, S::Packet>>,
+    pub(super) wheel: Wheel<(HostId, u32, Happening<S::Packet>)>,
+    pub(super) network: Network,
     /// What a cut holds back on streams, oldest first.
-    held: BTreeMap<(HostId, HostId), Held<S::Packet>>,
-    now: Time,
-    rng: Rng,
+    pub(super) held: BTreeMap<(HostId, HostId), Held<S::Packet>>,
+    pub(super) now: Time,
+    pub(super) rng: Rng,
     trace: blake3::Hasher,
-    next_connection: u64,
+    pub(super) next_connection: u64,
     outputs: u64,
     events: u64,
     observations: VecDeque<Observation>,
@@ -354,52 +348,6 @@ impl<S: Shell> World<S> {
         }
     }
 
-    fn release(&mut self, from: HostId, to: HostId) {
-        let held = self.held.remove(&(from, to)).unwrap_or_default();
-        // A stream's next attempt comes somewhere in its wait.
-        let at = self.now + self.rng.span_below(Duration::from_secs(1));
-        for (run, input) in held {
-            if let ShellInput::Received { link, .. } = &input {
-                self.keep_order(to, *link, at);
-            }
-            self.wheel.push(at, (to, run, Happening::Input(input)));
-        }
-    }
-
-    /// What arrives on a link after this does not arrive before `at`.
-    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) {
-        let Some(connection) = self.hosts[usize::from(host)]
-            .connections
-            .get(&link)
-            .cloned()
-        else {
-            return;
-        };
-        let theirs = &mut self.host_mut(connection.other).connections;
-        if let Some(sender) = theirs.get_mut(&connection.their_link) {
-            sender.last = sender.last.max(at);
-        }
-    }
-
-    /// Breaks every connection between two hosts, as injected resets do.
-    pub fn reset(&mut self, a: HostId, b: HostId) {
-        let between = self.hosts[usize::from(a)].connections.iter();
-        let between = between.filter(|(_, connection)| connection.other == b);
-        for (link, connection) in between
-            .map(|(link, c)| (*link, c.clone()))
-            .collect::<Vec<_>>()
-        {
-            self.host_mut(a).connections.remove(&link);
-            self.end_other(a, &connection, CloseReason::Lost);
-            let reason = CloseReason::Lost;
-            self.after(
-                Duration::ZERO,
-                a,
-                Happening::Input(ShellInput::Ended { link, reason }),
-            );
-        }
-    }
-
     /// A running host's node.
     #[must_use]
     pub fn node(&self, host: HostId) -> Option<&Node> {
@@ -507,7 +455,7 @@ impl<S: Shell> World<S> {
         true
     }
 
-    fn host_mut(&mut self, host: HostId) -> &mut Host<S, S::Packet> {
+    pub(super) fn host_mut(&mut self, host: HostId) -> &mut Host<S, S::Packet> {
         &mut self.hosts[usize::from(host)]
     }
 
@@ -588,7 +536,7 @@ impl<S: Shell> World<S> {
     }
 
     /// Puts the node's next timer on the wheel, if it is earlier than the one that is there.
-    fn arm(&mut self, host: HostId) {
+    pub(super) fn arm(&mut self, host: HostId) {
         let now = self.now;
         let state = self.host_mut(host);
         if state.paused.is_some() {
@@ -684,140 +632,7 @@ impl<S: Shell> World<S> {
         }
     }
 
-    fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
-        let ended = |reason| Happening::Input(ShellInput::Ended { link, reason });
-        let is_cut = self.network.is_cut(host, other) || self.network.is_cut(other, host);
-        if is_cut || usize::from(other) >= self.hosts.len() {
-            self.after(CONNECT_PATIENCE, host, ended(CloseReason::Unreachable));
-            return;
-        }
-        let there = self.network.latency(host, other, &mut self.rng);
-        let back = self.network.latency(other, host, &mut self.rng);
-        let now = self.now;
-        let state = self.host_mut(other);
-        let local = state.clock.local(now);
-        // The kernel of a machine whose process stands still still accepts.
-        let accepted = state.shell.as_mut().and_then(|shell| shell.accept(local));
-        let Some(their_link) = accepted else {
-            self.after(there + back, host, ended(CloseReason::ConnectionRefused));
-            return;
-        };
-        let id = self.next_connection;
-        self.next_connection += 1;
-        for (at, link, other, their_link) in [
-            (host, link, other, their_link),
-            (other, their_link, host, link),
-        ] {
-            let connection = Connection {
-                id,
-                other,
-                their_link,
-                last: now,
-            };
-            self.host_mut(at).connections.insert(link, connection);
-        }
-        self.arm(other);
-        let opened = Happening::Input(ShellInput::Opened { link });
-        self.after(there + back, host, opened);
-    }
-
-    fn transmit(&mut self, host: HostId, link: LinkId, packet: S::Packet) {
-        let Some(connection) = self.hosts[usize::from(host)].connections.get(&link) else {
-            return;
-        };
-        let (id, other, their_link) = (connection.id, connection.other, connection.their_link);
-        let last = connection.last;
-        let state = &self.hosts[usize::from(other)];
-        let is_open = state
-            .connections
-            .get(&their_link)
-            .is_some_and(|theirs| theirs.id == id);
-        if self.network.is_cut(host, other) {
-            let input = ShellInput::Received {
-                link: their_link,
-                packet,
-            };
-            self.hold(host, other, input);
-            return;
-        }
-        if !is_open {
-            // Nobody answers at a machine without power; one that is back resets the connection.
-            if state.shell.is_some() {
-                let back = self.network.latency(other, host, &mut self.rng);
-                let reason = CloseReason::Lost;
-                let ended = Happening::Input(ShellInput::Ended { link, reason });
-                self.after(back * 2, host, ended);
-            }
-            return;
-        }
-        let size = S::size(&packet);
-        let travel = self
-            .network
-            .travel((host, other), size, self.now, &mut self.rng);
-        if travel.lost && !S::STREAMS {
-            return;
-        }
-        let packet = if travel.corrupt {
-            S::corrupted(&packet, &mut self.rng)
-        } else {
-            packet
-        };
-        let mut at = travel.at;
-        if S::STREAMS {
-            at = at.max(last);
-        }
-        if !travel.overtaken
-            && let Some(connection) = self.host_mut(host).connections.get_mut(&link)
-        {
-            connection.last = at;
-        }
-        let run = self.hosts[usize::from(other)].run;
-        for at in [Some(at), travel.again.map(|again| again.max(at))]
-            .into_iter()
-            .flatten()
-        {
-            let input = ShellInput::Received {
-                link: their_link,
-                packet: packet.clone(),
-            };
-            self.wheel.push(at, (other, run, Happening::Input(input)));
-        }
-    }
-
-    fn hold(&mut self, from: HostId, to: HostId, input: ShellInput<S::Packet>) {
-        if !S::STREAMS {
-            return;
-        }
-        let run = self.hosts[usize::from(to)].run;
-        self.network.count_held();
-        let held = self.held.entry((from, to)).or_default();
-        if held.len() < HELD_MAX {
-            held.push_back((run, input));
-        } else {
-            self.held.remove(&(from, to));
-            self.reset(from, to);
-        }
-    }
-
-    /// Tells the other side that a connection ended, after the last packet on its way.
-    fn end_other(&mut self, host: HostId, connection: &Connection, reason: CloseReason) {
-        let (other, link) = (connection.other, connection.their_link);
-        let theirs = self.hosts[usize::from(other)].connections.get(&link);
-        if theirs.is_none_or(|theirs| theirs.id != connection.id) {
-            return;
-        }
-        let ended = ShellInput::Ended { link, reason };
-        if self.network.is_cut(host, other) {
-            self.hold(host, other, ended);
-            return;
-        }
-        let latency = self.network.latency(host, other, &mut self.rng);
-        let at = connection.last.max(self.now + latency);
-        let run = self.hosts[usize::from(other)].run;
-        self.wheel.push(at, (other, run, Happening::Input(ended)));
-    }
-
-    fn after(&mut self, span: Duration, host: HostId, happening: Happening<S::Packet>) {
+    pub(super) fn after(&mut self, span: Duration, host: HostId, happening: Happening<S::Packet>) {
         let run = self.hosts[usize::from(host)].run;
         self.wheel.push(self.now + span, (host, run, happening));
     }

@@ -5,13 +5,10 @@ use crate::{
     exit::{Code, Failure},
 };
 use clap::{Args, ValueEnum};
-use sporenet_core::{
-    node::endpoint::Endpoint,
-    sim::{
-        plan::{Mode, Plan, Wish},
-        run, scenario, shrink,
-        swarm::Summary,
-    },
+use sporenet_core::sim::{
+    plan::{Mode, Plan, Wish},
+    run, scenario, shrink,
+    swarm::Summary,
 };
 use std::{
     fs,
@@ -194,7 +191,7 @@ fn run_all(work: &Work, jobs: usize) -> (Summary, Vec<Plan>) {
 }
 
 fn run_one(plan: &Plan, summary: &mut Summary) {
-    match panic::catch_unwind(AssertUnwindSafe(|| run::run::<Endpoint>(plan))) {
+    match panic::catch_unwind(AssertUnwindSafe(|| run::run(plan))) {
         Ok(outcome) => summary.add(plan, outcome),
         Err(cause) => {
             let text = cause.downcast_ref::<String>().map(String::as_str);

@@ -1,0 +1,421 @@
+//! A node behind links that carry its messages as values: no bytes, no ciphers, one handshake of two
+//! packets. Thousands of these fit in one world; and since packets travel on their own, the
+//! algorithms meet losses, doubles and reorderings that a session would hide from them.
+
+use crate::{
+    kernel::{
+        crypto::Secret,
+        id::{DialId, LinkId, NetworkId, NodeId},
+        machine::{Input, Machine, Output},
+        ordered::Map,
+        rng::Rng,
+        time::{Duration, Time},
+    },
+    node::{
+        Node,
+        command::Command,
+        event::Event,
+        message::Message,
+        setup::{Setup, StartError},
+    },
+    sim::shell::{Shell, ShellInput, ShellOutput},
+    wire::{
+        body::Body,
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::{Invitation, KeyHint},
+    },
+};
+use alloc::{boxed::Box, collections::VecDeque};
+
+/// What travels between two typed nodes.
+#[derive(Clone, Debug)]
+pub enum Packet {
+    /// The side that dialled says who it is and what it can prove.
+    Hello {
+        /// Its network.
+        network: NetworkId,
+        /// The key it offers to prove.
+        hint: KeyHint,
+        /// That key.
+        key: Secret,
+        /// Who it is.
+        from: PeerIdentity,
+    },
+    /// The other side lets it in and says who it is.
+    Welcome(PeerIdentity),
+    /// The link ends, and why.
+    Bye(CloseReason),
+    /// A message.
+    Message(Box<Message>),
+    /// What is left of a corrupted packet.
+    Garbage,
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting,
+    /// We dialled and said hello.
+    Greeted,
+    /// We were dialled and wait for the hello.
+    Silent,
+    /// The hello waits for the node's key.
+    Asked {
+        key: Secret,
+        from: PeerIdentity,
+    },
+    Up(NodeId),
+}
+
+#[derive(Debug)]
+struct Link {
+    state: State,
+    dial: Option<DialId>,
+    expect: Option<NodeId>,
+    hint: Option<KeyHint>,
+    key: Option<Secret>,
+    deadline: Option<Time>,
+}
+
+/// A node with its links.
+#[derive(Debug)]
+pub struct Typed {
+    node: Node,
+    links: Map<LinkId, Link>,
+    routes: Map<NodeId, LinkId>,
+    next_link: LinkId,
+    now: Time,
+    outputs: VecDeque<ShellOutput<Packet>>,
+}
+
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+const LINKS_MAX: usize = 1_024;
+
+impl Typed {
+    fn identity(&self) -> PeerIdentity {
+        let params = self.node.session_params();
+        PeerIdentity {
+            id: self.node.id(),
+            incarnation: params.incarnation,
+            instance: params.instance,
+            role: params.role,
+            version: params.versions.1,
+            features: params.features,
+        }
+    }
+
+    fn tell(&mut self, command: Command) {
+        self.node.handle_input(self.now, Input::Command(command));
+        self.pump();
+    }
+
+    fn transmit(&mut self, link: LinkId, packet: Packet) {
+        self.outputs
+            .push_back(ShellOutput::Transmit { link, packet });
+    }
+
+    /// Ends a link from this side, and tells the node.
+    fn end(&mut self, link: LinkId, reason: CloseReason) {
+        if self.links.contains_key(&link) {
+            self.transmit(link, Packet::Bye(reason.clone()));
+            self.outputs.push_back(ShellOutput::Disconnect { link });
+            self.on_ended(link, reason);
+        }
+    }
+
+    fn on_ended(&mut self, link: LinkId, reason: CloseReason) {
+        let Some(ended) = self.links.remove(&link) else {
+            return;
+        };
+        self.tell(match (ended.state, ended.dial) {
+            (State::Up(_), _) => Command::LinkDown { link, reason },
+            (_, Some(dial)) => Command::DialFailed { dial, reason },
+            (_, None) => Command::HandshakeRefused { reason },
+        });
+    }
+
+    fn on_opened(&mut self, link: LinkId) {
+        let from = self.identity();
+        let network = self.node.network();
+        let deadline = self.now + HANDSHAKE_PATIENCE;
+        let Some(opened) = self.links.get_mut(&link) else {
+            return;
+        };
+        if let (State::Connecting, Some(hint), Some(key)) =
+            (&opened.state, opened.hint.clone(), opened.key.take())
+        {
+            opened.state = State::Greeted;
+            opened.deadline = Some(deadline);
+            let hello = Packet::Hello {
+                network,
+                hint,
+                key,
+                from,
+            };
+            self.transmit(link, hello);
+        }
+    }
+
+    fn on_packet(&mut self, link: LinkId, packet: Packet) {
+        let Some(known) = self.links.get_mut(&link) else {
+            return;
+        };
+        match (packet, &known.state) {
+            (Packet::Bye(reason), _) => {
+                self.outputs.push_back(ShellOutput::Disconnect { link });
+                self.on_ended(link, reason);
+            }
+            (Packet::Message(message), State::Up(from)) => {
+                let (from, message) = (*from, *message);
+                self.node
+                    .handle_input(self.now, Input::Message { from, message });
+                self.pump();
+            }
+            (
+                Packet::Hello {
+                    network,
+                    hint,
+                    key,
+                    from,
+                },
+                State::Silent,
+            ) => {
+                if network == self.node.network() {
+                    known.state = State::Asked { key, from };
+                    known.hint = Some(hint.clone());
+                    self.tell(Command::KeyWanted { link, hint });
+                } else {
+                    self.end(link, CloseReason::WrongNetwork);
+                }
+            }
+            (Packet::Welcome(from), State::Greeted) => {
+                if known.expect.is_none_or(|expect| expect == from.id) {
+                    self.up(link, from);
+                } else {
+                    self.end(link, CloseReason::UnexpectedPeer);
+                }
+            }
+            // A packet of the handshake that came twice, or a message that overtook it.
+            (Packet::Hello { .. } | Packet::Welcome(_) | Packet::Message(_), _) => {}
+            (Packet::Garbage, _) => self.end(link, CloseReason::Protocol),
+        }
+    }
+
+    fn on_key(&mut self, link: LinkId, given: Result<Secret, CloseReason>) {
+        let Some(known) = self.links.get(&link) else {
+            return;
+        };
+        let State::Asked { key, from } = &known.state else {
+            return;
+        };
+        let from = *from;
+        match given {
+            Ok(right) if right == *key => {
+                let welcome = Packet::Welcome(self.identity());
+                self.transmit(link, welcome);
+                self.up(link, from);
+            }
+            Ok(_) => self.end(link, CloseReason::WrongKey),
+            Err(reason) => self.end(link, reason),
+        }
+    }
+
+    fn up(&mut self, link: LinkId, peer: PeerIdentity) {
+        let own = self.identity();
+        if peer.id == own.id {
+            let reason = if peer.instance == own.instance {
+                CloseReason::SelfDial
+            } else {
+                let incarnation = own.incarnation;
+                CloseReason::IdentityInUse { incarnation }
+            };
+            self.end(link, reason);
+            return;
+        }
+        let Some(known) = self.links.get_mut(&link) else {
+            return;
+        };
+        known.state = State::Up(peer.id);
+        known.deadline = None;
+        let (dial, invitation) = (known.dial, invitation_of(known.hint.as_ref()));
+        self.tell(Command::LinkUp {
+            link,
+            peer,
+            dial,
+            invitation,
+        });
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Send { to, message } => {
+                    if let Some(link) = self.routes.get(&to).copied() {
+                        self.transmit(link, Packet::Message(Box::new(message)));
+                    }
+                }
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Dial {
+                dial,
+                address,
+                expect,
+                hint,
+                key,
+            } => {
+                let link = self.number_link();
+                let state = State::Connecting;
+                let dialled = Link {
+                    state,
+                    dial: Some(dial),
+                    expect,
+                    hint: Some(hint),
+                    key: Some(key),
+                    deadline: None,
+                };
+                self.links.insert(link, dialled);
+                self.outputs
+                    .push_back(ShellOutput::Connect { link, address });
+            }
+            Event::Key { link, key } => self.on_key(link, key),
+            Event::Route { peer, link } => drop(self.routes.insert(peer, link)),
+            Event::Unroute { peer } => drop(self.routes.remove(&peer)),
+            Event::Close { link, reason } => {
+                if self.links.remove(&link).is_some() {
+                    self.transmit(link, Packet::Bye(reason));
+                    self.outputs.push_back(ShellOutput::Disconnect { link });
+                }
+            }
+            event @ (Event::Persist(_)
+            | Event::Load { .. }
+            | Event::Reply { .. }
+            | Event::Changed { .. }
+            | Event::Timeline(_)
+            | Event::Admitted
+            | Event::Fenced { .. }
+            | Event::Departed) => self.outputs.push_back(ShellOutput::Event(event)),
+        }
+    }
+
+    const fn number_link(&mut self) -> LinkId {
+        let link = self.next_link;
+        self.next_link = link.next();
+        link
+    }
+}
+
+fn invitation_of(hint: Option<&KeyHint>) -> Option<Invitation> {
+    match hint {
+        Some(KeyHint::Invite(invitation)) => Some(invitation.clone()),
+        Some(KeyHint::Isolation { .. }) | None => None,
+    }
+}
+
+impl Shell for Typed {
+    type Packet = Packet;
+
+    const STREAMS: bool = false;
+
+    fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
+        let mut typed = Self {
+            node: Node::start(setup, now)?,
+            links: Map::new(),
+            routes: Map::new(),
+            next_link: LinkId(1),
+            now,
+            outputs: VecDeque::new(),
+        };
+        typed.pump();
+        Ok(typed)
+    }
+
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn accept(&mut self, now: Time) -> Option<LinkId> {
+        self.now = self.now.max(now);
+        if self.links.len() >= LINKS_MAX {
+            return None;
+        }
+        let link = self.number_link();
+        let accepted = Link {
+            state: State::Silent,
+            dial: None,
+            expect: None,
+            hint: None,
+            key: None,
+            deadline: Some(self.now + HANDSHAKE_PATIENCE),
+        };
+        self.links.insert(link, accepted);
+        Some(link)
+    }
+
+    fn handle_input(&mut self, now: Time, input: ShellInput<Packet>) {
+        self.now = self.now.max(now);
+        match input {
+            ShellInput::Opened { link } => self.on_opened(link),
+            ShellInput::Ended { link, reason } => self.on_ended(link, reason),
+            ShellInput::Received { link, packet } => self.on_packet(link, packet),
+            ShellInput::Command(command) => self.tell(command),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        let late = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.deadline.is_some_and(|at| at <= now));
+        let late: alloc::vec::Vec<LinkId> = late.map(|(link, _)| *link).collect();
+        for link in late {
+            self.end(link, CloseReason::HandshakeTimeout);
+        }
+        self.node.handle_timeout(self.now);
+        self.pump();
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        if !self.outputs.is_empty() {
+            return Some(Time::ZERO);
+        }
+        let deadlines = self.links.values().filter_map(|link| link.deadline);
+        deadlines.chain(self.node.poll_timeout()).min()
+    }
+
+    fn poll_output(&mut self) -> Option<ShellOutput<Packet>> {
+        self.outputs.pop_front()
+    }
+
+    fn size(packet: &Packet) -> usize {
+        match packet {
+            Packet::Message(message) => message.encode().len() + 24,
+            Packet::Hello { .. } | Packet::Welcome(_) | Packet::Bye(_) | Packet::Garbage => 100,
+        }
+    }
+
+    fn trace(packet: &Packet, trace: &mut blake3::Hasher) {
+        match packet {
+            Packet::Message(message) => {
+                trace.update(&message.kind().to_le_bytes());
+                trace.update(&message.encode());
+            }
+            Packet::Hello { from, .. } | Packet::Welcome(from) => {
+                trace.update(from.id.as_bytes());
+            }
+            Packet::Bye(reason) => {
+                trace.update(reason.code().as_bytes());
+            }
+            Packet::Garbage => {}
+        }
+    }
+
+    fn corrupted(_: &Packet, _: &mut Rng) -> Packet {
+        Packet::Garbage
+    }
+}
