@@ -84,14 +84,22 @@ const AFTERMATH: Duration = Duration::from_secs(12);
 /// Runs a plan.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
+    watch(plan, &mut |_| {})
+}
+
+/// Runs a plan and shows each observation, in the order in which they were made.
+pub fn watch(plan: &Plan, watcher: Watcher<'_>) -> Outcome {
     match plan.level {
-        Level::Bytes => run_level::<Endpoint>(plan),
-        Level::Typed => run_level::<Typed>(plan),
+        Level::Bytes => run_level::<Endpoint>(plan, watcher),
+        Level::Typed => run_level::<Typed>(plan, watcher),
     }
 }
 
-fn run_level<S: Shell>(plan: &Plan) -> Outcome {
-    let mut run = Run::<S>::new(plan);
+/// Who is shown each observation.
+pub type Watcher<'a> = &'a mut dyn FnMut(&Observation);
+
+fn run_level<S: Shell>(plan: &Plan, watcher: Watcher<'_>) -> Outcome {
+    let mut run = Run::<S>::new(plan, watcher);
     run.warm();
     if run.outcome.violations.is_empty() {
         run.chaos();
@@ -102,6 +110,7 @@ fn run_level<S: Shell>(plan: &Plan) -> Outcome {
 
 struct Run<'a, S: Shell> {
     plan: &'a Plan,
+    watcher: Watcher<'a>,
     world: World<S>,
     injector: Injector,
     workload: Workload,
@@ -113,12 +122,13 @@ struct Run<'a, S: Shell> {
 }
 
 impl<'a, S: Shell> Run<'a, S> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a Plan, watcher: Watcher<'a>) -> Self {
         let rng = Rng::from_number(plan.seed);
         let mut world = World::new(plan.seed);
         world.network().set_usual(plan.network);
         Self {
             plan,
+            watcher,
             world,
             injector: Injector::new(Vec::new(), Time::ZERO, rng.fork("inject")),
             workload: Workload::new(plan.writes_per_minute, rng.fork("workload")),
@@ -301,6 +311,7 @@ impl<'a, S: Shell> Run<'a, S> {
             self.calm_since = self.world.now();
         }
         while let Some(observation) = self.world.observe() {
+            (self.watcher)(&observation);
             self.see(observation);
         }
     }
@@ -383,6 +394,9 @@ impl<'a, S: Shell> Run<'a, S> {
             if node.is_fenced() {
                 return Some(format!("host {host} is fenced"));
             }
+        }
+        for host in self.settled() {
+            let node = self.world.node(host)?;
             for other in self.world.hosts() {
                 let believed = self.world.id(other).and_then(|id| node.state_of(id));
                 let is_right = match (self.world.runs(other), believed) {

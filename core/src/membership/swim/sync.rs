@@ -141,7 +141,9 @@ impl Swim {
                 Some(member) => is_better(*known, standing_of(member), member.is_relay()),
                 None => true,
             };
-            wanted && *id != self.me && covered.is_none_or(|covered| *id <= covered)
+            // What is held against this node it wants to hear too: to refute it, or to overtake a
+            // life of its own that its store has forgotten.
+            wanted && covered.is_none_or(|covered| *id <= covered)
         });
         let want: Vec<NodeId> = want.map(|(id, _)| id).collect();
         self.compared |= want.is_empty() && covered.is_none();
