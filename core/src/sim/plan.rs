@@ -81,21 +81,25 @@ pub enum Figure {
 pub struct Wish {
     /// So many nodes in all; drawn from 5 to 40 otherwise.
     pub nodes: Option<HostId>,
-    /// What is expected; drawn otherwise: one run in five is unbounded.
+    /// What is expected; drawn otherwise: one run in four is unbounded.
     pub mode: Option<Mode>,
+    /// No disk is damaged, lies or goes back in time.
+    pub sound_disks: bool,
     /// See [`Plan::canary`].
     pub canary: bool,
 }
 
-/// The most bits of the class mask, one a fault class that can be drawn.
-const CLASSES: u32 = 35;
+/// How many classes of faults can be drawn.
+const CLASSES: u32 = 37;
+/// Classes that often cannot happen (a mesh without tabs, a host that is down) are drawn more often.
+const RARE: [u32; 5] = [23, 33, 34, 35, 36];
 
 impl Plan {
     /// What a seed does.
     #[must_use]
     pub fn draw(seed: u64, wish: Wish) -> Self {
         let mut rng = Rng::from_number(seed).fork("plan");
-        let drawn = if rng.chance(200) {
+        let drawn = if rng.chance(250) {
             Mode::Unbounded
         } else {
             Mode::Bounded
@@ -103,7 +107,11 @@ impl Plan {
         let mode = wish.mode.unwrap_or(drawn);
         // Small meshes are quick and find most; large ones are rare.
         let size = [5 + rng.below(6), 5 + rng.below(16), 5 + rng.below(36)];
-        let drawn = size[rng.index(10).saturating_sub(7).min(2)];
+        let drawn = size[match rng.below(100) {
+            0..=2 => 2,
+            3..=14 => 1,
+            _ => 0,
+        }];
         let nodes = wish
             .nodes
             .unwrap_or_else(|| HostId::try_from(drawn).unwrap_or(5))
@@ -143,8 +151,12 @@ impl Plan {
         if let Some(nodes) = self.wish.nodes {
             command.push_str(&format!(" --nodes {nodes}"));
         }
-        if let Some(mode) = self.wish.mode {
-            command.push_str(&format!(" --profile {}", mode_name(mode)));
+        match self.wish.mode {
+            Some(Mode::Bounded) if self.wish.sound_disks => {
+                command.push_str(" --profile sound-disks");
+            }
+            Some(mode) => command.push_str(&format!(" --profile {}", mode_name(mode))),
+            None => {}
         }
         if self.canary {
             command.push_str(" --canary");
@@ -159,17 +171,28 @@ impl Plan {
     }
 
     fn draw_faults(&mut self, rng: &mut Rng) {
-        let classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
+        let mut classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
+        if self.wish.sound_disks {
+            classes.retain(|class| !(31..=35).contains(class));
+        }
+        classes.extend(
+            RARE.iter()
+                .filter(|class| classes.contains(class))
+                .collect::<Vec<_>>(),
+        );
         if classes.is_empty() {
             return;
         }
         let victim = self.draw_relay(rng);
-        for _ in 0..3 + rng.below(14) {
+        for _ in 0..4 + rng.below(20) {
             let class = classes[rng.index(classes.len())];
             let fault = self.draw_fault(class, victim, rng);
             let lasts =
                 Duration::from_millis(1 << rng.below(15)) + rng.span_below(Duration::from_secs(2));
             let at = rng.span_below(self.chaos);
+            if matches!(&fault, Fault::Cut(_, pairs) if pairs.is_empty()) {
+                continue; // A small mesh has cuts that cut nothing.
+            }
             self.faults.push(Planned { at, lasts, fault });
         }
         self.faults.sort_by_key(|planned| planned.at);
@@ -216,8 +239,10 @@ impl Plan {
             30 => Fault::Slow(host, 1 << rng.below(11)),
             31 => Fault::Lie(harmed),
             32 => Fault::Harm(Damage::Rot, harmed),
-            33 => Fault::Harm([Damage::Lost, Damage::Misdirected][rng.index(2)], harmed),
-            _ if unbounded && rng.chance(500) => Fault::Twin(host),
+            33 => Fault::Harm(Damage::Lost, harmed),
+            34 => Fault::Harm(Damage::Misdirected, harmed),
+            36 if unbounded => Fault::Twin(host),
+            36 if self.wish.sound_disks => Fault::Crash(host),
             _ => Fault::Harm(Damage::Stale, harmed),
         }
     }

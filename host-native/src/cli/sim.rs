@@ -65,6 +65,8 @@ pub(crate) struct SimArgs {
 enum Profile {
     /// Faults from which all must recover: nothing lost, all agree
     Bounded,
+    /// The same with disks that are never damaged and never lie
+    SoundDisks,
     /// Anything: nothing may panic, leak or contradict itself
     Unbounded,
 }
@@ -72,7 +74,7 @@ enum Profile {
 impl Profile {
     const fn mode(self) -> Mode {
         match self {
-            Self::Bounded => Mode::Bounded,
+            Self::Bounded | Self::SoundDisks => Mode::Bounded,
             Self::Unbounded => Mode::Unbounded,
         }
     }
@@ -121,6 +123,7 @@ pub(crate) fn sim(args: &SimArgs) -> Result<(), Failure> {
         wish: Wish {
             nodes: args.nodes,
             mode: args.profile.map(Profile::mode),
+            sound_disks: args.profile == Some(Profile::SoundDisks),
             canary: args.canary,
         },
         next: AtomicU64::new(seed),
