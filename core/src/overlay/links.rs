@@ -50,7 +50,19 @@ struct Peer {
     heard_at: Time,
     pinged: Option<(u64, Time)>,
     rtt: Option<Duration>,
+    /// Another process showed this identity: the ping that asks the peer whether it still runs.
+    contest: Option<Contest>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Contest {
+    nonce: u64,
+    asked_at: Time,
+    answered: bool,
+}
+
+/// An answer is worth so long: after it the peer is asked anew.
+const CONTEST_WORTH: Duration = Duration::from_secs(10);
 
 /// The links of one node.
 #[derive(Clone, Debug)]
@@ -217,6 +229,7 @@ impl Links {
                 heard_at,
                 pinged: None,
                 rtt: None,
+                contest: None,
             },
         );
     }
@@ -246,6 +259,30 @@ impl Links {
         });
     }
 
+    /// Asks a peer whether it still runs, and answers whether it has said so just now. A half-open
+    /// link to a process that lost power must not stop the next one, whose store may have forgotten
+    /// the incarnation.
+    fn still_runs(&mut self, peer: NodeId) -> bool {
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return false;
+        };
+        let contest = known
+            .contest
+            .filter(|contest| self.now.since(contest.asked_at) <= CONTEST_WORTH);
+        if let Some(contest) = contest {
+            return contest.answered;
+        }
+        let nonce = self.next_nonce;
+        self.next_nonce = nonce.wrapping_add(1);
+        known.contest = Some(Contest {
+            nonce,
+            asked_at: self.now,
+            answered: false,
+        });
+        self.outbox.send(peer, Message::Ping { nonce });
+        false
+    }
+
     /// Two processes with one identity: the later incarnation stays, the other learns why.
     fn resolve_conflict(
         &mut self,
@@ -256,6 +293,10 @@ impl Links {
         via: Option<Destination>,
     ) {
         if new.incarnation <= old.identity.incarnation {
+            if !self.still_runs(new.id) {
+                self.refuse(link, via, CloseReason::Contested);
+                return;
+            }
             let reason = CloseReason::IdentityInUse {
                 incarnation: old.identity.incarnation,
             };
@@ -510,6 +551,9 @@ impl Links {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        if let Some(contest) = &mut peer.contest {
+            contest.answered |= contest.nonce == nonce;
+        }
         let Some((_, sent_at)) = peer.pinged.filter(|(expected, _)| *expected == nonce) else {
             return;
         };

@@ -73,6 +73,8 @@ pub enum CloseReason {
     NotSporenet,
     /// Local only: no longer wanted.
     Unwanted,
+    /// Another process showed the same identity before and may still live: it is being asked.
+    Contested,
 }
 
 impl CloseReason {
@@ -107,6 +109,7 @@ impl CloseReason {
             Self::Unreachable => "unreachable",
             Self::NotSporenet => "not_sporenet",
             Self::Unwanted => "unwanted",
+            Self::Contested => "contested",
         }
     }
 
@@ -177,6 +180,10 @@ impl fmt::Display for CloseReason {
             Self::Unreachable => f.write_str("the address can't be reached"),
             Self::NotSporenet => f.write_str("what answered does not speak this protocol"),
             Self::Unwanted => f.write_str("the link is no longer wanted"),
+            Self::Contested => f.write_str(
+                "another process showed this identity a moment ago; \
+                 it is being asked whether it still runs",
+            ),
         }
     }
 }

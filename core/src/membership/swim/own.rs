@@ -182,8 +182,8 @@ impl Swim {
 
     /// A record of this node's identity that this process did not sign.
     ///
-    /// One with a higher incarnation may be from a life that the store has forgotten (a restored
-    /// backup): it is overtaken once. If it rises after that, or equals ours, another process lives.
+    /// It may be from a life that the store has forgotten (a restored backup): it is overtaken once.
+    /// If it rises after that, another process lives.
     pub(super) fn on_own_record(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let claims = record.claims();
         let (instance, incarnation) = (claims.instance, claims.incarnation);
@@ -203,7 +203,7 @@ impl Swim {
             return;
         }
         self.ownership.foreign = Some((instance, incarnation));
-        if incarnation == self.own.incarnation || seen.is_some() {
+        if seen.is_some() {
             self.outbox.event(Event::Conflict { member: self.me });
         }
         if seen.is_none() {

@@ -216,12 +216,20 @@ fn a_restarted_peer_takes_over_and_the_old_process_is_told_why() {
 fn a_copied_identity_that_is_not_newer_is_refused_and_reported() {
     let mut b = links(2);
     command(&mut b, 0, up(1, identity(1, 4, 1), None));
-    let events = command(&mut b, 1, up(2, identity(1, 4, 77), None));
+    let asked = command(&mut b, 1, up(2, identity(1, 4, 77), None));
+    assert!(asked.contains(&Event::Close {
+        link: LinkId(2),
+        reason: CloseReason::Contested
+    }));
+    let nonce = b.peers.get(&id(1)).unwrap().contest.unwrap().nonce;
+    let (from, message) = (id(1), Message::Pong { nonce });
+    b.handle_input(Time::from_millis(2), Input::Message { from, message });
+    let events = command(&mut b, 3, up(3, identity(1, 4, 77), None));
     let told = CloseReason::IdentityInUse {
         incarnation: Incarnation(4),
     };
     assert!(events.contains(&Event::Close {
-        link: LinkId(2),
+        link: LinkId(3),
         reason: told.clone()
     }));
     assert!(events.contains(&Event::IdentityConflict {
@@ -229,6 +237,23 @@ fn a_copied_identity_that_is_not_newer_is_refused_and_reported() {
         reason: told
     }));
     assert_eq!(b.peers.get(&id(1)).unwrap().link, LinkId(1));
+}
+
+#[test]
+fn a_process_that_no_longer_answers_does_not_stop_its_successor() {
+    let mut b = links(2);
+    command(&mut b, 0, up(1, identity(1, 4, 1), None));
+    for (at, link) in [(1, 2), (1_000, 3)] {
+        // Its store forgot the incarnation: the power failed, and the old link is half open.
+        let events = command(&mut b, at, up(link, identity(1, 4, 77), None));
+        assert!(events.contains(&Event::Close {
+            link: LinkId(link),
+            reason: CloseReason::Contested
+        }));
+    }
+    run(&mut b, 10_000, false);
+    let events = command(&mut b, 10_001, up(4, identity(1, 4, 77), None));
+    assert!(events.contains(&Event::PeerUp(identity(1, 4, 77))));
 }
 
 #[test]
@@ -473,6 +498,7 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
             incarnation: Incarnation(u64::MAX)
         }),
         Just(CloseReason::SelfDial),
+        Just(CloseReason::Contested),
     ];
     prop_oneof![
         (peer.clone(), any::<u64>(), any::<bool>()).prop_map(|(from, nonce, ping)| {

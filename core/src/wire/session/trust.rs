@@ -45,7 +45,8 @@ impl Trust {
             | CloseReason::IdentityInUse { .. }
             | CloseReason::SelfDial
             | CloseReason::UnexpectedPeer
-            | CloseReason::Silent => Self::Peer,
+            | CloseReason::Silent
+            | CloseReason::Contested => Self::Peer,
             CloseReason::Lost
             | CloseReason::ConnectionRefused
             | CloseReason::Unreachable

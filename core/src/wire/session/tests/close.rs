@@ -35,6 +35,7 @@ pub(super) fn all_reasons() -> Vec<CloseReason> {
         CloseReason::Unreachable,
         CloseReason::NotSporenet,
         CloseReason::Unwanted,
+        CloseReason::Contested,
     ]
 }
 
