@@ -21,7 +21,7 @@ use crate::{
     replication::write::AckLevel,
     sim::{
         clock::HostClock,
-        disk::{Disk, DiskMode},
+        disk::{Disk, DiskMode, Image},
         host::{Connection, Happening, Host, Paused, host_at},
         network::Network,
         shell::{Shell, ShellInput, ShellOutput},
@@ -229,6 +229,22 @@ impl<S: Shell> World<S> {
         self.after(Duration::from_secs(1), host, Happening::Clock);
         self.drain(host);
         Ok(())
+    }
+
+    /// What would come back at a host if it started from an image now; the world does not change.
+    ///
+    /// # Errors
+    /// As [`Node::start`](crate::node::Node::start).
+    pub fn recover(&self, host: HostId, image: &Image) -> Result<S, StartError> {
+        let state = &self.hosts[usize::from(host)];
+        let setup = Setup {
+            config: state.config.clone(),
+            entropy: [7; 32],
+            wall: state.clock.wall(self.now),
+            stored: image.stored(),
+            join: state.join.clone(),
+        };
+        S::start(setup, state.clock.local(self.now))
     }
 
     /// Creates and starts a host.
