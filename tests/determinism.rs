@@ -1,8 +1,9 @@
 //! The same seed and inputs give the same outputs, byte for byte, natively and in a browser.
 //!
 //! The run is the core's rehearsal: relays and a tab that join, write, are cut apart, crash and agree
-//! again. `tests/run` takes the native hash from the example `rehearsal` and builds this test for the
-//! browser with it in `SPORENET_RUN_HASH`.
+//! again; and 200 short seeds of the swarm. `tests/run` takes the native hashes from the example
+//! `rehearsal` and builds this test for the browser with them in `SPORENET_RUN_HASH` and
+//! `SPORENET_SHORT_HASH`.
 
 use sporenet_core::sim::rehearsal;
 
@@ -30,4 +31,20 @@ fn a_browser_runs_as_a_native_node_does() {
         native,
         "start this through tests/run"
     );
+}
+
+#[cfg(target_arch = "wasm32")]
+#[test]
+fn a_browser_runs_two_hundred_seeds_as_a_native_node_does() {
+    let native = option_env!("SPORENET_SHORT_HASH");
+    assert_eq!(Some(rehearsal::short_runs(0, 200).as_str()), native);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_thousand_seeds_run_twice_give_the_same_traces() {
+    let both = || std::thread::spawn(|| rehearsal::short_runs(0, 1_000));
+    let (one, two) = (both(), both());
+    assert_eq!(one.join().unwrap(), two.join().unwrap());
+    assert_ne!(rehearsal::short_runs(0, 2), rehearsal::short_runs(1, 2));
 }

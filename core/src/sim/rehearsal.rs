@@ -5,7 +5,11 @@ use crate::{
     kernel::{id::Role, time::Duration},
     node::{endpoint::Endpoint, setup::StartError},
     replication::write::AckLevel,
-    sim::world::World,
+    sim::{
+        plan::{Plan, Wish},
+        run,
+        world::World,
+    },
 };
 use alloc::{format, string::String};
 
@@ -69,4 +73,24 @@ pub fn run(seed: u64) -> Result<Outcome, StartError> {
         outputs: mesh.outputs(),
         converged,
     })
+}
+
+/// A hash over the traces of `count` short runs with faults, from seed `first` on: four nodes, six
+/// seconds of chaos. The same on every target.
+#[must_use]
+pub fn short_runs(first: u64, count: u64) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for seed in first..first + count {
+        let wish = Wish {
+            nodes: Some(4),
+            ..Wish::default()
+        };
+        let mut plan = Plan::draw(seed, wish);
+        for fault in &mut plan.faults {
+            fault.at /= 10;
+        }
+        plan.chaos = Duration::from_secs(6);
+        hasher.update(run::run(&plan).trace.as_bytes());
+    }
+    format!("{}", hasher.finalize())
 }
