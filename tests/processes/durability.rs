@@ -45,7 +45,7 @@ fn acknowledged_puts_survive_kill_9_at_a_random_moment() {
     let rounds: usize = env::var("SPORENET_ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(10);
+        .unwrap_or(50);
     let seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
