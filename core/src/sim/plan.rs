@@ -184,7 +184,7 @@ impl Plan {
             return;
         }
         let victim = self.draw_relay(rng);
-        for _ in 0..4 + rng.below(20) {
+        for _ in 0..5 + rng.below(24) {
             let class = classes[rng.index(classes.len())];
             let fault = self.draw_fault(class, victim, rng);
             let lasts =
@@ -193,6 +193,11 @@ impl Plan {
             if matches!(&fault, Fault::Cut(_, pairs) if pairs.is_empty()) {
                 continue; // A small mesh has cuts that cut nothing.
             }
+            self.faults.push(Planned { at, lasts, fault });
+        }
+        if self.mode == Mode::Unbounded && rng.chance(800) {
+            let (at, fault) = (rng.span_below(self.chaos), Fault::Twin(self.draw_host(rng)));
+            let lasts = Duration::ZERO;
             self.faults.push(Planned { at, lasts, fault });
         }
         self.faults.sort_by_key(|planned| planned.at);
