@@ -172,9 +172,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 .run_for(rng.span_below(Duration::from_millis(200)));
         }
         for host in self.world.hosts() {
-            if let Ok(namespace) = Namespace::new(NAMESPACE) {
-                self.world.command(host, Command::Open(namespace));
-            }
+            self.open(host);
         }
         let until = self.world.now() + WARM_PATIENCE;
         while let Some(missing) = self.wrong_membership() {
@@ -190,6 +188,13 @@ impl<'a, S: Shell> Run<'a, S> {
         self.calm_since = begun_at;
         let rng = Rng::from_number(self.plan.seed).fork("inject");
         self.injector = Injector::new(self.plan.faults.clone(), begun_at, rng);
+    }
+
+    /// What a page does when it is loaded: it opens its namespace.
+    fn open(&mut self, host: HostId) {
+        if let Ok(namespace) = Namespace::new(NAMESPACE) {
+            self.world.command(host, Command::Open(namespace));
+        }
     }
 
     fn chaos(&mut self) {
@@ -323,6 +328,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 if let Some(id) = self.world.id(host) {
                     self.ended_at.remove(&id);
                 }
+                self.open(host);
             }
             What::Ended => {
                 if let Some(id) = self.world.id(host) {
