@@ -4,6 +4,9 @@
 //! and a fork of it shows as two batches with one sequence. It also names the author's previous batch
 //! of the same namespace, so that who holds only some namespaces can still see a gap.
 //!
+//! A chain that forked is of no more use to its author, who goes on in a next life: with a new chain,
+//! in which it issues again what stands beyond the fork, with the stamps that it had.
+//!
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3 (hash graphs, why
 //! version vectors alone diverge); Almeida and Shapiro, "The Blocklace", 2024, section 4 (a fork's harm
 //! is finite).
@@ -29,6 +32,31 @@ pub const BATCH_BYTES_MAX: usize = 384 * 1024;
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 /// How many shards the key space is cut into.
 pub const SHARDS: u16 = 64;
+/// The most lives of a node in a shard. Each costs an honest node one disk that went back in time;
+/// a lying one can start no more chains than that.
+pub const LIVES_MAX: u32 = 64;
+
+/// Whose chain: a node, and the how many-th chain of its own in the shard. A node whose chain has
+/// forked, or lost a part that nobody has, goes on in its next life. People never see lives: what
+/// was written is the node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Writer {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its lives in the shard, from 0, below [`LIVES_MAX`].
+    pub life: u32,
+}
+
+impl Writer {
+    /// Before every other one.
+    pub const MIN: Self = Self::first(NodeId::from_bytes([0; 32]));
+
+    /// A node in its first life.
+    #[must_use]
+    pub const fn first(node: NodeId) -> Self {
+        Self { node, life: 0 }
+    }
+}
 
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,14 +78,19 @@ pub struct Batch {
     pub shard: u16,
     /// Who wrote and signed it.
     pub author: NodeId,
-    /// Its place in the author's chain of this shard, from 1.
+    /// In which of its lives.
+    pub life: u32,
+    /// Its place in the chain of that life in this shard, from 1.
     pub sequence: u64,
     /// The hash of the one before; [`Hash::ZERO`] for the first.
     pub previous: Hash,
     /// The namespace of all its keys.
     pub namespace: Namespace,
-    /// The sequence of the author's previous batch in this shard and namespace; 0 if there is none.
+    /// The sequence of the chain's previous batch of this namespace; 0 if there is none.
     pub namespace_previous: u64,
+    /// Set if its writes were in a batch of the author's before, which stands beyond a fork of its
+    /// chain or a gap in it: the hash of the batch in which they were first.
+    pub reissue: Option<Hash>,
     /// The writes, at least one, at most [`OPS_MAX`].
     pub ops: Vec<Op>,
 }
@@ -79,7 +112,7 @@ pub enum BatchFault {
     Size,
     /// A shard that does not exist, or not the one of its keys.
     Shard,
-    /// Sequences or hashes that no chain has.
+    /// Sequences, lives or hashes that no chain has.
     Chain,
     /// Stamps that do not rise, or that were seen before they were.
     Stamps,
@@ -122,6 +155,7 @@ impl Batch {
             return Err(BatchFault::Shard);
         }
         if self.sequence == 0
+            || self.life >= LIVES_MAX
             || self.namespace_previous >= self.sequence
             || (self.sequence == 1) != (self.previous == Hash::ZERO)
         {
@@ -136,6 +170,15 @@ impl Batch {
             last = op.stamp;
         }
         Ok(())
+    }
+
+    /// Whose chain it belongs to.
+    #[must_use]
+    pub const fn writer(&self) -> Writer {
+        Writer {
+            node: self.author,
+            life: self.life,
+        }
     }
 
     /// Its newest stamp.
@@ -161,6 +204,21 @@ pub fn shard_of(namespace: &Namespace, key: &Key) -> u16 {
 #[must_use]
 pub fn hash_of(batch: &Signed<Batch>) -> Hash {
     Hash::of("sporenet 2026 batch", &[batch.bytes()])
+}
+
+/// What a batch's writes are known by however often they are issued again: half of the hash of the
+/// batch in which they were first, enough to tell it from any other that someone could make.
+pub(in crate::replication) fn root_of(batch: &Signed<Batch>) -> Root {
+    half(batch.claims().reissue.unwrap_or_else(|| hash_of(batch)))
+}
+
+/// See [`root_of`].
+pub(in crate::replication) type Root = u128;
+
+/// The first half of a hash.
+pub(in crate::replication) fn half(hash: Hash) -> u128 {
+    let (halves, _) = hash.as_bytes().as_chunks::<16>();
+    u128::from_be_bytes(halves.first().copied().unwrap_or([0; 16]))
 }
 
 /// What the journal keeps for replication: one of these per record.
@@ -189,10 +247,12 @@ mod tests {
         Batch {
             shard: shard_of(&namespace, &key),
             author: NodeId::from_bytes([1; 32]),
+            life: 0,
             sequence: 1,
             previous: Hash::ZERO,
             namespace,
             namespace_previous: 0,
+            reissue: None,
             ops: alloc::vec![op(5), op(6)],
         }
     }
@@ -217,6 +277,8 @@ mod tests {
         assert_eq!(broken(|b| b.sequence = 0), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.sequence = u64::MAX), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.namespace_previous = 1), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| b.life = LIVES_MAX), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| b.life = LIVES_MAX - 1), Ok(()));
         assert_eq!(broken(|b| b.ops.reverse()), Err(BatchFault::Stamps));
         assert_eq!(
             broken(|b| b.ops[0].seen.push((b.author, Hlc::MAX))),

@@ -8,17 +8,17 @@ use crate::{
         text::{Key, Namespace},
     },
     replication::{
-        batch::{Batch, Op, VALUE_BYTES_MAX, shard_of},
-        log::Lane,
+        batch::{Batch, Op, VALUE_BYTES_MAX, Writer, shard_of},
+        intake::chain_of,
+        lives::Unwritable,
+        log::{ChainId, Lane},
         queue::{Source, Staged, Waiting},
         replica::{Event, Replica, Timer, size},
+        sync::chain_lane,
         write::{AckLevel, WriteRefusal},
     },
 };
 use alloc::vec::Vec;
-
-/// Why a forked chain of our own takes no writes.
-const TWIN: &str = "another process has written with this node's identity";
 
 impl Replica {
     pub(in crate::replication) fn on_write(
@@ -63,13 +63,14 @@ impl Replica {
             let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
             return Err(WriteRefusal::ValueTooLarge { max });
         }
-        if self.log.forked_at((shard, self.me)).is_some() {
-            let why = TWIN.into();
-            return Err(WriteRefusal::NotWritable { why });
-        }
-        if self.own_gaps.contains_key(&shard) {
-            let why = "a part of this node's own log is damaged and not yet back from its peers";
-            return Err(WriteRefusal::NotWritable { why: why.into() });
+        let soon = self.now + self.config.ack_patience;
+        match self.writer_now(shard) {
+            Ok(_) => {}
+            Err(Unwritable::Until(at)) if at <= soon => {}
+            Err(unwritable) => {
+                let why = unwritable.why();
+                return Err(WriteRefusal::NotWritable { why });
+            }
         }
         let waiting = self.queue.len().saturating_add(self.awaiting_writes);
         if waiting >= size(self.config.waiting_max)
@@ -94,20 +95,40 @@ impl Replica {
         });
     }
 
-    /// Seals what waits for a shard, unless a batch of ours in it is with the journal.
-    fn seal_next(&mut self, shard: u16) {
-        let lane = Lane {
+    /// Whether a batch of ours in a shard is with the journal.
+    pub(in crate::replication) fn has_staged(&self, shard: u16) -> bool {
+        let first = chain_lane((shard, Writer::first(self.me)));
+        let last = chain_lane((
             shard,
-            author: self.me,
-            namespace: None,
+            Writer {
+                node: self.me,
+                life: u32::MAX,
+            },
+        ));
+        self.staging.has_any(&first, &last)
+    }
+
+    /// Seals what waits for a shard, unless a batch of ours in it is with the journal.
+    pub(in crate::replication) fn seal_next(&mut self, shard: u16) {
+        if self.has_staged(shard) {
+            return;
+        }
+        let writer = match self.writer_now(shard) {
+            Ok(writer) => writer,
+            Err(Unwritable::Until(_) | Unwritable::Gap) => return,
+            Err(Unwritable::UsedUp) => {
+                self.refuse_waiting(shard);
+                return;
+            }
         };
-        if self.staging.end(&lane).is_some() {
-            return;
+        let writes_first = self.writes_first(shard) && self.queue.has(shard);
+        if writes_first || !self.seal_reissue(shard, writer) {
+            self.seal_writes(shard, writer);
         }
-        if self.log.forked_at((shard, self.me)).is_some() {
-            self.refuse_waiting(shard);
-            return;
-        }
+    }
+
+    fn seal_writes(&mut self, shard: u16, writer: Writer) {
+        let lane = chain_lane((shard, writer));
         let Some((namespace, writes)) = self.queue.take(shard) else {
             return;
         };
@@ -125,25 +146,27 @@ impl Replica {
                 seen: seen.unwrap_or_default(),
             });
         }
-        let previous = self.log.stream_end(&namespace, shard, self.me).sequence;
+        let previous = self.log.stream_end(&namespace, shard, writer).sequence;
         let batch = Batch {
             shard,
             author: self.me,
+            life: writer.life,
             sequence: end.sequence.saturating_add(1),
             previous: end.hash,
             namespace,
             namespace_previous: previous,
+            reissue: None,
             ops,
         };
         let batch = Verified::seal(batch, &self.keypair, self.network);
         self.stage(lane, batch, Source::Own, Vec::new(), writers);
     }
 
-    /// Our chain of a shard has forked: what waits to continue it can't.
+    /// There is no chain that what waits could go to, and never will be.
     fn refuse_waiting(&mut self, shard: u16) {
         while let Some((_, writes)) = self.queue.take(shard) {
             for write in writes {
-                let why = TWIN.into();
+                let why = Unwritable::UsedUp.why();
                 self.refuse(write.request, WriteRefusal::NotWritable { why });
             }
         }
@@ -160,10 +183,11 @@ impl Replica {
             }
             self.apply(&lane, &staged);
         }
-        if lane.author == self.me {
+        if lane.writer.node == self.me {
             let end = self.log.end(&lane).sequence;
-            if self.own_gaps.get(&lane.shard).is_some_and(|to| *to <= end) {
-                self.own_gaps.remove(&lane.shard);
+            let chain = (lane.shard, lane.writer);
+            if self.own_gaps.get(&chain).is_some_and(|to| *to <= end) {
+                self.own_gaps.remove(&chain);
             }
             self.seal_next(lane.shard);
         }
@@ -179,6 +203,9 @@ impl Replica {
         let journal = staged.journal.unwrap_or(0);
         self.log.append(lane, journal, &signed);
         let batch = signed.claims();
+        if batch.author == self.me && batch.reissue.is_some() && staged.source == Source::Own {
+            self.stats.reissued_batches = self.stats.reissued_batches.saturating_add(1);
+        }
         let mut revisions = Vec::new();
         for op in batch.ops.iter().cloned() {
             self.clock.observe(op.stamp);
@@ -196,14 +223,15 @@ impl Replica {
         self.acknowledge(staged, &revisions);
         self.announce(staged, &signed);
         // A tab serves nobody but its own chain to its homes.
-        if self.role == Role::Relay || lane.author == self.me {
+        if self.role == Role::Relay || lane.writer.node == self.me {
             self.log.remember(journal, signed);
         }
     }
 
     /// Tells who wrote it here that it is durable, or waits for a relay to say the same.
     fn acknowledge(&mut self, staged: &Staged, revisions: &[u64]) {
-        let place = (staged.batch.shard, staged.batch.sequence);
+        let (chain, sequence) = chain_of(&staged.batch);
+        let place = (chain, sequence);
         for ((request, level), revision) in staged.writers.iter().zip(revisions) {
             match level {
                 AckLevel::Local => self.written(*request, *revision),
@@ -212,7 +240,7 @@ impl Replica {
                     waiting.push((*request, *revision));
                     self.awaiting_writes = self.awaiting_writes.saturating_add(1);
                     let until = self.now + self.config.ack_patience;
-                    self.deadlines.set(Timer::Patience(place.0, place.1), until);
+                    self.deadlines.set(Timer::Patience(chain, sequence), until);
                 }
             }
         }
@@ -227,8 +255,8 @@ impl Replica {
     }
 
     /// A relay holds our chain durably up to a batch.
-    pub(in crate::replication) fn replicated(&mut self, shard: u16, up_to: u64) {
-        while let Some((place, _)) = self.awaiting.range((shard, 0)..=(shard, up_to)).next() {
+    pub(in crate::replication) fn replicated(&mut self, chain: ChainId, up_to: u64) {
+        while let Some((place, _)) = self.awaiting.range((chain, 0)..=(chain, up_to)).next() {
             let place = *place;
             self.deadlines.clear(&Timer::Patience(place.0, place.1));
             for (request, revision) in self.take_awaiting(place) {
@@ -237,14 +265,14 @@ impl Replica {
         }
     }
 
-    fn take_awaiting(&mut self, place: (u16, u64)) -> Vec<(RequestId, u64)> {
+    fn take_awaiting(&mut self, place: (ChainId, u64)) -> Vec<(RequestId, u64)> {
         let writers = self.awaiting.remove(&place).unwrap_or_default();
         self.awaiting_writes = self.awaiting_writes.saturating_sub(writers.len());
         writers
     }
 
-    pub(in crate::replication) fn give_up_waiting(&mut self, shard: u16, sequence: u64) {
-        for (request, _) in self.take_awaiting((shard, sequence)) {
+    pub(in crate::replication) fn give_up_waiting(&mut self, chain: ChainId, sequence: u64) {
+        for (request, _) in self.take_awaiting((chain, sequence)) {
             self.refuse(request, WriteRefusal::NotReplicated);
         }
     }
@@ -261,6 +289,9 @@ impl Replica {
                     WriteRefusal::NotWritable { why }
                 };
                 self.refuse(request, refusal);
+            }
+            if staged.batch.reissue.is_some() && staged.source == Source::Own {
+                self.pause_reissue();
             }
             if staged.source == Source::Own {
                 self.seal_next(staged.batch.shard);

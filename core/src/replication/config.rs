@@ -16,8 +16,9 @@ pub struct Config {
     /// The most batches in the log; about 64 bytes of memory each. Default 8 million; beyond it as
     /// with `cells_bytes_max`.
     pub batches_max: u64,
-    /// The most chains (author and shard) in the log. Default 262 144, 4 096 authors in every shard;
-    /// beyond it batches of new authors are refused.
+    /// The most chains (writer and shard) in the log. Default 262 144, 4 096 writers in every shard;
+    /// beyond it batches of new writers are refused. A node has one writer in a shard for each of its
+    /// lives there, at most 64.
     pub chains_max: u32,
     /// The most writes that wait for the journal or for a relay's confirmation. Default 16 384; beyond it `Busy`.
     pub waiting_max: u32,
@@ -65,6 +66,15 @@ pub struct Config {
     /// The most undelivered messages. Default 16 384; beyond it messages are dropped, counted and
     /// repaired by comparison.
     pub outbox_max: u32,
+    /// How long a shard takes no writes for a part of this node's own log that is damaged, from the
+    /// first link on; then the node goes on in its next life there. Default 60 s; longer than a peer
+    /// takes to give the part. Too short uses up lives.
+    pub life_patience: Duration,
+    /// The most bytes of other branches of forked chains that are kept in memory until their author
+    /// has issued them again; an eighth of it for one author, all of it for this node's own. Default
+    /// 16 MiB on a relay, 4 MiB in a tab; at least eight batches. Beyond it they stay with the peers
+    /// that have them.
+    pub aside_bytes_max: u64,
     /// Whether signatures are checked again when the journal is replayed. Default false: the
     /// journal's checksums are trusted, and 34 µs a batch are saved.
     pub verify_on_restore: bool,
@@ -80,9 +90,9 @@ impl Config {
     /// The defaults for a role.
     #[must_use]
     pub const fn of(role: Role) -> Self {
-        let cells_mib = match role {
-            Role::Relay => 512,
-            Role::Tab => 64,
+        let (cells_mib, aside_mib) = match role {
+            Role::Relay => (512, 16),
+            Role::Tab => (64, 4),
         };
         Self {
             cells_bytes_max: cells_mib << 20,
@@ -106,6 +116,8 @@ impl Config {
             peers_max: 1_024,
             namespaces_max: 64,
             outbox_max: 16_384,
+            life_patience: Duration::from_secs(60),
+            aside_bytes_max: aside_mib << 20,
             verify_on_restore: false,
         }
     }
@@ -155,6 +167,14 @@ impl Config {
             ("peers_max", self.peers_max > 0),
             ("namespaces_max", self.namespaces_max > 0),
             ("outbox_max", self.outbox_max >= 1_024),
+            (
+                "life_patience",
+                self.life_patience >= Duration::from_secs(1),
+            ),
+            (
+                "aside_bytes_max",
+                self.aside_bytes_max >= batch.saturating_mul(8),
+            ),
         ];
         match rules.iter().find(|(_, holds)| !holds) {
             Some((field, _)) => Err(field),

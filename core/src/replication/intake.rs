@@ -12,7 +12,7 @@ use crate::{
         peer::Wanted,
         queue::{Source, Staged},
         replica::{Event, Offence, Replica, Timer, bytes_of, size},
-        serve::{Answer, Piece},
+        sync::chain_lane,
         write::AckLevel,
     },
 };
@@ -38,8 +38,6 @@ const BAD_SIGNATURES_MAX: u32 = 8;
 const MUTE: Duration = Duration::from_secs(60);
 /// For how long a full node does not try to take more.
 const FULL_PAUSE: Duration = Duration::from_secs(10);
-/// The most proofs of forks that a run writes to the journal; later ones are found again.
-const FORK_RECORDS_MAX: u32 = 256;
 /// The most chains that are held off; beyond it the first goes, which costs a fetch.
 const HELD_OFF_MAX: usize = 4_096;
 
@@ -72,7 +70,7 @@ impl Replica {
                     proof: None,
                 },
             ),
-            Role::Tab if chain.1 == self.me => self.want(
+            Role::Tab if chain.1.node == self.me => self.want(
                 from,
                 chain,
                 Wanted {
@@ -93,9 +91,20 @@ impl Replica {
         source: Source,
         told: Vec<u64>,
     ) -> Taken {
-        if let Some(refused) = self.refuse_at_a_glance(from, &signed) {
+        if let Some(refused) = self.refuse_at_a_glance(from, &signed, false) {
             return refused;
         }
+        self.take_sound(from, signed, source, told)
+    }
+
+    /// Takes a batch that is sound on its face.
+    pub(in crate::replication) fn take_sound(
+        &mut self,
+        from: NodeId,
+        signed: Signed<Batch>,
+        source: Source,
+        told: Vec<u64>,
+    ) -> Taken {
         let lane = self.lane_of(signed.claims());
         let end = self.staged_end(&lane);
         let (chain, sequence) = chain_of(signed.claims());
@@ -122,8 +131,14 @@ impl Replica {
         Taken::Staged
     }
 
-    /// What needs neither state of the log nor a signature.
-    fn refuse_at_a_glance(&mut self, from: NodeId, signed: &Signed<Batch>) -> Option<Taken> {
+    /// What needs neither state of the log nor a signature. A tab may give what others wrote only if
+    /// `is_asked`.
+    pub(in crate::replication) fn refuse_at_a_glance(
+        &mut self,
+        from: NodeId,
+        signed: &Signed<Batch>,
+        is_asked: bool,
+    ) -> Option<Taken> {
         let peer = self.peers.get(&from)?;
         if self.now < peer.muted_until {
             self.stats.muted_batches = self.stats.muted_batches.saturating_add(1);
@@ -136,7 +151,7 @@ impl Replica {
             self.offend(from, Offence::Malformed);
             return Some(Taken::Refused);
         }
-        if role == Role::Tab && batch.author != from {
+        if role == Role::Tab && batch.author != from && !is_asked {
             self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(1);
             self.offend(from, Offence::NotItsOwn);
             return Some(Taken::Refused);
@@ -172,75 +187,6 @@ impl Replica {
         Taken::Known
     }
 
-    /// Gets our batch of the same sequence, to prove the fork.
-    fn find_first(&mut self, from: NodeId, chain: ChainId, sequence: u64, second: Signed<Batch>) {
-        let known = self.log.forked_at(chain).is_some_and(|at| at <= sequence);
-        let Some(slot) = self.log.slot(chain, sequence).filter(|_| !known) else {
-            return;
-        };
-        let piece = match self.log.recent(slot.journal) {
-            Some(first) => Piece::Ready(Box::new(first.clone())),
-            None => Piece::Stored(slot.journal),
-        };
-        let second = Box::new(second);
-        self.answer(from, Answer::Proof { second }, alloc::vec![piece]);
-    }
-
-    /// Checks that two batches prove a fork, and sets the chain aside.
-    pub(in crate::replication) fn prove_fork(
-        &mut self,
-        from: NodeId,
-        first: Signed<Batch>,
-        second: Signed<Batch>,
-    ) {
-        let (chain, sequence) = chain_of(first.claims());
-        let known = self.log.forked_at(chain).is_some_and(|at| at <= sequence);
-        let room = self.has_room_for_chain(chain);
-        if known || !room || chain_of(second.claims()) != (chain, sequence) {
-            return;
-        }
-        if hash_of(&first) == hash_of(&second) {
-            return;
-        }
-        let (Some(first), Some(second)) = (self.verify(from, first), self.verify(from, second))
-        else {
-            return;
-        };
-        let (first, second) = (first.to_signed(), second.to_signed());
-        let proof = Box::new((first.clone(), second.clone()));
-        let newly = self.log.fork(chain, sequence, proof.clone());
-        self.fork_records = self.fork_records.saturating_add(1);
-        if self.fork_records <= FORK_RECORDS_MAX {
-            let token = self.next_token();
-            let body = encode(&Record::Fork(proof)).into();
-            self.outbox.event(Event::Append { token, body });
-        }
-        if newly {
-            self.stats.equivocations = self.stats.equivocations.saturating_add(1);
-            let (shard, author) = chain;
-            self.outbox.event(Event::Equivocation {
-                author,
-                shard,
-                sequence,
-            });
-        }
-        self.spread_evidence(from, &first, &second);
-    }
-
-    pub(in crate::replication) fn on_evidence(
-        &mut self,
-        from: NodeId,
-        first: Signed<Batch>,
-        second: Signed<Batch>,
-    ) {
-        let sound = |signed: &Signed<Batch>| signed.claims().check(signed.bytes().len()).is_ok();
-        if !sound(&first) || !sound(&second) {
-            self.offend(from, Offence::Malformed);
-            return;
-        }
-        self.prove_fork(from, first, second);
-    }
-
     /// A batch whose predecessor we lack, or that names another one than ours.
     fn take_early(&mut self, from: NodeId, lane: &Lane, end: End, signed: Signed<Batch>) -> Taken {
         self.stats.early_batches = self.stats.early_batches.saturating_add(1);
@@ -255,7 +201,12 @@ impl Replica {
         Taken::Early
     }
 
-    fn is_full(&mut self, lane: &Lane, batch: &Batch, bytes: u64) -> bool {
+    pub(in crate::replication) fn is_full(
+        &mut self,
+        lane: &Lane,
+        batch: &Batch,
+        bytes: u64,
+    ) -> bool {
         let staged = self.staging.bytes().saturating_add(bytes);
         if staged > self.config.staged_bytes_max {
             self.stats.full_batches = self.stats.full_batches.saturating_add(1);
@@ -284,16 +235,16 @@ impl Replica {
         true
     }
 
-    fn has_room_for_chain(&self, chain: ChainId) -> bool {
-        let lane = Lane {
-            shard: chain.0,
-            author: chain.1,
-            namespace: None,
-        };
+    pub(in crate::replication) fn has_room_for_chain(&self, chain: ChainId) -> bool {
+        let lane = chain_lane(chain);
         self.log.knows(&lane) || self.log.chains() < size(self.config.chains_max)
     }
 
-    fn verify(&mut self, from: NodeId, signed: Signed<Batch>) -> Option<Verified<Batch>> {
+    pub(in crate::replication) fn verify(
+        &mut self,
+        from: NodeId,
+        signed: Signed<Batch>,
+    ) -> Option<Verified<Batch>> {
         if let Ok(batch) = signed.verify(self.network) {
             return Some(batch);
         }
@@ -311,7 +262,7 @@ impl Replica {
 
     /// What its author, who is proven now, did wrong.
     fn refuse_its_author(&mut self, lane: &Lane, batch: &Verified<Batch>) -> Option<Taken> {
-        let chain = (batch.shard, batch.author);
+        let (chain, _) = chain_of(batch);
         let ahead_max = crate::kernel::time::millis(self.config.ahead_max);
         match self.clock.ahead(self.now, batch.newest()) {
             Some(ahead) if ahead <= ahead_max => {}
@@ -334,7 +285,7 @@ impl Replica {
         let stream = self.staging.stream_end(lane, &batch.namespace);
         let stream = stream.unwrap_or_else(|| {
             self.log
-                .stream_end(&batch.namespace, batch.shard, batch.author)
+                .stream_end(&batch.namespace, batch.shard, batch.writer())
                 .sequence
         });
         if stream != batch.namespace_previous {
@@ -397,5 +348,5 @@ impl Replica {
 const OTHERS_MAX: usize = 64;
 
 pub(in crate::replication) const fn chain_of(batch: &Batch) -> (ChainId, u64) {
-    ((batch.shard, batch.author), batch.sequence)
+    ((batch.shard, batch.writer()), batch.sequence)
 }

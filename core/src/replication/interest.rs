@@ -13,15 +13,15 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        batch::{Batch, SHARDS},
+        batch::{Batch, LIVES_MAX, SHARDS, Writer},
         intake::Taken,
-        log::{ChainId, Head},
-        message::{Dot, Message},
+        log::{ChainId, End, Head},
+        message::Message,
         peer::Subscription,
         queue::Source,
         replica::{Offence, Replica, Timer, bytes_of, size},
         serve::Answer,
-        sync::ANSWER_MAX,
+        sync::{ANSWER_MAX, HEADS_MAX},
     },
 };
 use alloc::vec::Vec;
@@ -97,22 +97,26 @@ impl Replica {
 
     /// Asks a home for a namespace, beyond what is held or with the journal.
     fn subscribe(&mut self, home: NodeId, namespace: &Namespace) {
-        let mut ends: Map<ChainId, u64> = Map::new();
-        for (shard, author, end) in self.log.streams(namespace).take(SUBSCRIBE_HEADS_MAX) {
-            ends.insert((shard, author), end.sequence);
+        let mut ends: Map<ChainId, End> = Map::new();
+        for (shard, writer, end) in self.log.streams(namespace).take(SUBSCRIBE_HEADS_MAX) {
+            ends.insert((shard, writer), end);
         }
-        for (lane, sequence) in self.staging.streams(namespace) {
-            let held = ends.entry((lane.shard, lane.author)).or_insert(sequence);
-            *held = (*held).max(sequence);
+        for (lane, end) in self.staging.streams(namespace) {
+            let held = ends.entry((lane.shard, lane.writer)).or_insert(end);
+            if held.sequence < end.sequence {
+                *held = end;
+            }
         }
+        let head = |(shard, writer): ChainId, end: End| Head {
+            writer,
+            sequence: end.sequence,
+            hash: end.hash,
+            forked_at: self.log.forked_at((shard, writer)).unwrap_or(0),
+        };
         let heads = ends
             .into_iter()
             .take(SUBSCRIBE_HEADS_MAX)
-            .map(|((shard, author), sequence)| Dot {
-                shard,
-                author,
-                sequence,
-            })
+            .map(|(chain, end)| (chain.0, head(chain, end)))
             .collect();
         self.send_subscribe(home, namespace, Some(heads));
         if let Some(peer) = self.peers.get_mut(&home) {
@@ -123,7 +127,12 @@ impl Replica {
         self.deadlines.set_earlier(Timer::Subscribe(home), until);
     }
 
-    fn send_subscribe(&mut self, home: NodeId, namespace: &Namespace, heads: Option<Vec<Dot>>) {
+    fn send_subscribe(
+        &mut self,
+        home: NodeId,
+        namespace: &Namespace,
+        heads: Option<Vec<(u16, Head)>>,
+    ) {
         self.outbox.send(
             home,
             Message::Subscribe {
@@ -187,14 +196,20 @@ impl Replica {
         let Some(peer) = self.peers.get(&home) else {
             return;
         };
-        let heads: Vec<(u16, Head)> = (0..SHARDS)
-            .map(|shard| (shard, self.log.head((shard, self.me))))
-            .filter(|(shard, head)| {
-                let confirmed = peer.mine.get(shard).copied().unwrap_or(0);
-                all || head.sequence > confirmed
-            })
-            .collect();
-        if !heads.is_empty() {
+        let mut heads: Vec<(u16, Head)> = Vec::new();
+        for shard in 0..SHARDS {
+            if all && self.log.lives(shard, self.me).next().is_none() {
+                heads.push((shard, self.log.head((shard, Writer::first(self.me)))));
+            }
+            let lives = self.log.lives(shard, self.me).filter(|head| {
+                let confirmed = peer.mine.get(&(shard, head.writer)).copied();
+                // Of a forked one, it may have a branch that is not here.
+                all || head.forked_at != 0 || head.sequence > confirmed.unwrap_or(0)
+            });
+            heads.extend(lives.map(|head| (shard, head)));
+        }
+        for page in heads.chunks(HEADS_MAX) {
+            let heads = page.to_vec();
             self.outbox.send(home, Message::Mine { heads });
         }
     }
@@ -272,7 +287,7 @@ impl Replica {
         from: NodeId,
         namespace: Namespace,
         digest: u64,
-        heads: Option<Vec<Dot>>,
+        heads: Option<Vec<(u16, Head)>>,
     ) {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
@@ -292,22 +307,24 @@ impl Replica {
             self.answer(from, Answer::Page { namespace, live }, Vec::new());
             return;
         };
-        if heads.len() > SUBSCRIBE_HEADS_MAX {
+        let wrong = |(shard, head): &(u16, Head)| *shard >= SHARDS || head.writer.life >= LIVES_MAX;
+        if heads.len() > SUBSCRIBE_HEADS_MAX || heads.iter().any(wrong) {
             self.offend(from, Offence::Malformed);
             return;
         }
+        self.note_ahead(from, &heads);
         self.send_page(from, namespace, &heads);
     }
 
-    fn send_page(&mut self, to: NodeId, namespace: Namespace, heads: &[Dot]) {
+    fn send_page(&mut self, to: NodeId, namespace: Namespace, heads: &[(u16, Head)]) {
         let held: Map<ChainId, u64> = heads
             .iter()
-            .map(|dot| ((dot.shard, dot.author), dot.sequence))
+            .map(|(shard, head)| ((*shard, head.writer), head.sequence))
             .collect();
         let mut plan = self.plan();
         let mut complete = true;
-        for (shard, author, _) in self.log.streams(&namespace) {
-            let chain = (shard, author);
+        for (shard, writer, _) in self.log.streams(&namespace) {
+            let chain = (shard, writer);
             let after = held.get(&chain).copied().unwrap_or(0);
             let forked_at = self.log.forked_at(chain).unwrap_or(u64::MAX);
             for sequence in self.log.stream_after(&namespace, chain, after) {

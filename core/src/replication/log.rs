@@ -13,23 +13,26 @@ use crate::{
         ordered::Map,
         text::Namespace,
     },
-    replication::batch::{Batch, SHARDS, hash_of},
+    replication::{
+        aside::{Aside, owner_of},
+        batch::{Batch, Root, SHARDS, Writer, half, hash_of},
+    },
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use core::ops::Bound;
 use serde::{Deserialize, Serialize};
 
-/// A chain: an author's batches in a shard.
-pub(in crate::replication) type ChainId = (u16, NodeId);
+/// A chain: a writer's batches in a shard.
+pub(in crate::replication) type ChainId = (u16, Writer);
 
 /// How far a chain is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Whose chain.
-    pub author: NodeId,
-    /// The last batch held; 0 if none is.
+    pub writer: Writer,
+    /// The last batch held, before the fork if there is one; 0 if none is.
     pub sequence: u64,
-    /// Its hash; [`Hash::ZERO`] if none is held or the chain is forked.
+    /// Its hash; [`Hash::ZERO`] if none is held. Of a forked chain the first half of it, then zeros.
     pub hash: Hash,
     /// From which sequence on the author has contradicted itself; 0 if it has not.
     pub forked_at: u64,
@@ -39,7 +42,7 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::replication) struct Lane {
     pub(in crate::replication) shard: u16,
-    pub(in crate::replication) author: NodeId,
+    pub(in crate::replication) writer: Writer,
     /// Set where only the namespace is held.
     pub(in crate::replication) namespace: Option<Namespace>,
 }
@@ -85,12 +88,24 @@ pub(in crate::replication) struct Slot {
     pub(in crate::replication) bytes: u32,
 }
 
+impl Slot {
+    /// What is known of its hash: the first half.
+    fn known_hash(&self) -> Hash {
+        let mut bytes = [0; 32];
+        let (first, _) = bytes.split_at_mut(16);
+        first.copy_from_slice(&self.hash_half.to_be_bytes());
+        Hash::from_bytes(bytes)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Chain {
     /// Contiguous from sequence 1.
     slots: Vec<Slot>,
     head: Option<Hash>,
     fork: Option<Fork>,
+    /// Of the batches that issue others again: what they issue.
+    roots: Map<u64, Root>,
 }
 
 impl Chain {
@@ -106,23 +121,35 @@ impl Chain {
     }
 
     /// The last batch that counts: before the fork, if there is one.
-    fn head(&self, author: NodeId) -> Head {
+    fn head(&self, writer: Writer) -> Head {
         let forked_at = self.fork.as_ref().map_or(0, |fork| fork.at);
         let end = self.end();
         if forked_at == 0 {
             return Head {
-                author,
+                writer,
                 sequence: end.sequence,
                 hash: end.hash,
                 forked_at,
             };
         }
+        let sequence = end.sequence.min(forked_at.saturating_sub(1));
         Head {
-            author,
-            sequence: end.sequence.min(forked_at.saturating_sub(1)),
-            hash: Hash::ZERO,
+            writer,
+            sequence,
+            hash: self.slot(sequence).map_or(Hash::ZERO, Slot::known_hash),
             forked_at,
         }
+    }
+
+    fn slot(&self, sequence: u64) -> Option<&Slot> {
+        let index = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        self.slots.get(index)
+    }
+
+    /// What a batch's writes are known by.
+    fn root(&self, sequence: u64) -> Option<Root> {
+        let slot = self.slot(sequence)?;
+        Some(self.roots.get(&sequence).copied().unwrap_or(slot.hash_half))
     }
 }
 
@@ -131,35 +158,46 @@ struct Stream {
     end: End,
     /// The sequences in order, where whole chains are held.
     sequences: Vec<u64>,
+    /// Where the journal keeps the last ones, where they are not.
+    tail: VecDeque<TailSlot>,
 }
+
+/// A batch of a stream: sequence, place in the journal, bytes.
+pub(in crate::replication) type TailSlot = (u64, u64, u32);
+
+/// The most batches of a stream that a tab could give back to its author. An author's store loses a few
+/// seconds; a kibibyte of memory for each stream serves for minutes.
+const TAIL_MAX: usize = 256;
 
 /// The log of all shards.
 #[derive(Clone, Debug)]
 pub(in crate::replication) struct Log {
     chains: Map<ChainId, Chain>,
-    streams: Map<(Namespace, u16, NodeId), Stream>,
+    streams: Map<(Namespace, u16, Writer), Stream>,
+    aside: Aside,
     digests: Vec<Option<u64>>,
     batches: u64,
     recent: Map<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
-    proofs: usize,
+    proof_bytes: usize,
 }
 
-/// The most forks whose proof is kept; of later ones only the fork point is.
-const PROOFS_MAX: usize = 64;
+/// The most bytes of proofs of forks that are kept; of later ones only the fork point is.
+const PROOF_BYTES_MAX: usize = 32 << 20;
 
 impl Log {
     pub(in crate::replication) fn new(recent_bytes_max: usize) -> Self {
         Self {
             chains: Map::new(),
             streams: Map::new(),
+            aside: Aside::default(),
             digests: alloc::vec![None; usize::from(SHARDS)],
             batches: 0,
             recent: Map::new(),
             recent_bytes: 0,
             recent_bytes_max,
-            proofs: 0,
+            proof_bytes: 0,
         }
     }
 
@@ -168,21 +206,21 @@ impl Log {
         match &lane.namespace {
             None => self
                 .chains
-                .get(&(lane.shard, lane.author))
+                .get(&(lane.shard, lane.writer))
                 .map_or(End::NONE, Chain::end),
-            Some(namespace) => self.stream_end(namespace, lane.shard, lane.author),
+            Some(namespace) => self.stream_end(namespace, lane.shard, lane.writer),
         }
     }
 
-    /// Where an author's batches of one namespace end.
+    /// Where a writer's batches of one namespace end.
     pub(in crate::replication) fn stream_end(
         &self,
         namespace: &Namespace,
         shard: u16,
-        author: NodeId,
+        writer: Writer,
     ) -> End {
         self.streams
-            .get(&(namespace.clone(), shard, author))
+            .get(&(namespace.clone(), shard, writer))
             .map_or(End::NONE, |stream| stream.end)
     }
 
@@ -196,14 +234,29 @@ impl Log {
         let batch = signed.claims();
         let hash = hash_of(signed);
         let whole = lane.namespace.is_none();
+        let id = (batch.shard, batch.writer());
         if whole {
-            let chain = self.chains.entry((batch.shard, batch.author)).or_default();
+            let chain = self.chains.entry(id).or_default();
             chain.slots.push(Slot {
                 journal,
                 hash_half: half(hash),
                 bytes: u32::try_from(signed.bytes().len()).unwrap_or(u32::MAX),
             });
             chain.head = Some(hash);
+            if let Some(root) = batch.reissue.map(half) {
+                chain.roots.insert(batch.sequence, root);
+            }
+            let fork = chain.fork.as_ref();
+            if fork.is_some_and(|fork| fork.at <= batch.sequence) {
+                let root = half(batch.reissue.unwrap_or(hash));
+                self.aside.hold(id, batch.sequence, root);
+            } else if let Some(root) = batch.reissue.map(half) {
+                let at = (batch.life, batch.sequence);
+                self.aside.reissue(owner_of(id), root, at);
+            } else {
+                // It may have come from somewhere before those before it.
+                self.aside.forget(owner_of(id), half(hash));
+            }
             self.touch(batch.shard);
         }
         let end = End {
@@ -212,14 +265,21 @@ impl Log {
         };
         let stream = self
             .streams
-            .entry((batch.namespace.clone(), batch.shard, batch.author))
+            .entry((batch.namespace.clone(), batch.shard, batch.writer()))
             .or_insert(Stream {
                 end,
                 sequences: Vec::new(),
+                tail: VecDeque::new(),
             });
         stream.end = end;
         if whole {
             stream.sequences.push(batch.sequence);
+        } else {
+            let bytes = u32::try_from(signed.bytes().len()).unwrap_or(u32::MAX);
+            stream.tail.push_back((batch.sequence, journal, bytes));
+            if stream.tail.len() > TAIL_MAX {
+                stream.tail.pop_front();
+            }
         }
         self.batches = self.batches.saturating_add(1);
     }
@@ -249,8 +309,7 @@ impl Log {
 
     /// Where a batch of a whole chain is kept.
     pub(in crate::replication) fn slot(&self, chain: ChainId, sequence: u64) -> Option<Slot> {
-        let index = usize::try_from(sequence.checked_sub(1)?).ok()?;
-        self.chains.get(&chain)?.slots.get(index).copied()
+        self.chains.get(&chain)?.slot(sequence).copied()
     }
 
     /// Whether a lane holds this very batch; `None` if it can't tell.
@@ -261,7 +320,7 @@ impl Log {
         hash: Hash,
     ) -> Option<bool> {
         if lane.namespace.is_none() {
-            let slot = self.slot((lane.shard, lane.author), sequence)?;
+            let slot = self.slot((lane.shard, lane.writer), sequence)?;
             return Some(slot.hash_half == half(hash));
         }
         let end = self.end(lane);
@@ -286,40 +345,75 @@ impl Log {
         if entry.fork.as_ref().is_some_and(|fork| fork.at <= at) {
             return false;
         }
-        let had_proof = entry.fork.as_ref().is_some_and(|fork| fork.proof.is_some());
-        let keep = had_proof || self.proofs < PROOFS_MAX;
-        if keep && !had_proof {
-            self.proofs = self.proofs.saturating_add(1);
+        let old = entry.fork.as_ref();
+        let freed = old.and_then(|fork| fork.proof.as_ref()).map_or(0, size_of);
+        self.proof_bytes = self.proof_bytes.saturating_sub(freed);
+        let bytes = self.proof_bytes.saturating_add(size_of(&proof));
+        let keep = bytes <= PROOF_BYTES_MAX;
+        if keep {
+            self.proof_bytes = bytes;
         }
         entry.fork = Some(Fork {
             at,
             proof: keep.then_some(proof),
         });
+        self.aside.revoke(chain, at);
+        for sequence in at..=entry.length() {
+            if let Some(root) = entry.root(sequence) {
+                self.aside.hold(chain, sequence, root);
+            }
+        }
         self.touch(chain.0);
         first
     }
 
-    /// The heads of a shard, authors after `after`, in order.
+    /// What stands beyond forks.
+    pub(in crate::replication) const fn aside(&self) -> &Aside {
+        &self.aside
+    }
+
+    /// The same, to be changed; the shard's digest is taken anew.
+    pub(in crate::replication) fn aside_mut(&mut self, shard: u16) -> &mut Aside {
+        self.touch(shard);
+        &mut self.aside
+    }
+
+    /// The chains of a node in a shard, one per life that is known.
+    pub(in crate::replication) fn lives(
+        &self,
+        shard: u16,
+        node: NodeId,
+    ) -> impl DoubleEndedIterator<Item = Head> {
+        let last = Writer {
+            node,
+            life: u32::MAX,
+        };
+        self.chains
+            .range((shard, Writer::first(node))..=(shard, last))
+            .map(|((_, writer), chain)| chain.head(*writer))
+    }
+
+    /// The heads of a shard, writers after `after`, in order.
     pub(in crate::replication) fn heads(
         &self,
         shard: u16,
-        after: Option<NodeId>,
+        after: Option<Writer>,
     ) -> impl Iterator<Item = Head> {
         let from = match after {
-            Some(author) => Bound::Excluded((shard, author)),
-            None => Bound::Included((shard, NodeId::from_bytes([0; 32]))),
+            Some(writer) => Bound::Excluded((shard, writer)),
+            None => Bound::Included((shard, Writer::MIN)),
         };
         self.chains
             .range((from, Bound::Unbounded))
             .take_while(move |((in_shard, _), _)| *in_shard == shard)
-            .map(|((_, author), chain)| chain.head(*author))
+            .map(|((_, writer), chain)| chain.head(*writer))
     }
 
     /// The head of one chain.
-    pub(in crate::replication) fn head(&self, (shard, author): ChainId) -> Head {
+    pub(in crate::replication) fn head(&self, (shard, writer): ChainId) -> Head {
         let none = Chain::default();
-        let chain = self.chains.get(&(shard, author)).unwrap_or(&none);
-        chain.head(author)
+        let chain = self.chains.get(&(shard, writer)).unwrap_or(&none);
+        chain.head(writer)
     }
 
     /// One number per shard that differs when the frontiers do.
@@ -335,61 +429,81 @@ impl Log {
         digest
     }
 
-    /// A hash over every head of a shard.
+    /// A hash over every head of a shard, and what is set aside there.
     pub(in crate::replication) fn shard_hash(&self, shard: u16) -> Hash {
         let parts = self.heads(shard, None).map(|head| {
             Hash::of(
                 "sporenet 2026 head",
                 &[
-                    head.author.as_bytes(),
+                    head.writer.node.as_bytes(),
+                    &head.writer.life.to_le_bytes(),
                     &head.sequence.to_le_bytes(),
                     head.hash.as_bytes(),
                     &head.forked_at.to_le_bytes(),
                 ],
             )
         });
-        fold(parts)
+        fold(parts.chain(self.aside.parts(shard)))
     }
 
-    /// The streams of a namespace as (shard, author, end).
+    /// The streams of a namespace as (shard, writer, end).
     pub(in crate::replication) fn streams<'a>(
         &'a self,
         namespace: &'a Namespace,
-    ) -> impl Iterator<Item = (u16, NodeId, End)> + 'a {
-        let first = (namespace.clone(), 0, NodeId::from_bytes([0; 32]));
+    ) -> impl Iterator<Item = (u16, Writer, End)> + 'a {
+        let first = (namespace.clone(), 0, Writer::MIN);
         self.streams
             .range(first..)
             .take_while(move |((of, _, _), _)| of == namespace)
-            .map(|((_, shard, author), stream)| (*shard, *author, stream.end))
+            .map(|((_, shard, writer), stream)| (*shard, *writer, stream.end))
     }
 
     /// The sequences of a stream after `after`, as far as whole chains are held.
     pub(in crate::replication) fn stream_after(
         &self,
         namespace: &Namespace,
-        (shard, author): ChainId,
+        (shard, writer): ChainId,
         after: u64,
     ) -> &[u64] {
-        let Some(stream) = self.streams.get(&(namespace.clone(), shard, author)) else {
+        let Some(stream) = self.streams.get(&(namespace.clone(), shard, writer)) else {
             return &[];
         };
         let from = stream.sequences.partition_point(|held| *held <= after);
         stream.sequences.get(from..).unwrap_or(&[])
     }
 
-    /// One number that differs when what two nodes hold of a namespace does.
+    /// The last batches of a stream from `first` on, where only the namespace is held.
+    pub(in crate::replication) fn stream_tail(
+        &self,
+        namespace: &Namespace,
+        (shard, writer): ChainId,
+        first: u64,
+    ) -> impl Iterator<Item = TailSlot> {
+        let stream = self.streams.get(&(namespace.clone(), shard, writer));
+        let tail = stream.into_iter().flat_map(|stream| &stream.tail).copied();
+        tail.filter(move |(sequence, _, _)| *sequence >= first)
+    }
+
+    /// One number that differs when what two nodes hold of a namespace does. Forked chains are left
+    /// out: what counts of them is issued again.
     pub(in crate::replication) fn stream_digest(&self, namespace: &Namespace) -> u64 {
-        let parts = self.streams(namespace).map(|(shard, author, end)| {
-            Hash::of(
-                "sporenet 2026 stream",
-                &[
-                    &shard.to_le_bytes(),
-                    author.as_bytes(),
-                    &end.sequence.to_le_bytes(),
-                    end.hash.as_bytes(),
-                ],
-            )
-        });
+        let whole =
+            |(shard, writer, _): &(u16, Writer, End)| self.forked_at((*shard, *writer)).is_none();
+        let parts = self
+            .streams(namespace)
+            .filter(whole)
+            .map(|(shard, writer, end)| {
+                Hash::of(
+                    "sporenet 2026 stream",
+                    &[
+                        &shard.to_le_bytes(),
+                        writer.node.as_bytes(),
+                        &writer.life.to_le_bytes(),
+                        &end.sequence.to_le_bytes(),
+                        end.hash.as_bytes(),
+                    ],
+                )
+            });
         fold(parts).prefix()
     }
 
@@ -403,7 +517,7 @@ impl Log {
 
     pub(in crate::replication) fn knows(&self, lane: &Lane) -> bool {
         match &lane.namespace {
-            None => self.chains.contains_key(&(lane.shard, lane.author)),
+            None => self.chains.contains_key(&(lane.shard, lane.writer)),
             Some(_) => self.end(lane) != End::NONE,
         }
     }
@@ -422,9 +536,8 @@ fn fold(parts: impl Iterator<Item = Hash>) -> Hash {
     })
 }
 
-fn half(hash: Hash) -> u128 {
-    let (halves, _) = hash.as_bytes().as_chunks::<16>();
-    u128::from_be_bytes(halves.first().copied().unwrap_or([0; 16]))
+fn size_of(proof: &Proof) -> usize {
+    cost_in_memory(&proof.0).saturating_add(cost_in_memory(&proof.1))
 }
 
 /// The bytes and what they decode to, about.

@@ -2,7 +2,10 @@
 
 use crate::{
     kernel::{bytes::Bytes, crypto::Signed, id::NodeId, text::Namespace},
-    replication::{batch::Batch, log::Head},
+    replication::{
+        batch::{Batch, Writer},
+        log::Head,
+    },
     wire::class::Class,
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -14,7 +17,7 @@ pub struct Dot {
     /// The shard.
     pub shard: u16,
     /// Whose chain.
-    pub author: NodeId,
+    pub writer: Writer,
     /// The batch.
     pub sequence: u64,
 }
@@ -28,14 +31,14 @@ pub enum Message {
         /// The digests, little endian, in shard order.
         digests: Bytes,
     },
-    /// How far the sender holds a shard's chains: all authors after `after` up to the last one named
+    /// How far the sender holds a shard's chains: all writers after `after` up to the last one named
     /// (or to the end), or, when no answer is wanted, only those that the receiver lacks.
     Heads {
         /// The shard.
         shard: u16,
         /// Where this page begins.
-        after: Option<NodeId>,
-        /// The heads, in author order, at most 1 024.
+        after: Option<Writer>,
+        /// The heads, in writer order, at most 1 024.
         heads: Vec<Head>,
         /// Whether no page follows.
         last: bool,
@@ -44,24 +47,24 @@ pub enum Message {
     },
     /// Tab to home relay: how far its own chains go.
     Mine {
-        /// Shard and head.
+        /// Shard and head, at most 1 024.
         heads: Vec<(u16, Head)>,
     },
-    /// Asks for the batches of some authors in a shard; answered by [`Message::Batches`].
+    /// Asks for the batches of some writers in a shard; answered by [`Message::Batches`].
     Fetch {
         /// Comes back in the answer.
         request: u64,
         /// The shard.
         shard: u16,
         /// Whose, and from which sequence on; at most 64.
-        wants: Vec<(NodeId, u64)>,
+        wants: Vec<(Writer, u64)>,
     },
     /// The answer to a fetch: at most 256 KiB, or one batch that is larger. Empty if there is
     /// nothing to give now.
     Batches {
         /// Which fetch.
         request: u64,
-        /// In chain order per author.
+        /// In chain order per writer.
         batches: Vec<Signed<Batch>>,
     },
     /// A batch that has just become durable at the sender.
@@ -89,8 +92,9 @@ pub enum Message {
         namespace: Namespace,
         /// A digest of what the tab holds of it.
         digest: u64,
-        /// How far the tab holds it, at most 4 096; `None` only compares digests.
-        heads: Option<Vec<Dot>>,
+        /// How far the tab holds it: shard and head (of the namespace's part of a chain), at most
+        /// 4 096; `None` only compares digests.
+        heads: Option<Vec<(u16, Head)>>,
     },
     /// Tab to home relay: no more of this namespace.
     Unsubscribe {
@@ -101,11 +105,47 @@ pub enum Message {
     Page {
         /// The namespace.
         namespace: Namespace,
-        /// In chain order per author.
+        /// In chain order per writer.
         batches: Vec<Signed<Batch>>,
         /// Whether that was all, and new batches come as they are written; otherwise the tab asks
         /// again.
         live: bool,
+    },
+    /// Batches of an author that the sender has, that stand beyond a fork, and that were not issued
+    /// again as far as it knows. Relay to relay, and relay to the author.
+    SetAside {
+        /// The shard.
+        shard: u16,
+        /// Whose.
+        author: NodeId,
+        /// The first half, as a big-endian number, of the hash of the batch in which the writes were
+        /// first; in order, at most 1 024.
+        roots: Vec<u128>,
+    },
+    /// Asks for some of them; answered by [`Message::AsideBatches`].
+    FetchAside {
+        /// The shard.
+        shard: u16,
+        /// Whose.
+        author: NodeId,
+        /// Which, at most 64.
+        roots: Vec<u128>,
+    },
+    /// The answer, also to [`Message::FetchAhead`]: at most 256 KiB, or one batch that is larger. Empty
+    /// if there is nothing to give now.
+    AsideBatches {
+        /// In no order.
+        batches: Vec<Signed<Batch>>,
+    },
+    /// Home relay to tab: give what you hold of another's chain, of the namespaces that you follow.
+    /// Asked when the tab holds more than the relay, or something else.
+    FetchAhead {
+        /// The shard.
+        shard: u16,
+        /// Whose chain.
+        writer: Writer,
+        /// From which batch on.
+        first: u64,
     },
 }
 
@@ -121,9 +161,12 @@ impl Message {
             | Self::Stored { .. }
             | Self::Evidence { .. }
             | Self::Subscribe { .. }
-            | Self::Unsubscribe { .. } => Class::High,
+            | Self::Unsubscribe { .. }
+            | Self::SetAside { .. }
+            | Self::FetchAside { .. }
+            | Self::FetchAhead { .. } => Class::High,
             Self::Push { .. } => Class::Normal,
-            Self::Batches { .. } | Self::Page { .. } => Class::Low,
+            Self::Batches { .. } | Self::Page { .. } | Self::AsideBatches { .. } => Class::Low,
         }
     }
 
@@ -131,7 +174,9 @@ impl Message {
     /// beforehand.
     pub fn signed_mut(&mut self) -> impl Iterator<Item = &mut Signed<Batch>> {
         let (many, one, two): (&mut [_], Option<&mut _>, Option<&mut _>) = match self {
-            Self::Batches { batches, .. } | Self::Page { batches, .. } => (batches, None, None),
+            Self::Batches { batches, .. }
+            | Self::Page { batches, .. }
+            | Self::AsideBatches { batches } => (batches, None, None),
             Self::Push { batch, .. } => (&mut [], Some(batch), None),
             Self::Evidence { first, second } => (&mut [], Some(first), Some(second)),
             Self::Summary { .. }
@@ -140,7 +185,10 @@ impl Message {
             | Self::Fetch { .. }
             | Self::Stored { .. }
             | Self::Subscribe { .. }
-            | Self::Unsubscribe { .. } => (&mut [], None, None),
+            | Self::Unsubscribe { .. }
+            | Self::SetAside { .. }
+            | Self::FetchAside { .. }
+            | Self::FetchAhead { .. } => (&mut [], None, None),
         };
         many.iter_mut()
             .chain(one.map(|boxed: &mut Box<_>| &mut **boxed))

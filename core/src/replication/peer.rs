@@ -2,12 +2,17 @@
 
 use crate::{
     kernel::{
-        id::{NodeId, Role},
-        ordered::Map,
+        id::Role,
+        ordered::{Map, Set},
         text::Namespace,
         time::Time,
     },
-    replication::{log::ChainId, message::Dot},
+    replication::{
+        aside::Owner,
+        batch::{Root, Writer},
+        log::{ChainId, Head},
+        message::Dot,
+    },
 };
 
 /// A linked peer.
@@ -35,7 +40,14 @@ pub(in crate::replication) struct Peer {
     /// Namespaces: on a relay those that it serves the tab, in a tab those asked of the relay.
     pub(in crate::replication) subscriptions: Map<Namespace, Subscription>,
     /// In a tab: how far the relay holds our chains.
-    pub(in crate::replication) mine: Map<u16, u64>,
+    pub(in crate::replication) mine: Map<ChainId, u64>,
+    /// What it has set aside and we lack, and what of it is asked for. At most [`LACKING_MAX`].
+    pub(in crate::replication) lacking: Set<(Owner, Root)>,
+    pub(in crate::replication) asked: Set<(Owner, Root)>,
+    /// On a relay: where a tab's parts of others' chains end elsewhere than here, whether it was asked
+    /// for them already; at most [`LACKING_MAX`]. And which one it is asked for now.
+    pub(in crate::replication) ahead: Map<ChainId, (Head, bool)>,
+    pub(in crate::replication) ahead_asked: Option<ChainId>,
     /// Batches with wrong signatures that it sent, and until when nothing of it is taken therefore.
     pub(in crate::replication) bad_signatures: u32,
     pub(in crate::replication) muted_until: Time,
@@ -43,6 +55,8 @@ pub(in crate::replication) struct Peer {
 
 /// The most chains that are noted as wanted of a peer; the rest waits for the next comparison.
 pub(in crate::replication) const WANTED_MAX: usize = 65_536;
+/// The most batches that a peer has set aside that are noted; the rest waits for the next comparison.
+pub(in crate::replication) const LACKING_MAX: usize = 4_096;
 
 /// What a peer has of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +101,10 @@ impl Peer {
             summary_ready_at: Time::ZERO,
             subscriptions: Map::new(),
             mine: Map::new(),
+            lacking: Set::new(),
+            asked: Set::new(),
+            ahead: Map::new(),
+            ahead_asked: None,
             bad_signatures: 0,
             muted_until: Time::ZERO,
         }
@@ -96,7 +114,10 @@ impl Peer {
     pub(in crate::replication) fn note(&mut self, chain: ChainId, wanted: Wanted) -> bool {
         if let Some(known) = self.has.get_mut(&chain) {
             known.up_to = known.up_to.max(wanted.up_to);
-            known.proof = known.proof.or(wanted.proof);
+            known.proof = match (known.proof, wanted.proof) {
+                (Some(known), Some(wanted)) => Some(known.min(wanted)),
+                (known, wanted) => known.or(wanted),
+            };
             return true;
         }
         if self.has.len() >= WANTED_MAX {
@@ -118,7 +139,7 @@ impl Peer {
 
     /// The shards of which it has something that we lack, after `after`.
     pub(in crate::replication) fn next_shard(&self, from: u16) -> Option<u16> {
-        let first = (from, NodeId::from_bytes([0; 32]));
+        let first = (from, Writer::MIN);
         self.has.range(first..).next().map(|((shard, _), _)| *shard)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         id::{NodeId, Role},
     },
     replication::{
-        batch::{BATCH_BYTES_MAX, Batch},
+        batch::Batch,
         intake::chain_of,
         log::ChainId,
         message::{Dot, Message},
@@ -38,7 +38,7 @@ impl Replica {
             Source::Own => None,
             Source::Pushed(from) => Some(from),
             // Who gives its own chain may have writers that wait for us.
-            Source::Caught(from) => (from == chain.1).then_some(from),
+            Source::Caught(from) => (from == chain.1.node).then_some(from),
         };
         for peer in giver.iter().chain(&staged.also_from) {
             self.ack(*peer, chain, sequence);
@@ -123,10 +123,10 @@ impl Replica {
             let until = self.now + self.config.push_patience;
             self.deadlines.set(Timer::Push(to), until);
         }
-        let ((shard, author), sequence) = chain_of(signed.claims());
+        let ((shard, writer), sequence) = chain_of(signed.claims());
         let dot = Dot {
             shard,
-            author,
+            writer,
             sequence,
         };
         let narrow = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -165,9 +165,9 @@ impl Replica {
         peer.acks_ready_at = self.now + ACK_PAUSE;
         let dots = acks
             .into_iter()
-            .map(|((shard, author), sequence)| Dot {
+            .map(|((shard, writer), sequence)| Dot {
                 shard,
-                author,
+                writer,
                 sequence,
             })
             .collect();
@@ -180,13 +180,10 @@ impl Replica {
                 return;
             };
             peer.confirmed(*dot);
-            let own = dot.author == self.me && peer.role == Role::Relay;
-            if own {
-                let head = self.log.head((dot.shard, self.me)).sequence;
-                let up_to = dot.sequence.min(head);
-                let known = peer.mine.entry(dot.shard).or_insert(0);
-                *known = (*known).max(up_to);
-                self.replicated(dot.shard, up_to);
+            if dot.writer.node == self.me && peer.role == Role::Relay {
+                let chain = (dot.shard, dot.writer);
+                let up_to = dot.sequence.min(self.log.head(chain).sequence);
+                self.confirmed_by(from, chain, up_to);
             }
         }
         let Some(peer) = self.peers.get_mut(&from) else {
@@ -204,6 +201,23 @@ impl Replica {
         if repair {
             self.repair(from);
         }
+    }
+
+    /// A relay holds our chain durably up to a batch.
+    pub(in crate::replication) fn confirmed_by(
+        &mut self,
+        from: NodeId,
+        chain: ChainId,
+        up_to: u64,
+    ) {
+        if up_to == 0 {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&from) {
+            let known = peer.mine.entry(chain).or_insert(0);
+            *known = (*known).max(up_to);
+        }
+        self.replicated(chain, up_to);
     }
 
     pub(in crate::replication) fn on_push_stalled(&mut self, to: NodeId) {
@@ -247,45 +261,6 @@ impl Replica {
             for peer in others {
                 self.summarize_within(peer, REPAIR_SOON);
             }
-        }
-    }
-
-    pub(in crate::replication) fn spread_evidence(
-        &mut self,
-        from: NodeId,
-        first: &Signed<Batch>,
-        second: &Signed<Batch>,
-    ) {
-        if self.role == Role::Tab {
-            return;
-        }
-        let targets: Vec<NodeId> = self
-            .peers
-            .keys()
-            .copied()
-            .filter(|id| *id != from)
-            .collect();
-        for to in targets {
-            self.send_evidence(to, first.clone(), second.clone());
-        }
-    }
-
-    /// Shows a peer the proof of a fork: in one message, or as two pushes if it is too large.
-    pub(in crate::replication) fn send_evidence(
-        &mut self,
-        to: NodeId,
-        first: Signed<Batch>,
-        second: Signed<Batch>,
-    ) {
-        let bytes = first.bytes().len().saturating_add(second.bytes().len());
-        let (first, second) = (Box::new(first), Box::new(second));
-        if bytes <= BATCH_BYTES_MAX {
-            self.outbox.send(to, Message::Evidence { first, second });
-            return;
-        }
-        for batch in [first, second] {
-            let told = Vec::new();
-            self.outbox.send(to, Message::Push { batch, told });
         }
     }
 }

@@ -60,6 +60,10 @@ impl WriteQueue {
         self.bytes
     }
 
+    pub(in crate::replication) fn has(&self, shard: u16) -> bool {
+        self.shards.contains_key(&shard)
+    }
+
     pub(in crate::replication) fn push(
         &mut self,
         shard: u16,
@@ -157,6 +161,11 @@ impl Staging {
         })
     }
 
+    /// Whether a batch of some lane from `first` to `last` is with the journal.
+    pub(in crate::replication) fn has_any(&self, first: &Lane, last: &Lane) -> bool {
+        self.lanes.range(first..=last).next().is_some()
+    }
+
     /// Where a namespace's part of a chain ends, as [`Staging::end`].
     pub(in crate::replication) fn stream_end(
         &self,
@@ -173,11 +182,15 @@ impl Staging {
     pub(in crate::replication) fn streams<'a>(
         &'a self,
         namespace: &'a Namespace,
-    ) -> impl Iterator<Item = (&'a Lane, u64)> {
+    ) -> impl Iterator<Item = (&'a Lane, End)> {
         self.lanes.iter().flat_map(move |(lane, queue)| {
             let of_namespace = |staged: &&Staged| staged.batch.namespace == *namespace;
             let last = queue.iter().rev().find(of_namespace);
-            last.map(|staged| (lane, staged.batch.sequence))
+            let end = |staged: &Staged| End {
+                sequence: staged.batch.sequence,
+                hash: staged.hash,
+            };
+            last.map(|staged| (lane, end(staged)))
         })
     }
 

@@ -8,6 +8,7 @@
 //! | `Fetch`, `Subscribe` | answered from memory or the journal, in windows |
 //! | `Stored` | frees room in flight, acknowledges writes at level `relay` |
 //! | `Evidence` | the chain is set aside from the fork on, the proof passed on |
+//! | `SetAside`, `FetchAside` | branches beyond forks go to their author, who issues them again |
 //!
 //! A relay holds every shard; a tab holds the namespaces that it opened, and serves nobody.
 //!
@@ -34,9 +35,11 @@ use crate::{
         cells::Cells,
         clock::Clock,
         config::Config,
+        lives::Begin,
         log::{ChainId, Lane, Log},
         peer::Peer,
         queue::{Staging, WriteQueue},
+        reissue::Reissue,
         serve::Load,
         stats::Stats,
         sync::Fetch,
@@ -155,10 +158,10 @@ pub enum Event {
         /// How.
         offence: Offence,
     },
-    /// An author signed two batches with one sequence; its chain is set aside from there on. Once
-    /// per chain.
+    /// An author signed two batches with one sequence; its chain is set aside from there on, until
+    /// the author issues it again. Once per chain.
     Equivocation {
-        /// Whose chain; this node's own if its identity was copied.
+        /// Whose chain; this node's own if its store went back in time or its identity was copied.
         author: NodeId,
         /// In which shard.
         shard: u16,
@@ -230,7 +233,15 @@ pub(in crate::replication) enum Timer {
     /// A load stays unanswered.
     Load(u64),
     /// A batch that writers wait for is not confirmed by a relay.
-    Patience(u16, u64),
+    Patience(ChainId, u64),
+    /// A peer does not give what it has set aside.
+    Aside(NodeId),
+    /// A tab holds something else than we do, or does not give it.
+    Ahead(NodeId),
+    /// Our next life in a shard may begin.
+    Life(u16),
+    /// Issuing again goes on.
+    Reissue,
     /// Memory was full; see whether it still is.
     Full,
 }
@@ -281,8 +292,8 @@ pub struct Replica {
     pub(in crate::replication) queue: WriteQueue,
     pub(in crate::replication) staging: Staging,
     pub(in crate::replication) tokens: u64,
-    /// Writers that wait for a relay, by our shard and batch.
-    pub(in crate::replication) awaiting: Map<(u16, u64), Vec<(RequestId, u64)>>,
+    /// Writers that wait for a relay, by our chain and batch.
+    pub(in crate::replication) awaiting: Map<(ChainId, u64), Vec<(RequestId, u64)>>,
     pub(in crate::replication) awaiting_writes: usize,
     pub(in crate::replication) peers: Map<NodeId, Peer>,
     /// At most one fetch per shard.
@@ -291,9 +302,12 @@ pub struct Replica {
     pub(in crate::replication) opened: Set<Namespace>,
     /// Chains that are not asked for again before a time.
     pub(in crate::replication) held_off: Map<ChainId, Time>,
-    /// Our own batches that the journal once had beyond a damaged record, by shard: before they are
-    /// back, nothing may be written there, or our chain would fork.
-    pub(in crate::replication) own_gaps: Map<u16, u64>,
+    /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
+    /// back, nothing may be written there, or the chain would fork.
+    pub(in crate::replication) own_gaps: Map<ChainId, u64>,
+    /// When our next life in a shard may begin, if the one there is of no more use.
+    pub(in crate::replication) begins: Map<u16, Begin>,
+    pub(in crate::replication) reissue: Reissue,
     pub(in crate::replication) fork_records: u32,
     pub(in crate::replication) full_until: Time,
     pub(in crate::replication) frozen: Option<String>,
@@ -337,6 +351,8 @@ impl Replica {
             opened: Set::new(),
             held_off: Map::new(),
             own_gaps: Map::new(),
+            begins: Map::new(),
+            reissue: Reissue::default(),
             fork_records: 0,
             full_until: Time::ZERO,
             frozen: None,
@@ -367,7 +383,10 @@ impl Replica {
             Command::AppendFailed { token, full } => self.on_append_failed(token, full),
             Command::Loaded { token, records } => self.on_loaded(token, records),
             Command::Freeze { why } => self.frozen = Some(why),
-            Command::Unfreeze => self.frozen = None,
+            Command::Unfreeze => {
+                self.frozen = None;
+                self.go_on_reissuing();
+            }
         }
     }
 
@@ -406,6 +425,22 @@ impl Replica {
                 batches,
                 live,
             } => self.on_page(from, namespace, batches, live),
+            Message::SetAside {
+                shard,
+                author,
+                roots,
+            } => self.on_set_aside(from, shard, author, &roots),
+            Message::FetchAside {
+                shard,
+                author,
+                roots,
+            } => self.on_fetch_aside(from, shard, author, &roots),
+            Message::FetchAhead {
+                shard,
+                writer,
+                first,
+            } => self.on_fetch_ahead(from, shard, writer, first),
+            Message::AsideBatches { batches } => self.on_aside_batches(from, batches),
         }
     }
 
@@ -417,7 +452,11 @@ impl Replica {
             Timer::Push(peer) => self.on_push_stalled(peer),
             Timer::Fetch(shard) => self.on_fetch_stalled(shard),
             Timer::Load(token) => self.give_up_load(token),
-            Timer::Patience(shard, sequence) => self.give_up_waiting(shard, sequence),
+            Timer::Patience(chain, sequence) => self.give_up_waiting(chain, sequence),
+            Timer::Ahead(peer) => self.on_ahead_due(peer),
+            Timer::Aside(peer) => self.on_aside_stalled(peer),
+            Timer::Life(shard) => self.on_life_due(shard),
+            Timer::Reissue => self.go_on_reissuing(),
             Timer::Full => self.schedule_fetches(),
         }
     }
@@ -432,6 +471,7 @@ impl Replica {
             return;
         }
         self.peers.insert(peer, Peer::new(role));
+        self.ask_for_gaps();
         match (self.role, role) {
             (Role::Relay, Role::Relay) if self.me < peer => self.on_summary_due(peer),
             // One side compares at once; the other makes sure that it did.
@@ -457,6 +497,8 @@ impl Replica {
             Timer::Subscribe(peer),
             Timer::Ack(peer),
             Timer::Push(peer),
+            Timer::Aside(peer),
+            Timer::Ahead(peer),
         ] {
             self.deadlines.clear(&timer);
         }
@@ -476,7 +518,7 @@ impl Replica {
         let by_namespace = self.role == Role::Tab && batch.author != self.me;
         Lane {
             shard: batch.shard,
-            author: batch.author,
+            writer: batch.writer(),
             namespace: by_namespace.then(|| batch.namespace.clone()),
         }
     }

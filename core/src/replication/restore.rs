@@ -6,9 +6,10 @@ use crate::{
         id::Role,
     },
     replication::{
-        batch::{Batch, Record},
+        batch::{Batch, Record, hash_of},
         intake::chain_of,
         replica::{Replica, size},
+        sync::chain_lane,
     },
 };
 use core::fmt;
@@ -48,7 +49,8 @@ impl Replica {
                 self.recheck(&mut first)?;
                 self.recheck(&mut second)?;
                 let (chain, sequence) = chain_of(first.claims());
-                self.log.fork(chain, sequence, proof);
+                self.log.fork(chain, sequence, proof.clone());
+                self.pool_proof(&proof);
                 Ok(())
             }
         }
@@ -62,12 +64,16 @@ impl Replica {
         self.recheck(&mut signed)?;
         let lane = self.lane_of(signed.claims());
         let end = self.log.end(&lane);
-        let (_, sequence) = chain_of(signed.claims());
+        let (chain, sequence) = chain_of(signed.claims());
         if !end.precedes(&lane, signed.claims()) {
             self.stats.restore_skipped = self.stats.restore_skipped.saturating_add(1);
-            if lane.author == self.me && sequence > end.sequence {
-                let gap = self.own_gaps.entry(lane.shard).or_insert(sequence);
-                *gap = (*gap).max(sequence);
+            let is_held = self.log.holds(&lane, sequence, hash_of(&signed)) == Some(true);
+            if lane.writer.node == self.me && !is_held {
+                self.find_orphan(journal_sequence, &signed);
+                if sequence > end.sequence {
+                    let gap = self.own_gaps.entry(chain).or_insert(sequence);
+                    *gap = (*gap).max(sequence);
+                }
             }
             return Ok(());
         }
@@ -90,10 +96,10 @@ impl Replica {
     /// Ends the replay: revisions start at 1 from here. A tab follows what it held again.
     pub fn finish_restore(&mut self) {
         let log = &self.log;
-        let me = self.me;
         self.own_gaps
-            .retain(|shard, to| log.head((*shard, me)).sequence < *to);
+            .retain(|chain, to| log.end(&chain_lane(*chain)).sequence < *to);
         self.cells.restart_revisions(size(self.config.changes_max));
+        self.restore_lives();
     }
 
     fn recheck(&self, signed: &mut Signed<Batch>) -> Result<(), RestoreError> {

@@ -9,7 +9,7 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        batch::{Batch, Record, SHARDS},
+        batch::{Batch, Record, Root, SHARDS, Writer},
         log::ChainId,
         message::Message,
         peer::Subscription,
@@ -35,8 +35,12 @@ pub(in crate::replication) enum Answer {
     Batches { request: u64 },
     /// A subscription.
     Page { namespace: Namespace, live: bool },
+    /// Batches beyond forks.
+    Aside,
     /// Our own question: the batch that contradicts `second`.
     Proof { second: Box<Signed<Batch>> },
+    /// Our own question: the batch to issue again in a shard.
+    Reissue { shard: u16, root: Root },
 }
 
 /// An answer that waits for the journal.
@@ -76,17 +80,27 @@ impl Replica {
         let Some(slot) = self.log.slot(chain, sequence) else {
             return false;
         };
-        let bytes = u64::from(slot.bytes);
+        let piece = match self.log.recent(slot.journal) {
+            Some(signed) => Piece::Ready(Box::new(signed.clone())),
+            None => Piece::Stored(slot.journal),
+        };
+        self.add_piece(plan, piece, u64::from(slot.bytes))
+    }
+
+    /// The same for a batch wherever it is.
+    pub(in crate::replication) fn add_piece(
+        &self,
+        plan: &mut Plan,
+        piece: Piece,
+        bytes: u64,
+    ) -> bool {
         let fits = plan.pieces.is_empty() || bytes <= plan.bytes_left;
         if plan.full || !fits || plan.pieces.len() >= ANSWER_MAX {
             plan.full = true;
             return false;
         }
         plan.bytes_left = plan.bytes_left.saturating_sub(bytes);
-        plan.pieces.push(match self.log.recent(slot.journal) {
-            Some(signed) => Piece::Ready(Box::new(signed.clone())),
-            None => Piece::Stored(slot.journal),
-        });
+        plan.pieces.push(piece);
         true
     }
 
@@ -95,7 +109,7 @@ impl Replica {
         from: NodeId,
         request: u64,
         shard: u16,
-        wants: &[(NodeId, u64)],
+        wants: &[(Writer, u64)],
     ) {
         let Some(peer) = self.peers.get(&from) else {
             return;
@@ -111,12 +125,12 @@ impl Replica {
             (Role::Tab, Role::Relay | Role::Tab) => Some(self.me),
         };
         let mut plan = self.plan();
-        for (author, first) in wants {
-            if only.is_some_and(|only| only != *author) {
+        for (writer, first) in wants {
+            if only.is_some_and(|only| only != writer.node) {
                 self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
                 continue;
             }
-            let chain = (shard, *author);
+            let chain = (shard, *writer);
             let forked_at = self.log.forked_at(chain);
             if forked_at.is_some_and(|at| *first >= at) {
                 self.send_proof(from, chain);
@@ -129,14 +143,6 @@ impl Replica {
             }
         }
         self.answer(from, Answer::Batches { request }, plan.pieces);
-    }
-
-    fn send_proof(&mut self, to: NodeId, chain: ChainId) {
-        if let Some(proof) = self.log.proof(chain) {
-            let (first, second) = &**proof;
-            let (first, second) = (first.clone(), second.clone());
-            self.send_evidence(to, first, second);
-        }
     }
 
     /// Gives an answer, after reading from the journal what is not at hand.
@@ -174,7 +180,10 @@ impl Replica {
                 namespace,
                 live: false,
             },
-            Answer::Batches { .. } | Answer::Proof { .. } => answer,
+            Answer::Batches { .. }
+            | Answer::Aside
+            | Answer::Proof { .. }
+            | Answer::Reissue { .. } => answer,
         };
         self.loads.insert(token, Load { to, answer, pieces });
         self.outbox.event(Event::Load { token, sequences });
@@ -195,7 +204,11 @@ impl Replica {
     }
 
     pub(in crate::replication) fn give_up_load(&mut self, token: u64) {
-        self.loads.remove(&token);
+        if let Some(load) = self.loads.remove(&token)
+            && let Answer::Reissue { shard, root } = load.answer
+        {
+            self.on_reissue_loaded(shard, root, None);
+        }
     }
 
     fn finish_answer(
@@ -217,12 +230,22 @@ impl Replica {
                 },
             }
         }
-        if let Answer::Proof { second } = answer {
-            if let Some(first) = batches.into_iter().next() {
-                self.prove_fork(to, first, *second);
+        match answer {
+            Answer::Proof { second } => {
+                if let Some(first) = batches.into_iter().next() {
+                    self.prove_fork(to, first, *second);
+                }
             }
-            return;
+            Answer::Reissue { shard, root } => {
+                self.on_reissue_loaded(shard, root, batches.into_iter().next());
+            }
+            Answer::Batches { .. } | Answer::Page { .. } | Answer::Aside => {
+                self.send_answer(to, answer, batches);
+            }
         }
+    }
+
+    fn send_answer(&mut self, to: NodeId, answer: Answer, batches: Vec<Signed<Batch>>) {
         let Some(peer) = self.peers.get_mut(&to) else {
             return;
         };
@@ -252,7 +275,8 @@ impl Replica {
                     );
                 }
             }
-            Answer::Proof { .. } => {}
+            Answer::Aside => self.outbox.send(to, Message::AsideBatches { batches }),
+            Answer::Proof { .. } | Answer::Reissue { .. } => {}
         }
     }
 }

@@ -49,6 +49,12 @@ pub struct Stats {
     pub offences: u64,
     /// Forked chains found.
     pub equivocations: u64,
+    /// Own batches issued again in a later life.
+    pub reissued_batches: u64,
+    /// Batches beyond forks that were taken from peers.
+    pub aside_batches: u64,
+    /// Batches beyond forks that were left with peers because too many are in memory.
+    pub aside_refused: u64,
     /// Pushes left out because the peer is slow.
     pub pushes_skipped: u64,
     /// Pushes that were not confirmed in time.
@@ -67,6 +73,8 @@ pub struct Stats {
     pub restore_skipped: u64,
     /// Messages dropped because too many were undelivered.
     pub sends_dropped: u64,
+    /// Level: batches beyond forks that were not issued again yet.
+    pub aside: u64,
     /// Level: conflict records held.
     pub conflicts: u64,
     /// Level: conflict records dropped because a key had too many.

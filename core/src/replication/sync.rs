@@ -13,7 +13,7 @@ use crate::{
         ordered::Map,
     },
     replication::{
-        batch::{Batch, SHARDS},
+        batch::{Batch, LIVES_MAX, SHARDS, Writer, half},
         intake::Taken,
         log::{ChainId, Head, Lane},
         message::{Dot, Message},
@@ -31,7 +31,7 @@ use core::time::Duration;
 pub(in crate::replication) struct Fetch {
     pub(in crate::replication) peer: NodeId,
     request: u64,
-    wants: Vec<(NodeId, u64)>,
+    wants: Vec<(Writer, u64)>,
 }
 
 /// The most heads in a message.
@@ -91,6 +91,7 @@ impl Replica {
             let differs = self.log.digest(shard) != u64::from_le_bytes(*theirs);
             if differs && sent < HEADS_PER_SUMMARY_MAX {
                 sent = sent.saturating_add(self.send_heads(from, shard));
+                sent = sent.saturating_add(self.send_asides(from, shard));
             }
         }
         self.summarize_after_interval(from);
@@ -104,7 +105,7 @@ impl Replica {
             let heads: Vec<Head> = self.log.heads(shard, after).take(HEADS_MAX).collect();
             let last = heads.len() < HEADS_MAX;
             sent = sent.saturating_add(heads.len());
-            let next = heads.last().map(|head| head.author);
+            let next = heads.last().map(|head| head.writer);
             self.outbox.send(
                 to,
                 Message::Heads {
@@ -126,7 +127,7 @@ impl Replica {
         &mut self,
         from: NodeId,
         shard: u16,
-        after: Option<NodeId>,
+        after: Option<Writer>,
         heads: &[Head],
         last: bool,
         answer: bool,
@@ -134,7 +135,12 @@ impl Replica {
         let Some(peer) = self.peers.get(&from) else {
             return;
         };
-        if heads.len() > HEADS_MAX || shard >= SHARDS || peer.role == Role::Tab {
+        let wrong = |head: &Head| head.writer.life >= LIVES_MAX;
+        if heads.len() > HEADS_MAX
+            || heads.iter().any(wrong)
+            || shard >= SHARDS
+            || peer.role == Role::Tab
+        {
             self.offend(from, Offence::Malformed);
             return;
         }
@@ -143,14 +149,17 @@ impl Replica {
         }
         if answer && self.role == Role::Relay {
             self.send_lacking(from, shard, after, heads, last);
+            if last {
+                self.send_asides(from, shard);
+            }
         }
         self.schedule_fetches();
     }
 
     /// Notes what a peer has of a chain and we lack.
     pub(in crate::replication) fn consider(&mut self, from: NodeId, shard: u16, head: &Head) {
-        let chain = (shard, head.author);
-        if self.role == Role::Tab && head.author != self.me {
+        let chain = (shard, head.writer);
+        if self.role == Role::Tab && head.writer.node != self.me {
             return;
         }
         let lane = chain_lane(chain);
@@ -161,13 +170,13 @@ impl Replica {
             self.want(from, chain, Wanted { up_to, proof });
         }
         let held = self.log.holds(&lane, head.sequence, head.hash);
-        if head.forked_at == 0 && held == Some(false) {
+        if held == Some(false) {
             let proof = Some(head.sequence);
             let up_to = head.sequence;
             self.want(from, chain, Wanted { up_to, proof });
         }
-        if head.author == self.me && held == Some(true) {
-            self.replicated(shard, head.sequence);
+        if head.writer.node == self.me && held == Some(true) {
+            self.confirmed_by(from, chain, head.sequence);
         }
         let up_to = head.sequence.min(forked_at.saturating_sub(1));
         if up_to > self.staged_end(&lane).sequence {
@@ -189,17 +198,17 @@ impl Replica {
         &mut self,
         to: NodeId,
         shard: u16,
-        after: Option<NodeId>,
+        after: Option<Writer>,
         heads: &[Head],
         last: bool,
     ) {
-        let theirs: Map<NodeId, &Head> = heads.iter().map(|h| (h.author, h)).collect();
-        let end = heads.last().map(|head| head.author);
+        let theirs: Map<Writer, &Head> = heads.iter().map(|h| (h.writer, h)).collect();
+        let end = heads.last().map(|head| head.writer);
         let lacking: Vec<Head> = self
             .log
             .heads(shard, after)
-            .take_while(|ours| last || Some(ours.author) <= end)
-            .filter(|ours| theirs.get(&ours.author).is_none_or(|t| lacks(t, ours)))
+            .take_while(|ours| last || Some(ours.writer) <= end)
+            .filter(|ours| theirs.get(&ours.writer).is_none_or(|t| lacks(t, ours)))
             .collect();
         for page in lacking.chunks(HEADS_MAX) {
             self.outbox.send(
@@ -220,9 +229,11 @@ impl Replica {
         let Some(peer) = self.peers.get(&from) else {
             return;
         };
-        let wrong = |(shard, head): &(u16, Head)| *shard >= SHARDS || head.author != from;
+        let wrong = |(shard, head): &(u16, Head)| {
+            *shard >= SHARDS || head.writer.node != from || head.writer.life >= LIVES_MAX
+        };
         if peer.role != Role::Tab
-            || heads.len() > usize::from(SHARDS)
+            || heads.len() > HEADS_MAX
             || heads.iter().any(wrong)
             || self.role == Role::Tab
         {
@@ -230,36 +241,49 @@ impl Replica {
             return;
         }
         let mut dots = Vec::new();
+        let mut shards: Map<u16, Map<Writer, &Head>> = Map::new();
         for (shard, head) in heads {
             self.consider(from, *shard, head);
-            let ours = self.log.head((*shard, from));
-            if lacks(head, &ours) {
-                let heads = alloc::vec![ours];
-                let shard = *shard;
-                self.outbox.send(
-                    from,
-                    Message::Heads {
-                        shard,
-                        after: None,
-                        heads,
-                        last: true,
-                        answer: false,
-                    },
-                );
-            }
-            let sequence = ours.sequence.min(head.sequence);
-            if sequence > 0 {
+            let lane = chain_lane((*shard, head.writer));
+            if self.log.holds(&lane, head.sequence, head.hash) == Some(true) {
                 dots.push(Dot {
                     shard: *shard,
-                    author: from,
-                    sequence,
+                    writer: head.writer,
+                    sequence: head.sequence,
                 });
             }
+            let of_shard = shards.entry(*shard).or_default();
+            of_shard.insert(head.writer, head);
         }
         if !dots.is_empty() {
             self.outbox.send(from, Message::Stored { dots });
         }
+        for (shard, theirs) in shards {
+            self.send_its_own(from, shard, &theirs);
+        }
         self.schedule_fetches();
+    }
+
+    /// Tells a tab which of its own chains end here elsewhere than there.
+    fn send_its_own(&mut self, tab: NodeId, shard: u16, theirs: &Map<Writer, &Head>) {
+        let told = |ours: &Head| {
+            let theirs = theirs.get(&ours.writer);
+            theirs.is_none_or(|theirs| lacks(theirs, ours) || ours.sequence < theirs.sequence)
+        };
+        let heads: Vec<Head> = self.log.lives(shard, tab).filter(told).collect();
+        if !heads.is_empty() {
+            self.outbox.send(
+                tab,
+                Message::Heads {
+                    shard,
+                    after: None,
+                    heads,
+                    last: true,
+                    answer: false,
+                },
+            );
+        }
+        self.send_aside(tab, (shard, tab));
     }
 
     /// Starts fetches as long as there is something to fetch and room for it.
@@ -310,7 +334,7 @@ impl Replica {
         };
         let mut wants = Vec::new();
         let mut moot = Vec::new();
-        let first = (shard, NodeId::from_bytes([0; 32]));
+        let first = (shard, Writer::MIN);
         for (chain, wanted) in peer.has.range(first..) {
             if chain.0 != shard || wants.len() >= WANTS_MAX {
                 break;
@@ -394,18 +418,20 @@ impl Replica {
     }
 
     /// Forgets what a peer did not give although it was asked, and compares again, ever later.
-    fn settle_wants(&mut self, from: NodeId, shard: u16, wants: &[(NodeId, u64)]) {
+    fn settle_wants(&mut self, from: NodeId, shard: u16, wants: &[(Writer, u64)]) {
         let mut progress = false;
-        for (author, first) in wants {
-            let chain = (shard, *author);
+        for (writer, first) in wants {
+            let chain = (shard, *writer);
             let end = self.staged_end(&chain_lane(chain)).sequence;
             let Some(peer) = self.peers.get_mut(&from) else {
                 return;
             };
-            let is_proof = peer.has.get(&chain).is_some_and(|w| w.proof.is_some());
-            let came = end >= *first && !is_proof;
-            progress |= came;
-            if !came {
+            let proof = peer.has.get(&chain).and_then(|wanted| wanted.proof);
+            let came = end >= *first && proof.is_none();
+            // An earlier contradiction that is looked for since then is still wanted.
+            let goes_on = proof.is_some_and(|proof| proof != *first);
+            progress |= came || goes_on;
+            if !came && !goes_on {
                 peer.has.remove(&chain);
             }
         }
@@ -477,17 +503,14 @@ impl Replica {
 /// Whether who has `theirs` could learn something from who has `ours`.
 fn lacks(theirs: &Head, ours: &Head) -> bool {
     let fork = ours.forked_at != 0 && (theirs.forked_at == 0 || theirs.forked_at > ours.forked_at);
-    let contradicts = theirs.forked_at == 0
-        && ours.forked_at == 0
-        && theirs.sequence == ours.sequence
-        && theirs.hash != ours.hash;
+    let contradicts = theirs.sequence == ours.sequence && half(theirs.hash) != half(ours.hash);
     fork || contradicts || theirs.sequence < ours.sequence
 }
 
-pub(in crate::replication) const fn chain_lane((shard, author): ChainId) -> Lane {
+pub(in crate::replication) const fn chain_lane((shard, writer): ChainId) -> Lane {
     Lane {
         shard,
-        author,
+        writer,
         namespace: None,
     }
 }

@@ -3,10 +3,15 @@
 use crate::{
     kernel::{
         crypto::Hash,
-        id::NodeId,
         text::{Key, Namespace},
     },
-    replication::{batch::SHARDS, cells::EntryView, log::Head, replica::Replica, stats::Stats},
+    replication::{
+        batch::{SHARDS, Writer},
+        cells::EntryView,
+        log::Head,
+        replica::Replica,
+        stats::Stats,
+    },
 };
 use alloc::vec::Vec;
 
@@ -81,8 +86,8 @@ impl Replica {
 
     /// How far a chain is held here durably.
     #[must_use]
-    pub fn head(&self, shard: u16, author: NodeId) -> Head {
-        self.log.head((shard, author))
+    pub fn head(&self, shard: u16, writer: Writer) -> Head {
+        self.log.head((shard, writer))
     }
 
     /// Whether nothing waits for the journal, a peer's answer or a relay's confirmation.
@@ -101,6 +106,7 @@ impl Replica {
             sends_dropped: self.outbox.sends_dropped(),
             conflicts: self.cells.conflicts(),
             conflicts_dropped: self.cells.conflicts_dropped(),
+            aside: u64::try_from(self.log.aside().len()).unwrap_or(u64::MAX),
             cells_bytes: self.cells.bytes(),
             writes_waiting: u64::try_from(self.queue.len()).unwrap_or(u64::MAX),
             ..self.stats

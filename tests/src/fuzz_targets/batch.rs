@@ -12,7 +12,7 @@ use sporenet_core::{
         time::{Time, WallTime},
     },
     replication::{
-        batch::{Batch, Op, Record, hash_of, shard_of},
+        batch::{Batch, Op, Record, Writer, hash_of, shard_of},
         clock::Hlc,
         config::Config,
         log::Head,
@@ -98,7 +98,7 @@ impl Victim {
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
-        let message = match script.byte() % 10 {
+        let message = match script.byte() % 12 {
             0..=3 => Message::Push {
                 batch: Box::new(self.craft(script)),
                 told: vec![1, 2],
@@ -121,7 +121,10 @@ impl Victim {
             7 => {
                 let dot = Dot {
                     shard: script.word(),
-                    author: self.liar.id(),
+                    writer: Writer {
+                        node: self.liar.id(),
+                        life: u32::from(script.byte() % 3),
+                    },
                     sequence: number(script),
                 };
                 Message::Stored { dots: vec![dot] }
@@ -132,6 +135,14 @@ impl Victim {
                 self.drain();
                 return;
             }
+            9 => Message::SetAside {
+                shard: script.word() % 80,
+                author: self.liar.id(),
+                roots: vec![0, u128::from(script.word()), u128::MAX],
+            },
+            10 => Message::AsideBatches {
+                batches: (0..script.byte() % 4).map(|_| self.craft(script)).collect(),
+            },
             _ => {
                 let length = usize::from(script.byte());
                 let Ok(message) = decode_exactly(script.bytes(length)) else {
@@ -171,10 +182,12 @@ impl Victim {
         let mut batch = Batch {
             shard: shard_of(&namespace, &key),
             author: author.id(),
+            life: 0,
             sequence,
             previous,
             namespace,
             namespace_previous: sequence.wrapping_sub(1),
+            reissue: None,
             ops: vec![Op {
                 key,
                 stamp,
@@ -196,6 +209,10 @@ impl Victim {
         }
         if lies & 32 != 0 {
             batch.namespace_previous = number(script);
+        }
+        if lies & 128 != 0 {
+            batch.life = u32::from(script.byte() % 80);
+            batch.reissue = last.map(hash_of);
         }
         let forged = lies & 64 != 0;
         let keypair = if forged {
@@ -261,7 +278,10 @@ impl Victim {
 
 fn head(author: NodeId, script: &mut Script<'_>) -> Head {
     Head {
-        author,
+        writer: Writer {
+            node: author,
+            life: u32::from(script.byte() % 3),
+        },
         sequence: number(script),
         hash: Hash::from_bytes([script.byte(); 32]),
         forked_at: number(script),

@@ -9,6 +9,10 @@
 //! Optimistic Replication", 2010, sections 4 and 5; Shapiro et al., "A comprehensive study of
 //! Convergent and Commutative Replicated Data Types", 2011, section 3.2.1 (LWW register).
 //!
+//! Two different values with one author and stamp (twins) come only of an author whose store went back
+//! in time, or who lies. They are ordered by the value itself, so that all agree; the greater two
+//! are kept, the lesser of them as a conflict.
+//!
 //! A writer's later write supersedes its earlier ones, so its own entry is left out of what it has
 //! seen. [`Batch::check`](crate::replication::batch::Batch::check) keeps out writes that claim to have
 //! seen a stamp not before their own; with that, the winner is the greatest write there ever was,
@@ -19,6 +23,7 @@ use crate::{
     replication::clock::Hlc,
 };
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// The most conflicts kept for a key; beyond it the oldest goes and is counted. People look at a
 /// handful; doubling it doubles what a storm of concurrent writes can cost in memory.
@@ -54,7 +59,8 @@ pub enum Effect {
 /// A register. Empty until the first write.
 #[derive(Clone, Debug, Default)]
 pub struct Register {
-    /// Newest first; the first is the value, the rest are its conflicts. At most one per author.
+    /// Newest first; the first is the value, the rest are its conflicts. At most one per author, or
+    /// two twins.
     versions: Vec<Version>,
     /// The latest superseded stamp of each author without a version here, newest first.
     context: Vec<(NodeId, Hlc)>,
@@ -168,18 +174,20 @@ impl Register {
         if superseded {
             return;
         }
-        if let Some(held) = self.versions.iter_mut().find(|v| v.author == author) {
-            // One stamp, two values: only a forked author does that. Any fixed order will do.
-            let newer = (version.stamp, &version.value) > (held.stamp, &held.value);
-            if newer {
-                *held = version;
-            }
-        } else {
-            self.versions.push(version);
-            self.context.retain(|(who, _)| *who != author);
+        let held = self.versions.iter().find(|v| v.author == author);
+        if held.is_some_and(|v| v.stamp > version.stamp) {
+            return;
         }
-        sort_by(&mut self.versions, |a, b| {
-            (b.stamp, b.author).cmp(&(a.stamp, a.author))
+        self.versions.retain(|v| {
+            v.author != author || (v.stamp == version.stamp && v.value != version.value)
+        });
+        self.versions.push(version);
+        self.context.retain(|(who, _)| *who != author);
+        sort_by(&mut self.versions, newest_first);
+        let mut twins = 0_usize;
+        self.versions.retain(|v| {
+            twins = twins.saturating_add(usize::from(v.author == author));
+            v.author != author || twins <= TWINS_MAX
         });
     }
 
@@ -193,6 +201,14 @@ impl Register {
         sort_newest_first(&mut self.context);
         self.context.truncate(CONTEXT_MAX);
     }
+}
+
+/// The most values kept of one author and stamp: an honest author's store goes back in time once
+/// between two writes.
+const TWINS_MAX: usize = 2;
+
+fn newest_first(a: &Version, b: &Version) -> Ordering {
+    (b.stamp, b.author, &b.value).cmp(&(a.stamp, a.author, &a.value))
 }
 
 /// A version in memory without its value: identity, stamp, pointer, allocator's share.
@@ -283,6 +299,25 @@ mod tests {
             Effect::Nothing,
             "what was resolved does not come back"
         );
+    }
+
+    #[test]
+    fn of_twins_all_take_the_same_and_keep_the_other_as_a_conflict() {
+        let [one, two] = ["left", "right"].map(|value| (version(1, 10, value), Vec::new()));
+        let registers =
+            [[one.clone(), two.clone()], [two.clone(), one.clone()]].map(|o| applied(&o));
+        for register in &registers {
+            assert_eq!(register.winner(), registers[0].winner());
+            assert_eq!(conflicts(register), [(node(1), stamp(10))]);
+            let values = |v: &Version| v.value.clone();
+            let mut both: Vec<_> = register.versions.iter().map(values).collect();
+            both.sort();
+            assert_eq!(both, [one.0.value.clone(), two.0.value.clone()]);
+        }
+        let mut after = registers[0].clone();
+        assert_eq!(after.put(version(1, 11, "later"), &[]), Effect::Value);
+        assert_eq!(conflicts(&after), []);
+        assert_eq!(after.put(one.0, &[]), Effect::Nothing);
     }
 
     #[test]

@@ -12,13 +12,13 @@ use crate::{
         time::{Time, WallTime},
     },
     replication::{
-        batch::{Batch, Op, hash_of, shard_of},
+        batch::{Batch, Op, Writer, hash_of, root_of, shard_of},
         clock::Hlc,
         config::Config,
         log::Head,
         message::Dot,
         replica::{Command, Event, Message, Offence, Replica},
-        write::{AckLevel, WriteRefusal},
+        write::AckLevel,
     },
 };
 use alloc::{boxed::Box, format, vec, vec::Vec};
@@ -27,9 +27,9 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Shortly after the start of the world's wall clock.
-const WALL: u64 = 1_800_000_000_500;
+pub(super) const WALL: u64 = 1_800_000_000_500;
 
-fn op(name: &str, millis: u64, text: &str) -> Op {
+pub(super) fn op(name: &str, millis: u64, text: &str) -> Op {
     Op {
         key: key(name),
         stamp: Hlc { millis, counter: 0 },
@@ -38,25 +38,27 @@ fn op(name: &str, millis: u64, text: &str) -> Op {
     }
 }
 
-fn seal(keypair: &Keypair, previous: Option<&Signed<Batch>>, op: Op) -> Signed<Batch> {
+pub(super) fn seal(keypair: &Keypair, previous: Option<&Signed<Batch>>, op: Op) -> Signed<Batch> {
     let sequence = previous.map_or(0, |batch| batch.claims().sequence);
     let batch = Batch {
         shard: shard_of(&ns("n"), &op.key),
         author: keypair.id(),
+        life: 0,
         sequence: sequence + 1,
         previous: previous.map_or(Hash::ZERO, hash_of),
         namespace: ns("n"),
         namespace_previous: sequence,
+        reissue: None,
         ops: vec![op],
     };
     Verified::seal(batch, keypair, NETWORK).to_signed()
 }
 
-fn unchecked(batch: &Signed<Batch>) -> Signed<Batch> {
+pub(super) fn unchecked(batch: &Signed<Batch>) -> Signed<Batch> {
     postcard::from_bytes(&postcard::to_allocvec(batch).unwrap()).unwrap()
 }
 
-fn push(world: &mut World, from: usize, to: usize, batch: &Signed<Batch>) {
+pub(super) fn push(world: &mut World, from: usize, to: usize, batch: &Signed<Batch>) {
     let (from, batch) = (world.id(from), Box::new(unchecked(batch)));
     let told = Vec::new();
     world.say(from, to, Message::Push { batch, told });
@@ -169,7 +171,7 @@ fn evidence_that_proves_nothing_is_worth_nothing() {
 }
 
 #[test]
-fn a_copied_identity_that_writes_is_found_and_stops_writing() {
+fn a_copied_identity_that_writes_is_found_and_what_it_wrote_is_issued_again() {
     let mut world = World::new(1, 2, 0);
     world.link_all();
     world.put(0, "n", "k", "original");
@@ -179,9 +181,12 @@ fn a_copied_identity_that_writes_is_found_and_stops_writing() {
     world.run_for(SECOND);
     assert_eq!(equivocations(&world, 0), [(world.id(0), 1)]);
     let request = world.put(0, "n", "k", "more");
-    let refused = world.hosts[0].replies[&request].clone();
-    assert!(matches!(refused, Err(WriteRefusal::NotWritable { .. })));
-    assert!(world.put(0, "n", "another shard", "v") > 0);
+    assert!(!world.hosts[0].replies.contains_key(&request), "it waits");
+    world.settle();
+    assert!(world.hosts[0].replies[&request].is_ok());
+    assert_eq!(world.get(1, "n", "k"), value("more"));
+    assert_eq!(world.replica(0).stats().reissued_batches, 2);
+    world.assert_relays_agree();
 }
 
 #[test]
@@ -275,7 +280,7 @@ fn a_tab_can_not_speak_for_others() {
     push(&mut world, 1, 0, &batch);
     let tab = world.id(1);
     let head = Head {
-        author: keypair(77).id(),
+        writer: Writer::first(keypair(77).id()),
         sequence: 5,
         hash: Hash::ZERO,
         forked_at: 0,
@@ -320,7 +325,7 @@ fn a_peer_that_promises_and_does_not_give_costs_little() {
     for shard in 0..64 {
         let heads = (0..50_u8)
             .map(|author| Head {
-                author: NodeId::from_bytes([author; 32]),
+                writer: Writer::first(NodeId::from_bytes([author; 32])),
                 sequence: u64::MAX,
                 hash: Hash::from_bytes([author; 32]),
                 forked_at: 0,
@@ -355,11 +360,12 @@ fn confirmations_that_were_never_earned_acknowledge_nothing() {
     let request = world.write(0, "n", "k", value("v"), AckLevel::Relay);
     world.run_for(SECOND);
     let shard = shard_of(&ns("n"), &key("k"));
-    let (author, tab, relay) = (world.id(0), world.id(2), world.id(1));
+    let (tab, relay) = (world.id(2), world.id(1));
+    let writer = Writer::first(world.id(0));
     let sequence = u64::MAX;
     let dots = vec![Dot {
         shard,
-        author,
+        writer,
         sequence,
     }];
     world.say(tab, 0, Message::Stored { dots: dots.clone() });
@@ -407,6 +413,11 @@ fn peer() -> impl Strategy<Value = NodeId> {
     (0..4_u8).prop_map(|number| keypair(number).id())
 }
 
+fn writer() -> impl Strategy<Value = Writer> {
+    let life = prop_oneof![4 => 0..3_u32, 1 => any::<u32>()];
+    (peer(), life).prop_map(|(node, life)| Writer { node, life })
+}
+
 fn edge() -> impl Strategy<Value = u64> {
     prop_oneof![0..6_u64, Just(u64::MAX), Just(u64::MAX - 1), any::<u64>()]
 }
@@ -420,7 +431,8 @@ fn shard() -> impl Strategy<Value = u16> {
 }
 
 fn any_batch() -> impl Strategy<Value = Signed<Batch>> {
-    (0..3_u8, 0..4_u64, 0..3_u64, any::<bool>()).prop_map(|(who, length, variant, broken)| {
+    (0..3_u8, 0..4_u64, 0..3_u64, any::<bool>(), 0..6_u32).prop_map(|drawn| {
+        let (who, length, variant, broken, life) = drawn;
         let author = keypair(who);
         let mut last = seal(&author, None, op("k", WALL, "v"));
         for step in 0..length {
@@ -432,13 +444,21 @@ fn any_batch() -> impl Strategy<Value = Signed<Batch>> {
             batch.namespace_previous = 0;
             batch.sequence = batch.sequence.wrapping_mul(u64::MAX);
         }
+        if life > 3 {
+            // A first batch of a later life, which may claim to issue another again.
+            batch.life = life - 3;
+            batch.sequence = 1;
+            batch.previous = Hash::ZERO;
+            batch.namespace_previous = 0;
+            batch.reissue = (life == 5).then(|| hash_of(&last));
+        }
         unchecked(&Verified::seal(batch, &author, NETWORK).to_signed())
     })
 }
 
 fn any_head() -> impl Strategy<Value = Head> {
-    (peer(), edge(), any::<u8>(), edge()).prop_map(|(author, sequence, hash, forked_at)| Head {
-        author,
+    (writer(), edge(), any::<u8>(), edge()).prop_map(|(writer, sequence, hash, forked_at)| Head {
+        writer,
         sequence,
         hash: Hash::from_bytes([hash; 32]),
         forked_at,
@@ -446,11 +466,17 @@ fn any_head() -> impl Strategy<Value = Head> {
 }
 
 fn any_dot() -> impl Strategy<Value = Dot> {
-    (shard(), peer(), edge()).prop_map(|(shard, author, sequence)| Dot {
+    (shard(), writer(), edge()).prop_map(|(shard, writer, sequence)| Dot {
         shard,
-        author,
+        writer,
         sequence,
     })
+}
+
+/// Some that exist, and some that do not.
+fn roots() -> impl Strategy<Value = Vec<u128>> {
+    let root = prop_oneof![any_batch().prop_map(|batch| root_of(&batch)), any::<u128>()];
+    prop::collection::vec(root, 0..4)
 }
 
 fn any_message() -> impl Strategy<Value = Message> {
@@ -465,7 +491,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         }),
         (
             shard(),
-            prop::option::of(peer()),
+            prop::option::of(writer()),
             prop::collection::vec(any_head(), 0..4),
             any::<bool>(),
             any::<bool>()
@@ -482,7 +508,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         (
             edge(),
             shard(),
-            prop::collection::vec((peer(), edge()), 0..4)
+            prop::collection::vec((writer(), edge()), 0..4)
         )
             .prop_map(|(request, shard, wants)| Message::Fetch {
                 request,
@@ -501,7 +527,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         }),
         (
             edge(),
-            prop::option::of(prop::collection::vec(any_dot(), 0..3))
+            prop::option::of(prop::collection::vec((shard(), any_head()), 0..3))
         )
             .prop_map(|(digest, heads)| Message::Subscribe {
                 namespace: ns("n"),
@@ -513,6 +539,22 @@ fn any_message() -> impl Strategy<Value = Message> {
             namespace: ns("n"),
             batches,
             live
+        }),
+        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::SetAside {
+            shard,
+            author,
+            roots
+        }),
+        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::FetchAside {
+            shard,
+            author,
+            roots
+        }),
+        batches().prop_map(|batches| Message::AsideBatches { batches }),
+        (shard(), writer(), edge()).prop_map(|(shard, writer, first)| Message::FetchAhead {
+            shard,
+            writer,
+            first
         }),
     ]
 }

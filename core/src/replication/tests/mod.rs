@@ -8,6 +8,7 @@
 )]
 
 mod convergence;
+mod forks;
 mod hostile;
 mod tabs;
 mod world;

@@ -4,7 +4,7 @@ use super::world::{Weather, World, ns, value};
 use crate::{
     kernel::{bytes::Bytes, id::Role},
     replication::{
-        batch::shard_of,
+        batch::{Writer, shard_of},
         replica::{Command, Event},
         write::AckLevel,
     },
@@ -279,7 +279,7 @@ fn a_tab_of_a_known_shard_is_no_relay() {
     assert_eq!(
         world
             .replica(1)
-            .head(shard_of(&ns("n"), &key), peer)
+            .head(shard_of(&ns("n"), &key), Writer::first(peer))
             .sequence,
         0
     );

@@ -370,7 +370,8 @@ impl World {
                 body,
             } if run == self.hosts[at].run => match body {
                 Some(body) => {
-                    let sequence = self.hosts[at].journal.len() as u64 + 1;
+                    let last = self.hosts[at].journal.last();
+                    let sequence = last.map_or(1, |(sequence, _)| sequence + 1);
                     self.hosts[at].journal.push((sequence, body));
                     self.tell(at, Command::Durable { token, sequence });
                 }
@@ -383,10 +384,11 @@ impl World {
                 sequences,
             } if run == self.hosts[at].run => {
                 let journal = &self.hosts[at].journal;
-                let records = sequences
-                    .iter()
-                    .filter_map(|sequence| journal.get(*sequence as usize - 1).cloned())
-                    .collect();
+                let find = |wanted: &u64| {
+                    let place = journal.binary_search_by_key(wanted, |(sequence, _)| *sequence);
+                    Some(journal[place.ok()?].clone())
+                };
+                let records = sequences.iter().filter_map(find).collect();
                 self.tell(at, Command::Loaded { token, records });
             }
             Happening::Appended { .. } | Happening::Loaded { .. } => {}

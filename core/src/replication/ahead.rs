@@ -1,0 +1,186 @@
+//! What a tab holds of others' chains and its home does not.
+//!
+//! A relay whose store went back in time may have shown its writes to nobody but a tab. So when a tab
+//! says how far it holds a namespace, its home looks whether it holds the same, and if that is not so after a
+//! while, asks for the tab's last batches: the chain goes on with them, or they prove a fork, or
+//! they are set aside until their author issues them again. They count by their signatures only.
+//!
+//! Source: DESIGN §6 (a tab's copies are a bonus).
+
+use crate::{
+    kernel::{
+        crypto::Signed,
+        id::{NodeId, Role},
+    },
+    replication::{
+        aside::Owner,
+        batch::{Batch, SHARDS, Writer},
+        intake::{Taken, chain_of},
+        log::{ChainId, Head},
+        message::Message,
+        peer::LACKING_MAX,
+        queue::Source,
+        replica::{Offence, Replica, Timer},
+        serve::{Answer, Piece},
+        sync::{ANSWER_MAX, chain_lane},
+    },
+};
+use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
+
+/// How long a home waits whether what a tab holds comes from relays: they usually have it.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl Replica {
+    /// On a relay: a tab says how far it holds a namespace.
+    pub(in crate::replication) fn note_ahead(&mut self, tab: NodeId, heads: &[(u16, Head)]) {
+        for (shard, head) in heads {
+            let chain = (*shard, head.writer);
+            let is_known = self.log.holds(&chain_lane(chain), head.sequence, head.hash);
+            let forked_at = self.log.forked_at(chain).unwrap_or(u64::MAX);
+            if head.sequence >= forked_at && head.forked_at == 0 {
+                self.send_proof(tab, chain);
+            }
+            let Some(peer) = self.peers.get_mut(&tab) else {
+                return;
+            };
+            let noted = peer.ahead.get(&chain);
+            let is_noted = noted.is_some_and(|(noted, _)| noted.sequence >= head.sequence);
+            let is_own = head.writer.node == tab;
+            if is_known == Some(true) || is_noted || is_own || peer.ahead.len() >= LACKING_MAX {
+                continue;
+            }
+            peer.ahead.insert(chain, (*head, false));
+            let at = self.now + PAUSE;
+            self.deadlines.set_earlier(Timer::Ahead(tab), at);
+        }
+    }
+
+    /// Asks a tab for the next chain that it holds otherwise.
+    pub(in crate::replication) fn on_ahead_due(&mut self, tab: NodeId) {
+        let Some(peer) = self.peers.get_mut(&tab) else {
+            return;
+        };
+        peer.ahead_asked = None;
+        loop {
+            let open = peer.ahead.iter_mut().find(|(_, (_, asked))| !asked);
+            let Some((chain, (head, asked))) = open else {
+                return;
+            };
+            *asked = true;
+            let (chain, head) = (*chain, *head);
+            let lane = chain_lane(chain);
+            if self.log.holds(&lane, head.sequence, head.hash) != Some(true) {
+                peer.ahead_asked = Some(chain);
+                self.ask_ahead(tab, chain, 1);
+                return;
+            }
+        }
+    }
+
+    fn ask_ahead(&mut self, tab: NodeId, (shard, writer): ChainId, first: u64) {
+        self.outbox.send(
+            tab,
+            Message::FetchAhead {
+                shard,
+                writer,
+                first,
+            },
+        );
+        let until = self.now + self.config.fetch_patience;
+        self.deadlines.set(Timer::Ahead(tab), until);
+    }
+
+    /// In a tab: a home asks for what is held of another's chain.
+    pub(in crate::replication) fn on_fetch_ahead(
+        &mut self,
+        from: NodeId,
+        shard: u16,
+        writer: Writer,
+        first: u64,
+    ) {
+        let Some(peer) = self.peers.get(&from) else {
+            return;
+        };
+        if shard >= SHARDS || peer.role == Role::Tab {
+            self.offend(from, Offence::Malformed);
+            return;
+        }
+        if self.role == Role::Relay || writer.node == self.me {
+            self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
+            return;
+        }
+        let mut tail = Vec::new();
+        for namespace in &self.opened {
+            tail.extend(self.log.stream_tail(namespace, (shard, writer), first));
+        }
+        tail.sort_unstable();
+        let mut plan = self.plan();
+        for (_, journal, bytes) in tail {
+            let piece = match self.log.recent(journal) {
+                Some(signed) => Piece::Ready(Box::new(signed.clone())),
+                None => Piece::Stored(journal),
+            };
+            if !self.add_piece(&mut plan, piece, u64::from(bytes)) {
+                break;
+            }
+        }
+        self.answer(from, Answer::Aside, plan.pieces);
+    }
+
+    /// On a relay: a tab gives what it was asked for.
+    pub(in crate::replication) fn on_ahead_batches(
+        &mut self,
+        tab: NodeId,
+        batches: Vec<Signed<Batch>>,
+    ) {
+        let asked = self.peers.get(&tab).and_then(|peer| peer.ahead_asked);
+        let Some(asked) = asked.filter(|_| self.role == Role::Relay) else {
+            let many = u64::try_from(batches.len()).unwrap_or(u64::MAX);
+            self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(many);
+            return;
+        };
+        let mut last = 0;
+        let mut grown: Vec<Owner> = Vec::new();
+        for signed in batches.into_iter().take(ANSWER_MAX) {
+            let (chain, sequence) = chain_of(signed.claims());
+            if chain != asked || sequence <= last {
+                self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(1);
+                continue;
+            }
+            last = sequence;
+            if self.take_ahead(tab, signed) {
+                grown = alloc::vec![(chain.0, chain.1.node)];
+            }
+        }
+        self.tell_of_grown(tab, grown);
+        match last.checked_add(1).filter(|_| last > 0) {
+            Some(first) => self.ask_ahead(tab, asked, first),
+            None => self.on_ahead_due(tab),
+        }
+    }
+
+    /// Takes a batch of another's chain from a tab; answers whether more is set aside now.
+    fn take_ahead(&mut self, tab: NodeId, signed: Signed<Batch>) -> bool {
+        if self.refuse_at_a_glance(tab, &signed, true).is_some() {
+            return false;
+        }
+        let copy = signed.clone();
+        match self.take_sound(tab, signed, Source::Caught(tab), Vec::new()) {
+            Taken::Staged => false,
+            // Its sequence may be known with another batch.
+            Taken::Known | Taken::Early | Taken::Refused => self.keep_aside(tab, copy),
+        }
+    }
+
+    /// A chain is set aside from earlier on: tabs that hold it otherwise are asked once more.
+    pub(in crate::replication) fn ask_tabs_again(&mut self, chain: ChainId) {
+        let at = self.now + PAUSE;
+        for (tab, peer) in &mut self.peers {
+            if let Some((_, asked)) = peer.ahead.get_mut(&chain) {
+                *asked = false;
+                self.deadlines.set_earlier(Timer::Ahead(*tab), at);
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Branches beyond forks on their way to their author.
+//!
+//! When frontiers differ, each relay also names what it has set aside ([`Message::SetAside`]); who
+//! lacks some of it asks, and keeps it in memory. So it travels over several links, to the author at last.
+//! A tab is told of its own only.
+//!
+//! Source: Demers et al., 1987, section 1.3 (comparison).
+
+use crate::{
+    kernel::{
+        crypto::Signed,
+        id::{NodeId, Role},
+    },
+    replication::{
+        aside::{Owner, Place},
+        batch::{Batch, Root, SHARDS, root_of},
+        intake::chain_of,
+        log::Proof,
+        message::Message,
+        peer::LACKING_MAX,
+        replica::{Offence, Replica, Timer, bytes_of},
+        serve::{Answer, Piece},
+        sync::{ANSWER_MAX, WANTS_MAX, chain_lane},
+    },
+};
+use alloc::vec::Vec;
+
+/// The most batches that one message names.
+const ROOTS_MAX: usize = 1_024;
+/// The most authors of whom a comparison names batches, per shard; they take turns.
+const OWNERS_MAX: usize = 16;
+
+impl Replica {
+    /// Keeps both batches of a proof for their author.
+    pub(in crate::replication) fn pool_proof(&mut self, proof: &Proof) {
+        for signed in [&proof.0, &proof.1] {
+            self.pool(signed.clone());
+        }
+    }
+
+    fn pool(&mut self, signed: Signed<Batch>) -> bool {
+        let author = signed.claims().author;
+        let is_own = author == self.me;
+        if self.role == Role::Tab && !is_own {
+            return false;
+        }
+        let max = self.config.aside_bytes_max;
+        let owner = (signed.claims().shard, author);
+        let is_new = self.log.aside().lacks(owner, root_of(&signed));
+        let pooled = self.log.aside_mut(owner.0).pool(signed, max, is_own);
+        if is_new && !pooled {
+            self.stats.aside_refused = self.stats.aside_refused.saturating_add(1);
+        }
+        pooled
+    }
+
+    /// Names what is set aside in a shard; answers how much.
+    pub(in crate::replication) fn send_asides(&mut self, to: NodeId, shard: u16) -> usize {
+        let mut owners: Vec<Owner> = self.log.aside().owners(shard).collect();
+        if owners.len() > OWNERS_MAX {
+            let turn = self.rng.index(owners.len());
+            owners.rotate_left(turn);
+            owners.truncate(OWNERS_MAX);
+        }
+        let named = owners.into_iter().map(|owner| self.send_aside(to, owner));
+        named.fold(0, usize::saturating_add)
+    }
+
+    /// Names what of an author is set aside in a shard.
+    pub(in crate::replication) fn send_aside(&mut self, to: NodeId, owner: Owner) -> usize {
+        let roots: Vec<Root> = self.log.aside().open(owner, 0).take(ROOTS_MAX).collect();
+        let count = roots.len();
+        if count > 0 {
+            let (shard, author) = owner;
+            self.outbox.send(
+                to,
+                Message::SetAside {
+                    shard,
+                    author,
+                    roots,
+                },
+            );
+        }
+        count
+    }
+
+    pub(in crate::replication) fn on_set_aside(
+        &mut self,
+        from: NodeId,
+        shard: u16,
+        author: NodeId,
+        roots: &[Root],
+    ) {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if peer.role == Role::Tab || shard >= SHARDS || roots.len() > ROOTS_MAX {
+            self.offend(from, Offence::Malformed);
+            return;
+        }
+        if self.role == Role::Tab && author != self.me {
+            self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
+            return;
+        }
+        let owner = (shard, author);
+        for root in roots {
+            if self.log.aside().lacks(owner, *root) && peer.lacking.len() < LACKING_MAX {
+                peer.lacking.insert((owner, *root));
+            }
+        }
+        self.fetch_aside(from);
+    }
+
+    /// Asks a peer for some of what it has set aside, unless it was asked already.
+    fn fetch_aside(&mut self, from: NodeId) {
+        let aside = self.log.aside();
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if !peer.asked.is_empty() {
+            return;
+        }
+        peer.lacking
+            .retain(|(owner, root)| aside.lacks(*owner, *root));
+        let Some((owner, _)) = peer.lacking.first().copied() else {
+            return;
+        };
+        let of_owner = peer.lacking.iter().filter(|(of, _)| *of == owner);
+        peer.asked = of_owner.take(WANTS_MAX).copied().collect();
+        let roots = peer.asked.iter().map(|(_, root)| *root).collect();
+        let (shard, author) = owner;
+        self.outbox.send(
+            from,
+            Message::FetchAside {
+                shard,
+                author,
+                roots,
+            },
+        );
+        let until = self.now + self.config.fetch_patience;
+        self.deadlines.set(Timer::Aside(from), until);
+    }
+
+    pub(in crate::replication) fn on_fetch_aside(
+        &mut self,
+        from: NodeId,
+        shard: u16,
+        author: NodeId,
+        roots: &[Root],
+    ) {
+        let Some(peer) = self.peers.get(&from) else {
+            return;
+        };
+        if roots.len() > WANTS_MAX || shard >= SHARDS {
+            self.offend(from, Offence::Malformed);
+            return;
+        }
+        if self.role == Role::Tab || (peer.role == Role::Tab && from != author) {
+            self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
+            return;
+        }
+        let mut plan = self.plan();
+        for root in roots {
+            let fits = match self.log.aside().get((shard, author), *root) {
+                Some(Place::Held {
+                    chain, sequence, ..
+                }) => self.add_to_plan(&mut plan, *chain, *sequence),
+                Some(Place::Pooled(signed)) => {
+                    let piece = Piece::Ready(signed.clone());
+                    self.add_piece(&mut plan, piece, bytes_of(signed))
+                }
+                None => true,
+            };
+            if !fits {
+                break;
+            }
+        }
+        self.answer(from, Answer::Aside, plan.pieces);
+    }
+
+    pub(in crate::replication) fn on_aside_batches(
+        &mut self,
+        from: NodeId,
+        batches: Vec<Signed<Batch>>,
+    ) {
+        if self
+            .peers
+            .get(&from)
+            .is_some_and(|peer| peer.role == Role::Tab)
+        {
+            self.on_ahead_batches(from, batches);
+            return;
+        }
+        let mut grown: Vec<Owner> = Vec::new();
+        for signed in batches.into_iter().take(ANSWER_MAX) {
+            let owner = (signed.claims().shard, signed.claims().author);
+            if self.take_aside(from, owner, signed) && !grown.contains(&owner) {
+                grown.push(owner);
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        peer.asked.clear();
+        self.deadlines.clear(&Timer::Aside(from));
+        if grown.is_empty() {
+            // What it gave is of no use: the next comparison tells whether there is more.
+            peer.lacking.clear();
+            return;
+        }
+        self.fetch_aside(from);
+        self.tell_of_grown(from, grown);
+    }
+
+    /// More is set aside than before.
+    pub(in crate::replication) fn tell_of_grown(&mut self, from: NodeId, grown: Vec<Owner>) {
+        if grown.is_empty() {
+            return;
+        }
+        self.summarize_to_others(from);
+        for (shard, author) in grown {
+            if author == self.me {
+                self.ask_for_gaps();
+                self.seal_next(shard);
+            } else if self.role == Role::Relay && self.peers.contains_key(&author) {
+                self.send_aside(author, (shard, author));
+            }
+        }
+    }
+
+    /// Takes a batch beyond a fork that we asked for.
+    fn take_aside(&mut self, from: NodeId, owner: Owner, signed: Signed<Batch>) -> bool {
+        let key = (owner, root_of(&signed));
+        let asked = self.peers.get_mut(&from);
+        if !asked.is_some_and(|peer| peer.asked.remove(&key)) {
+            self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(1);
+            return false;
+        }
+        let glance = self.refuse_at_a_glance(from, &signed, false);
+        glance.is_none() && self.keep_aside(from, signed)
+    }
+
+    /// Keeps a batch that its chain can't take: beyond a fork, or beyond its end.
+    pub(in crate::replication) fn keep_aside(
+        &mut self,
+        from: NodeId,
+        signed: Signed<Batch>,
+    ) -> bool {
+        let (chain, sequence) = chain_of(signed.claims());
+        let lane = chain_lane(chain);
+        let is_forked = self.log.forked_at(chain).is_some_and(|at| sequence >= at);
+        let is_beyond = sequence > self.staged_end(&lane).sequence;
+        let owner = (chain.0, chain.1.node);
+        let is_new = self.log.aside().lacks(owner, root_of(&signed));
+        if !is_new || (!is_forked && !is_beyond) {
+            return false;
+        }
+        let Some(batch) = self.verify(from, signed) else {
+            return false;
+        };
+        let taken = self.pool(batch.to_signed());
+        if taken {
+            self.stats.aside_batches = self.stats.aside_batches.saturating_add(1);
+            if chain.1.node == self.me && !is_forked {
+                // Our log was longer than it is.
+                let gap = self.own_gaps.entry(chain).or_insert(sequence);
+                *gap = (*gap).max(sequence);
+            }
+        }
+        taken
+    }
+
+    /// A peer does not give what it has set aside.
+    pub(in crate::replication) fn on_aside_stalled(&mut self, from: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.asked.clear();
+            peer.lacking.clear();
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Issuing again what stands beyond forks of our own chains, or beyond gaps in them.
+//!
+//! Each such batch is issued once more, as one batch with the same writes, stamps and what they had
+//! seen: who has them already changes nothing, who has not gets them. It names the batch that it
+//! issues again, so that nothing is issued twice, also after a restart.
+//!
+//! Source: DESIGN §6 (an honest author issues its own branch again, so that no user's write is lost).
+
+use crate::{
+    kernel::{
+        crypto::{Hash, Signed, Verified},
+        ordered::{Map, Set},
+        time::Time,
+    },
+    replication::{
+        aside::Place,
+        batch::{Batch, Root, Writer, half, hash_of},
+        log::ChainId,
+        queue::Source,
+        replica::{Replica, Timer},
+        serve::{Answer, Piece},
+        sync::chain_lane,
+    },
+};
+use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
+
+/// How long nothing is issued again after the journal or memory failed to take or give something.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A batch of our own in the journal that does not follow the one before it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::replication) struct Orphan {
+    chain: ChainId,
+    sequence: u64,
+    hash: Hash,
+    journal: u64,
+}
+
+/// What is going on.
+#[derive(Clone, Debug, Default)]
+pub(in crate::replication) struct Reissue {
+    /// By shard. Found at the replay only: at most one per record of the journal.
+    orphans: Map<u16, Map<Root, Orphan>>,
+    /// After which one it goes on, by shard.
+    cursors: Map<u16, Root>,
+    /// Shards in which the journal is being read.
+    loading: Set<u16>,
+    /// Shards in which it is the turn of fresh writes.
+    writes_first: Set<u16>,
+    paused_until: Time,
+}
+
+impl Replica {
+    /// In the replay: a batch of our own does not fit.
+    pub(in crate::replication) fn find_orphan(&mut self, journal: u64, signed: &Signed<Batch>) {
+        let batch = signed.claims();
+        let hash = hash_of(signed);
+        let orphan = Orphan {
+            chain: (batch.shard, batch.writer()),
+            sequence: batch.sequence,
+            hash,
+            journal,
+        };
+        let root = half(batch.reissue.unwrap_or(hash));
+        let orphans = self.reissue.orphans.entry(batch.shard).or_default();
+        orphans.insert(root, orphan);
+    }
+
+    pub(in crate::replication) fn shards_to_reissue(&self) -> Vec<u16> {
+        let mut shards: Set<u16> = self.log.aside().shards(self.me).into_iter().collect();
+        shards.extend(self.reissue.orphans.keys().copied());
+        shards.into_iter().collect()
+    }
+
+    /// Whether fresh writes come before the next batch that is issued again: they take turns.
+    pub(in crate::replication) fn writes_first(&mut self, shard: u16) -> bool {
+        self.reissue.writes_first.remove(&shard)
+    }
+
+    /// Issues the next one again; answers whether one is with the journal now.
+    pub(in crate::replication) fn seal_reissue(&mut self, shard: u16, writer: Writer) -> bool {
+        if self.frozen.is_some()
+            || self.now < self.reissue.paused_until
+            || self.reissue.loading.contains(&shard)
+        {
+            return false;
+        }
+        let Some((root, place)) = self.next_to_reissue(shard) else {
+            return false;
+        };
+        self.reissue.cursors.insert(shard, root);
+        match place {
+            Piece::Ready(signed) => self.seal_again(shard, writer, &signed),
+            Piece::Stored(journal) => {
+                self.reissue.loading.insert(shard);
+                let pieces = alloc::vec![Piece::Stored(journal)];
+                self.answer(self.me, Answer::Reissue { shard, root }, pieces);
+                false
+            }
+        }
+    }
+
+    /// The first one after the last, round and round.
+    fn next_to_reissue(&mut self, shard: u16) -> Option<(Root, Piece)> {
+        if let Some(next) = self.next_orphan(shard) {
+            return Some(next);
+        }
+        let owner = (shard, self.me);
+        let after = self.reissue.cursors.get(&shard).copied();
+        let from = after.map_or(0, |root| root.saturating_add(1));
+        let aside = self.log.aside();
+        let next = aside.open(owner, from).next();
+        let root = next.or_else(|| aside.open(owner, 0).next())?;
+        let piece = match aside.get(owner, root)? {
+            Place::Pooled(signed) => Piece::Ready(signed.clone()),
+            Place::Held {
+                chain, sequence, ..
+            } => self.piece_at(self.log.slot(*chain, *sequence)?.journal),
+        };
+        Some((root, piece))
+    }
+
+    fn piece_at(&self, journal: u64) -> Piece {
+        match self.log.recent(journal) {
+            Some(signed) => Piece::Ready(Box::new(signed.clone())),
+            None => Piece::Stored(journal),
+        }
+    }
+
+    /// An orphan that no chain has and that was not issued again; forgets those that need not be.
+    fn next_orphan(&mut self, shard: u16) -> Option<(Root, Piece)> {
+        let owner = (shard, self.me);
+        let orphans = self.reissue.orphans.get_mut(&shard)?;
+        let log = &self.log;
+        orphans.retain(|root, orphan| {
+            let lane = chain_lane(orphan.chain);
+            let is_back = log.holds(&lane, orphan.sequence, orphan.hash) == Some(true);
+            !is_back && !log.aside().is_reissued(owner, *root)
+        });
+        let next = orphans.iter().next().map(|(root, orphan)| (*root, *orphan));
+        if next.is_none() {
+            self.reissue.orphans.remove(&shard);
+        }
+        let (root, orphan) = next?;
+        Some((root, self.piece_at(orphan.journal)))
+    }
+
+    pub(in crate::replication) fn on_reissue_loaded(
+        &mut self,
+        shard: u16,
+        root: Root,
+        signed: Option<Signed<Batch>>,
+    ) {
+        self.reissue.loading.remove(&shard);
+        let Some(signed) = signed else {
+            // A peer may have it; else it is tried again later.
+            self.log.aside_mut(shard).doubt((shard, self.me), root);
+            if let Some(orphans) = self.reissue.orphans.get_mut(&shard) {
+                orphans.remove(&root);
+            }
+            self.pause_reissue();
+            return;
+        };
+        let owner = (shard, self.me);
+        if self.has_staged(shard) || self.log.aside().is_reissued(owner, root) {
+            return;
+        }
+        if let Ok(writer) = self.writer_now(shard) {
+            self.seal_again(shard, writer, &signed);
+        }
+    }
+
+    fn seal_again(&mut self, shard: u16, writer: Writer, old: &Signed<Batch>) -> bool {
+        let lane = chain_lane((shard, writer));
+        let bytes = u64::try_from(old.bytes().len()).unwrap_or(u64::MAX);
+        let first = old.claims();
+        let fits = first.author == self.me && first.shard == shard;
+        if !fits || self.is_full(&lane, first, bytes) {
+            self.pause_reissue();
+            return false;
+        }
+        let end = self.log.end(&lane);
+        let stream = self.log.stream_end(&first.namespace, shard, writer);
+        let batch = Batch {
+            shard,
+            author: self.me,
+            life: writer.life,
+            sequence: end.sequence.saturating_add(1),
+            previous: end.hash,
+            namespace: first.namespace.clone(),
+            namespace_previous: stream.sequence,
+            reissue: Some(first.reissue.unwrap_or_else(|| hash_of(old))),
+            ops: first.ops.clone(),
+        };
+        let batch = Verified::seal(batch, &self.keypair, self.network);
+        self.reissue.writes_first.insert(shard);
+        self.stage(lane, batch, Source::Own, Vec::new(), Vec::new());
+        true
+    }
+
+    pub(in crate::replication) fn pause_reissue(&mut self) {
+        self.reissue.paused_until = self.now + PAUSE;
+        self.deadlines
+            .set(Timer::Reissue, self.reissue.paused_until);
+    }
+
+    /// Goes on wherever there is something to issue again.
+    pub(in crate::replication) fn go_on_reissuing(&mut self) {
+        for shard in self.shards_to_reissue() {
+            self.seal_next(shard);
+        }
+    }
+}
