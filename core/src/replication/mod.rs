@@ -21,8 +21,7 @@
 //! | `ahead` | what tabs hold and their homes do not |
 //! | `restore`, `views` | replay at start; read-only questions |
 //!
-//! Papers: Kulkarni et al. 2014 (clock); Preguiça et al. 2010 (versions); Kleppmann 2022 (hash-linked
-//! logs); Demers et al. 1987 (push and comparison).
+//! Papers: Kulkarni 2014 (clock); Preguiça 2010 (versions); Kleppmann 2022 (log); Demers 1987 (sync).
 //!
 //! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
 //! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain

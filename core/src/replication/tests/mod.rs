@@ -8,7 +8,9 @@
 )]
 
 mod convergence;
+mod drawn;
 mod forks;
+mod golden;
 mod hostile;
 mod tabs;
 mod world;

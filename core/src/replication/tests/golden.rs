@@ -1,0 +1,107 @@
+//! The bytes of version 1, pinned in `tests/golden/wire-v1-replica.hex`; a value a line, `name hex`.
+
+use super::{
+    hostile::{WALL, op, seal},
+    world::{NETWORK, keypair, ns},
+};
+use crate::{
+    kernel::crypto::{Hash, Verified, encode},
+    replication::{
+        batch::{Record, Writer, hash_of, root_of},
+        log::Head,
+        message::{Dot, Message},
+    },
+};
+use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
+
+const REPLICA: &str = include_str!("../../../../tests/golden/wire-v1-replica.hex");
+
+fn words() -> Vec<(&'static str, Vec<u8>)> {
+    let author = keypair(7);
+    let first = seal(&author, None, op("k", WALL, "v"));
+    let mut again = first.claims().clone();
+    again.life = 1;
+    again.reissue = Some(hash_of(&first));
+    let again = Verified::seal(again, &author, NETWORK).to_signed();
+    let shard = first.claims().shard;
+    let writer = Writer {
+        node: author.id(),
+        life: 1,
+    };
+    let head = Head {
+        writer,
+        sequence: 1,
+        hash: hash_of(&again),
+        forked_at: 0,
+    };
+    let forked = Head {
+        writer: Writer::first(author.id()),
+        sequence: 0,
+        hash: Hash::ZERO,
+        forked_at: 1,
+    };
+    let dot = Dot {
+        shard,
+        writer,
+        sequence: 1,
+    };
+    let (author, roots) = (author.id(), vec![root_of(&first)]);
+    let heads = Message::Heads {
+        shard,
+        after: Some(writer),
+        heads: vec![forked, head],
+        last: true,
+        answer: true,
+    };
+    let fetch = Message::Fetch {
+        request: 3,
+        shard,
+        wants: vec![(writer, 1)],
+    };
+    let subscribe = Message::Subscribe {
+        namespace: ns("n"),
+        digest: 5,
+        heads: Some(vec![(shard, head)]),
+    };
+    let set_aside = Message::SetAside {
+        shard,
+        author,
+        roots: roots.clone(),
+    };
+    let fetch_aside = Message::FetchAside {
+        shard,
+        author,
+        roots,
+    };
+    let ahead = Message::FetchAhead {
+        shard,
+        writer,
+        first: 1,
+    };
+    let batches = vec![first.clone()];
+    vec![
+        ("batch", encode(&first)),
+        ("batch-again", encode(&again)),
+        ("record", encode(&Record::Batch(Box::new(first)))),
+        ("heads", encode(&heads)),
+        ("fetch", encode(&fetch)),
+        ("stored", encode(&Message::Stored { dots: vec![dot] })),
+        ("subscribe", encode(&subscribe)),
+        ("set-aside", encode(&set_aside)),
+        ("fetch-aside", encode(&fetch_aside)),
+        ("aside-batches", encode(&Message::AsideBatches { batches })),
+        ("fetch-ahead", encode(&ahead)),
+    ]
+}
+
+#[test]
+fn the_words_of_replicas_are_the_pinned_bytes() {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let lines = words()
+        .into_iter()
+        .map(|(name, bytes)| format!("{name} {}", hex(&bytes)));
+    let now: Vec<String> = lines.collect();
+    let pinned = REPLICA.lines().filter(|line| !line.starts_with('#'));
+    let pinned: Vec<&str> = pinned.collect();
+    assert!(now == pinned, "the bytes are now:\n{}", now.join("\n"));
+}
