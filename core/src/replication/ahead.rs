@@ -11,6 +11,7 @@ use crate::{
     kernel::{
         crypto::Signed,
         id::{NodeId, Role},
+        ordered::sort_by,
     },
     replication::{
         aside::Owner,
@@ -18,7 +19,7 @@ use crate::{
         intake::{Taken, chain_of},
         log::{ChainId, Head},
         message::Message,
-        peer::LACKING_MAX,
+        peer::AHEAD_MAX,
         queue::Source,
         replica::{Offence, Replica, Timer},
         serve::{Answer, Piece},
@@ -44,13 +45,18 @@ impl Replica {
             let Some(peer) = self.peers.get_mut(&tab) else {
                 return;
             };
-            let noted = peer.ahead.get(&chain);
-            let is_noted = noted.is_some_and(|(noted, _)| noted.sequence >= head.sequence);
             let is_own = head.writer.node == tab;
-            if is_known == Some(true) || is_noted || is_own || peer.ahead.len() >= LACKING_MAX {
+            if is_known == Some(true) || is_own {
                 continue;
             }
-            peer.ahead.insert(chain, (*head, false));
+            let is_full = peer.ahead.len() >= AHEAD_MAX;
+            let noted = peer.ahead.iter_mut().find(|(of, _, _)| *of == chain);
+            match noted {
+                Some((_, noted, _)) if noted.sequence >= head.sequence => continue,
+                Some((_, noted, asked)) => (*noted, *asked) = (*head, false),
+                None if is_full => continue,
+                None => peer.ahead.push((chain, *head, false)),
+            }
             let at = self.now + PAUSE;
             self.deadlines.set_earlier(Timer::Ahead(tab), at);
         }
@@ -63,8 +69,8 @@ impl Replica {
         };
         peer.ahead_asked = None;
         loop {
-            let open = peer.ahead.iter_mut().find(|(_, (_, asked))| !asked);
-            let Some((chain, (head, asked))) = open else {
+            let open = peer.ahead.iter_mut().find(|(_, _, asked)| !asked);
+            let Some((chain, head, asked)) = open else {
                 return;
             };
             *asked = true;
@@ -114,7 +120,7 @@ impl Replica {
         for namespace in &self.opened {
             tail.extend(self.log.stream_tail(namespace, (shard, writer), first));
         }
-        tail.sort_unstable();
+        sort_by(&mut tail, |a, b| a.0.cmp(&b.0));
         let mut plan = self.plan();
         for (_, journal, bytes) in tail {
             let piece = match self.log.recent(journal) {
@@ -177,9 +183,11 @@ impl Replica {
     pub(in crate::replication) fn ask_tabs_again(&mut self, chain: ChainId) {
         let at = self.now + PAUSE;
         for (tab, peer) in &mut self.peers {
-            if let Some((_, asked)) = peer.ahead.get_mut(&chain) {
-                *asked = false;
-                self.deadlines.set_earlier(Timer::Ahead(*tab), at);
+            for (of, _, asked) in &mut peer.ahead {
+                if *of == chain {
+                    *asked = false;
+                    self.deadlines.set_earlier(Timer::Ahead(*tab), at);
+                }
             }
         }
     }

@@ -38,12 +38,11 @@ pub(in crate::replication) enum Place {
 /// All that is set aside.
 #[derive(Clone, Debug, Default)]
 pub(in crate::replication) struct Aside {
-    open: Map<Owner, Map<Root, Place>>,
+    places: Map<(Owner, Root), Place>,
     /// Life and sequence of the batch that issued it again.
-    reissued: Map<Owner, Map<Root, (u32, u64)>>,
-    /// By author; none at zero.
-    pooled: Map<NodeId, u64>,
-    pooled_bytes: u64,
+    reissued: Map<(Owner, Root), (u32, u64)>,
+    /// Bytes in memory by author; none at zero.
+    pooled: Vec<(NodeId, u64)>,
 }
 
 impl Aside {
@@ -57,7 +56,7 @@ impl Aside {
         };
         if !self.is_reissued(owner, root) {
             self.forget(owner, root);
-            self.open.entry(owner).or_default().insert(root, held);
+            self.places.insert((owner, root), held);
         }
     }
 
@@ -76,36 +75,41 @@ impl Aside {
         }
         let bytes = wide(cost_in_memory(&signed));
         let share = if is_own { bytes_max } else { bytes_max / 8 };
-        let of_author = self.pooled.get(&owner.1).copied().unwrap_or(0);
-        let of_author = of_author.saturating_add(bytes);
-        if self.pooled_bytes.saturating_add(bytes) > bytes_max || of_author > share {
+        let (mut all, mut of_author) = (bytes, bytes);
+        for (author, bytes) in &self.pooled {
+            all = all.saturating_add(*bytes);
+            if *author == owner.1 {
+                of_author = of_author.saturating_add(*bytes);
+            }
+        }
+        if all > bytes_max || of_author > share {
             return false;
         }
-        self.pooled_bytes = self.pooled_bytes.saturating_add(bytes);
-        self.pooled.insert(owner.1, of_author);
+        self.pooled.retain(|(author, _)| *author != owner.1);
+        self.pooled.push((owner.1, of_author));
         let place = Place::Pooled(Box::new(signed));
-        self.open.entry(owner).or_default().insert(root, place);
+        self.places.insert((owner, root), place);
         true
     }
 
     /// A batch was issued again, at a place that counts.
     pub(in crate::replication) fn reissue(&mut self, owner: Owner, root: Root, at: (u32, u64)) {
-        let known = self.reissued.entry(owner).or_default();
-        known.entry(root).or_insert(at);
+        if !self.is_reissued(owner, root) {
+            self.reissued.insert((owner, root), at);
+        }
         self.forget(owner, root);
     }
 
     /// A chain forked: what it issued again from there on has to be issued once more.
     pub(in crate::replication) fn revoke(&mut self, chain: ChainId, from: u64) {
-        let (_, writer) = chain;
-        if let Some(known) = self.reissued.get_mut(&owner_of(chain)) {
-            known.retain(|_, (life, sequence)| *life != writer.life || *sequence < from);
-        }
+        let (owner, life) = (owner_of(chain), chain.1.life);
+        self.reissued.retain(|(of, _), (in_life, sequence)| {
+            *of != owner || *in_life != life || *sequence < from
+        });
     }
 
     pub(in crate::replication) fn is_reissued(&self, owner: Owner, root: Root) -> bool {
-        let known = self.reissued.get(&owner);
-        known.is_some_and(|known| known.contains_key(&root))
+        self.reissued.contains_key(&(owner, root))
     }
 
     /// Whether a peer's copy of it is of use.
@@ -119,79 +123,78 @@ impl Aside {
     }
 
     pub(in crate::replication) fn get(&self, owner: Owner, root: Root) -> Option<&Place> {
-        self.open.get(&owner)?.get(&root)
+        self.places.get(&(owner, root))
     }
 
     /// The journal could not give what the log holds.
     pub(in crate::replication) fn doubt(&mut self, owner: Owner, root: Root) {
-        let place = self
-            .open
-            .get_mut(&owner)
-            .and_then(|open| open.get_mut(&root));
-        if let Some(Place::Held { doubtful, .. }) = place {
+        if let Some(Place::Held { doubtful, .. }) = self.places.get_mut(&(owner, root)) {
             *doubtful = true;
         }
     }
 
     pub(in crate::replication) fn forget(&mut self, owner: Owner, root: Root) {
-        let Some(open) = self.open.get_mut(&owner) else {
-            return;
-        };
-        if let Some(Place::Pooled(signed)) = open.remove(&root) {
+        if let Some(Place::Pooled(signed)) = self.places.remove(&(owner, root)) {
             let bytes = wide(cost_in_memory(&signed));
-            self.pooled_bytes = self.pooled_bytes.saturating_sub(bytes);
-            let of_author = self.pooled.remove(&owner.1).unwrap_or(0);
-            let left = of_author.saturating_sub(bytes);
-            if left > 0 {
-                self.pooled.insert(owner.1, left);
+            for (author, of_author) in &mut self.pooled {
+                if *author == owner.1 {
+                    *of_author = of_author.saturating_sub(bytes);
+                }
             }
-        }
-        if open.is_empty() {
-            self.open.remove(&owner);
+            self.pooled.retain(|(_, bytes)| *bytes > 0);
         }
     }
 
-    /// What of an author is set aside in a shard, from `from` on, in a fixed order.
-    pub(in crate::replication) fn open(
-        &self,
-        owner: Owner,
-        from: Root,
-    ) -> impl Iterator<Item = Root> {
-        let open = self.open.get(&owner);
-        open.into_iter()
-            .flat_map(move |open| open.range(from..).map(|(root, _)| *root))
+    /// The first one of an author in a shard from `from` on, in a fixed order.
+    pub(in crate::replication) fn next(&self, owner: Owner, from: Root) -> Option<Root> {
+        let ((of, root), _) = self.places.range((owner, from)..).next()?;
+        (*of == owner).then_some(*root)
+    }
+
+    /// What of an author is set aside in a shard, at most `most`.
+    pub(in crate::replication) fn roots(&self, owner: Owner, most: usize) -> Vec<Root> {
+        let mut roots = Vec::new();
+        for ((of, root), _) in self.places.range((owner, 0)..) {
+            if *of != owner || roots.len() >= most {
+                break;
+            }
+            roots.push(*root);
+        }
+        roots
     }
 
     /// The authors of whom something is set aside in a shard.
-    pub(in crate::replication) fn owners(&self, shard: u16) -> impl Iterator<Item = Owner> {
-        let first = (shard, NodeId::from_bytes([0; 32]));
-        self.open
-            .range(first..)
-            .map(|(owner, _)| *owner)
-            .take_while(move |(of, _)| *of == shard)
-    }
-
-    /// The shards in which something of an author is set aside.
-    pub(in crate::replication) fn shards(&self, author: NodeId) -> Vec<u16> {
-        let of_author = |owner: &&Owner| owner.1 == author;
-        let owners = self.open.keys().filter(of_author);
-        owners.map(|(shard, _)| *shard).collect()
+    pub(in crate::replication) fn owners(&self, shard: u16) -> Vec<Owner> {
+        let mut owners: Vec<Owner> = Vec::new();
+        let first = ((shard, NodeId::from_bytes([0; 32])), 0);
+        for ((owner, _), _) in self.places.range(first..) {
+            if owner.0 != shard {
+                break;
+            }
+            if owners.last() != Some(owner) {
+                owners.push(*owner);
+            }
+        }
+        owners
     }
 
     /// How many batches are set aside.
     pub(in crate::replication) fn len(&self) -> usize {
-        let counts = self.open.values().map(Map::len);
-        counts.fold(0, usize::saturating_add)
+        self.places.len()
     }
 
-    /// Hashes that differ when what is set aside in a shard does.
-    pub(in crate::replication) fn parts(&self, shard: u16) -> impl Iterator<Item = Hash> {
-        self.owners(shard).flat_map(|owner| {
-            self.open(owner, 0).map(move |root| {
-                let parts: [&[u8]; 2] = [owner.1.as_bytes(), &root.to_le_bytes()];
-                Hash::of("sporenet 2026 aside", &parts)
-            })
-        })
+    /// A hash that differs when what is set aside in a shard does.
+    pub(in crate::replication) fn digest(&self, shard: u16) -> Hash {
+        let mut sum = Hash::ZERO;
+        let first = ((shard, NodeId::from_bytes([0; 32])), 0);
+        for (((of, author), root), _) in self.places.range(first..) {
+            if *of != shard {
+                break;
+            }
+            let parts: [&[u8]; 3] = [sum.as_bytes(), author.as_bytes(), &root.to_le_bytes()];
+            sum = Hash::of("sporenet 2026 aside", &parts);
+        }
+        sum
     }
 }
 
@@ -218,7 +221,7 @@ mod tests {
             aside.hold(life(0), 5, root);
         }
         aside.reissue(owner, 7, (1, 2));
-        assert_eq!(aside.open(owner, 0).collect::<Vec<_>>(), [9]);
+        assert_eq!(aside.roots(owner, 9), [9]);
         aside.hold(life(0), 5, 7);
         assert!(aside.is_reissued(owner, 7) && aside.len() == 1);
         aside.revoke(life(1), 3);
@@ -226,8 +229,14 @@ mod tests {
         assert!(aside.is_reissued(owner, 7));
         aside.revoke(life(1), 2);
         aside.hold(life(1), 2, 7);
-        assert_eq!(aside.open(owner, 0).collect::<Vec<_>>(), [7, 9]);
-        assert_eq!(aside.open(owner, 8).collect::<Vec<_>>(), [9]);
+        assert_eq!(aside.roots(owner, 9), [7, 9]);
+        assert_eq!(
+            (aside.next(owner, 8), aside.next(owner, 10)),
+            (Some(9), None)
+        );
+        assert_eq!(aside.owners(3), [owner]);
+        assert_eq!(aside.owners(2), []);
+        assert_ne!(aside.digest(3), aside.digest(2));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Replica {
 
     /// Names what is set aside in a shard; answers how much.
     pub(in crate::replication) fn send_asides(&mut self, to: NodeId, shard: u16) -> usize {
-        let mut owners: Vec<Owner> = self.log.aside().owners(shard).collect();
+        let mut owners = self.log.aside().owners(shard);
         if owners.len() > OWNERS_MAX {
             let turn = self.rng.index(owners.len());
             owners.rotate_left(turn);
@@ -68,7 +68,7 @@ impl Replica {
 
     /// Names what of an author is set aside in a shard.
     pub(in crate::replication) fn send_aside(&mut self, to: NodeId, owner: Owner) -> usize {
-        let roots: Vec<Root> = self.log.aside().open(owner, 0).take(ROOTS_MAX).collect();
+        let roots = self.log.aside().roots(owner, ROOTS_MAX);
         let count = roots.len();
         if count > 0 {
             let (shard, author) = owner;
@@ -104,8 +104,10 @@ impl Replica {
         }
         let owner = (shard, author);
         for root in roots {
-            if self.log.aside().lacks(owner, *root) && peer.lacking.len() < LACKING_MAX {
-                peer.lacking.insert((owner, *root));
+            let key = (owner, *root);
+            let is_new = self.log.aside().lacks(owner, *root) && !peer.lacking.contains(&key);
+            if is_new && peer.lacking.len() < LACKING_MAX {
+                peer.lacking.push(key);
             }
         }
         self.fetch_aside(from);
@@ -125,9 +127,13 @@ impl Replica {
         let Some((owner, _)) = peer.lacking.first().copied() else {
             return;
         };
-        let of_owner = peer.lacking.iter().filter(|(of, _)| *of == owner);
-        peer.asked = of_owner.take(WANTS_MAX).copied().collect();
-        let roots = peer.asked.iter().map(|(_, root)| *root).collect();
+        let mut roots = Vec::new();
+        for (of, root) in &peer.lacking {
+            if *of == owner && roots.len() < WANTS_MAX {
+                roots.push(*root);
+                peer.asked.push((owner, *root));
+            }
+        }
         let (shard, author) = owner;
         self.outbox.send(
             from,
@@ -231,8 +237,8 @@ impl Replica {
     /// Takes a batch beyond a fork that we asked for.
     fn take_aside(&mut self, from: NodeId, owner: Owner, signed: Signed<Batch>) -> bool {
         let key = (owner, root_of(&signed));
-        let asked = self.peers.get_mut(&from);
-        if !asked.is_some_and(|peer| peer.asked.remove(&key)) {
+        let asked = self.peers.get(&from);
+        if !asked.is_some_and(|peer| peer.asked.contains(&key)) {
             self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(1);
             return false;
         }

@@ -14,7 +14,7 @@
 use crate::{
     kernel::time::Time,
     replication::{
-        batch::{LIVES_MAX, SHARDS, Writer},
+        batch::{LIVES_MAX, Root, SHARDS, Writer},
         log::ChainId,
         replica::{Replica, Timer},
     },
@@ -63,6 +63,19 @@ pub(in crate::replication) struct Begin {
     latest: Time,
 }
 
+/// What is going on with our own chains in a shard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::replication) struct OwnShard {
+    /// When our next life may begin, if the one there is of no more use.
+    begin: Option<Begin>,
+    /// After which batch issuing again goes on.
+    pub(in crate::replication) cursor: Option<Root>,
+    /// The journal is being read for the next one.
+    pub(in crate::replication) is_loading: bool,
+    /// It is the turn of fresh writes.
+    pub(in crate::replication) is_writes_turn: bool,
+}
+
 impl Replica {
     /// The chain that writes to a shard go to.
     pub(in crate::replication) fn writer_now(&self, shard: u16) -> Result<Writer, Unwritable> {
@@ -77,7 +90,7 @@ impl Replica {
             life: writer.life.saturating_add(1),
             ..writer
         };
-        match self.begins.get(&shard) {
+        match self.own(shard).begin {
             _ if next.life >= LIVES_MAX => Err(Unwritable::UsedUp),
             Some(begin) if self.now >= begin.at => Ok(next),
             Some(begin) => Err(Unwritable::Until(begin.at)),
@@ -100,7 +113,9 @@ impl Replica {
     fn begin_within(&mut self, shard: u16, span: Duration) {
         let at = self.now + span;
         let latest = at + self.config.life_patience;
-        self.begins.insert(shard, Begin { at, latest });
+        if let Some(own) = self.own_mut(shard) {
+            own.begin = Some(Begin { at, latest });
+        }
         self.deadlines.set(Timer::Life(shard), at);
     }
 
@@ -139,7 +154,8 @@ impl Replica {
             .values()
             .any(|peer| peer.has.range(own..=(shard, last)).next().is_some());
         let now = self.now;
-        if let Some(begin) = self.begins.get_mut(&shard)
+        if let Some(own) = self.own_shards.get_mut(usize::from(shard))
+            && let Some(begin) = &mut own.begin
             && is_coming
             && now < begin.latest
         {
@@ -148,5 +164,14 @@ impl Replica {
             return;
         }
         self.seal_next(shard);
+    }
+
+    pub(in crate::replication) fn own(&self, shard: u16) -> OwnShard {
+        let own = self.own_shards.get(usize::from(shard)).copied();
+        own.unwrap_or_default()
+    }
+
+    pub(in crate::replication) fn own_mut(&mut self, shard: u16) -> Option<&mut OwnShard> {
+        self.own_shards.get_mut(usize::from(shard))
     }
 }

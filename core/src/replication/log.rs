@@ -105,7 +105,7 @@ struct Chain {
     head: Option<Hash>,
     fork: Option<Fork>,
     /// Of the batches that issue others again: what they issue.
-    roots: Map<u64, Root>,
+    roots: Vec<(u64, Root)>,
 }
 
 impl Chain {
@@ -146,10 +146,18 @@ impl Chain {
         self.slots.get(index)
     }
 
-    /// What a batch's writes are known by.
-    fn root(&self, sequence: u64) -> Option<Root> {
-        let slot = self.slot(sequence)?;
-        Some(self.roots.get(&sequence).copied().unwrap_or(slot.hash_half))
+    /// What the batches' writes are known by, from `first` on.
+    fn roots_from(&self, first: u64) -> Vec<(u64, Root)> {
+        let mut again = self.roots.iter().filter(|(of, _)| *of >= first).peekable();
+        let mut roots = Vec::new();
+        for (sequence, slot) in (1..).zip(&self.slots) {
+            if sequence < first {
+                continue;
+            }
+            let root = again.next_if(|(of, _)| *of == sequence);
+            roots.push((sequence, root.map_or(slot.hash_half, |(_, root)| *root)));
+        }
+        roots
     }
 }
 
@@ -244,7 +252,7 @@ impl Log {
             });
             chain.head = Some(hash);
             if let Some(root) = batch.reissue.map(half) {
-                chain.roots.insert(batch.sequence, root);
+                chain.roots.push((batch.sequence, root));
             }
             let fork = chain.fork.as_ref();
             if fork.is_some_and(|fork| fork.at <= batch.sequence) {
@@ -358,10 +366,8 @@ impl Log {
             proof: keep.then_some(proof),
         });
         self.aside.revoke(chain, at);
-        for sequence in at..=entry.length() {
-            if let Some(root) = entry.root(sequence) {
-                self.aside.hold(chain, sequence, root);
-            }
+        for (sequence, root) in entry.roots_from(at) {
+            self.aside.hold(chain, sequence, root);
         }
         self.touch(chain.0);
         first
@@ -443,7 +449,12 @@ impl Log {
                 ],
             )
         });
-        fold(parts.chain(self.aside.parts(shard)))
+        let heads = fold(parts);
+        let aside = self.aside.digest(shard);
+        Hash::of(
+            "sporenet 2026 shard frontier",
+            &[heads.as_bytes(), aside.as_bytes()],
+        )
     }
 
     /// The streams of a namespace as (shard, writer, end).

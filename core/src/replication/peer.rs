@@ -1,12 +1,7 @@
 //! What a replica knows of each linked peer. Forgotten when the link ends.
 
 use crate::{
-    kernel::{
-        id::Role,
-        ordered::{Map, Set},
-        text::Namespace,
-        time::Time,
-    },
+    kernel::{id::Role, ordered::Map, text::Namespace, time::Time},
     replication::{
         aside::Owner,
         batch::{Root, Writer},
@@ -14,6 +9,7 @@ use crate::{
         message::Dot,
     },
 };
+use alloc::vec::Vec;
 
 /// A linked peer.
 #[derive(Clone, Debug)]
@@ -42,11 +38,11 @@ pub(in crate::replication) struct Peer {
     /// In a tab: how far the relay holds our chains.
     pub(in crate::replication) mine: Map<ChainId, u64>,
     /// What it has set aside and we lack, and what of it is asked for. At most [`LACKING_MAX`].
-    pub(in crate::replication) lacking: Set<(Owner, Root)>,
-    pub(in crate::replication) asked: Set<(Owner, Root)>,
+    pub(in crate::replication) lacking: Vec<(Owner, Root)>,
+    pub(in crate::replication) asked: Vec<(Owner, Root)>,
     /// On a relay: where a tab's parts of others' chains end elsewhere than here, whether it was asked
-    /// for them already; at most [`LACKING_MAX`]. And which one it is asked for now.
-    pub(in crate::replication) ahead: Map<ChainId, (Head, bool)>,
+    /// for them already; at most [`AHEAD_MAX`]. And which one it is asked for now.
+    pub(in crate::replication) ahead: Vec<(ChainId, Head, bool)>,
     pub(in crate::replication) ahead_asked: Option<ChainId>,
     /// Batches with wrong signatures that it sent, and until when nothing of it is taken therefore.
     pub(in crate::replication) bad_signatures: u32,
@@ -56,7 +52,9 @@ pub(in crate::replication) struct Peer {
 /// The most chains that are noted as wanted of a peer; the rest waits for the next comparison.
 pub(in crate::replication) const WANTED_MAX: usize = 65_536;
 /// The most batches that a peer has set aside that are noted; the rest waits for the next comparison.
-pub(in crate::replication) const LACKING_MAX: usize = 4_096;
+pub(in crate::replication) const LACKING_MAX: usize = 1_024;
+/// The most chains of others that a tab is asked for on one link.
+pub(in crate::replication) const AHEAD_MAX: usize = 256;
 
 /// What a peer has of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +99,9 @@ impl Peer {
             summary_ready_at: Time::ZERO,
             subscriptions: Map::new(),
             mine: Map::new(),
-            lacking: Set::new(),
-            asked: Set::new(),
-            ahead: Map::new(),
+            lacking: Vec::new(),
+            asked: Vec::new(),
+            ahead: Vec::new(),
             ahead_asked: None,
             bad_signatures: 0,
             muted_until: Time::ZERO,

@@ -9,12 +9,11 @@
 use crate::{
     kernel::{
         crypto::{Hash, Signed, Verified},
-        ordered::{Map, Set},
         time::Time,
     },
     replication::{
         aside::Place,
-        batch::{Batch, Root, Writer, half, hash_of},
+        batch::{Batch, Root, SHARDS, Writer, half, hash_of},
         log::ChainId,
         queue::Source,
         replica::{Replica, Timer},
@@ -40,14 +39,8 @@ pub(in crate::replication) struct Orphan {
 /// What is going on.
 #[derive(Clone, Debug, Default)]
 pub(in crate::replication) struct Reissue {
-    /// By shard. Found at the replay only: at most one per record of the journal.
-    orphans: Map<u16, Map<Root, Orphan>>,
-    /// After which one it goes on, by shard.
-    cursors: Map<u16, Root>,
-    /// Shards in which the journal is being read.
-    loading: Set<u16>,
-    /// Shards in which it is the turn of fresh writes.
-    writes_first: Set<u16>,
+    /// Found at the replay only: at most one per record of the journal.
+    orphans: Vec<(Root, Orphan)>,
     paused_until: Time,
 }
 
@@ -63,37 +56,47 @@ impl Replica {
             journal,
         };
         let root = half(batch.reissue.unwrap_or(hash));
-        let orphans = self.reissue.orphans.entry(batch.shard).or_default();
-        orphans.insert(root, orphan);
+        self.reissue.orphans.push((root, orphan));
     }
 
     pub(in crate::replication) fn shards_to_reissue(&self) -> Vec<u16> {
-        let mut shards: Set<u16> = self.log.aside().shards(self.me).into_iter().collect();
-        shards.extend(self.reissue.orphans.keys().copied());
-        shards.into_iter().collect()
+        let mut shards = Vec::new();
+        for shard in 0..SHARDS {
+            let is_orphan = |(_, orphan): &(Root, Orphan)| orphan.chain.0 == shard;
+            if self.log.aside().next((shard, self.me), 0).is_some()
+                || self.reissue.orphans.iter().any(is_orphan)
+            {
+                shards.push(shard);
+            }
+        }
+        shards
     }
 
     /// Whether fresh writes come before the next batch that is issued again: they take turns.
     pub(in crate::replication) fn writes_first(&mut self, shard: u16) -> bool {
-        self.reissue.writes_first.remove(&shard)
+        let own = self.own_mut(shard);
+        own.is_some_and(|own| core::mem::take(&mut own.is_writes_turn))
     }
 
     /// Issues the next one again; answers whether one is with the journal now.
     pub(in crate::replication) fn seal_reissue(&mut self, shard: u16, writer: Writer) -> bool {
         if self.frozen.is_some()
             || self.now < self.reissue.paused_until
-            || self.reissue.loading.contains(&shard)
+            || self.own(shard).is_loading
         {
             return false;
         }
         let Some((root, place)) = self.next_to_reissue(shard) else {
             return false;
         };
-        self.reissue.cursors.insert(shard, root);
+        let is_loading = matches!(place, Piece::Stored(_));
+        if let Some(own) = self.own_mut(shard) {
+            own.cursor = Some(root);
+            own.is_loading = is_loading;
+        }
         match place {
             Piece::Ready(signed) => self.seal_again(shard, writer, &signed),
             Piece::Stored(journal) => {
-                self.reissue.loading.insert(shard);
                 let pieces = alloc::vec![Piece::Stored(journal)];
                 self.answer(self.me, Answer::Reissue { shard, root }, pieces);
                 false
@@ -107,11 +110,11 @@ impl Replica {
             return Some(next);
         }
         let owner = (shard, self.me);
-        let after = self.reissue.cursors.get(&shard).copied();
+        let after = self.own(shard).cursor;
         let from = after.map_or(0, |root| root.saturating_add(1));
         let aside = self.log.aside();
-        let next = aside.open(owner, from).next();
-        let root = next.or_else(|| aside.open(owner, 0).next())?;
+        let next = aside.next(owner, from);
+        let root = next.or_else(|| aside.next(owner, 0))?;
         let piece = match aside.get(owner, root)? {
             Place::Pooled(signed) => Piece::Ready(signed.clone()),
             Place::Held {
@@ -131,19 +134,16 @@ impl Replica {
     /// An orphan that no chain has and that was not issued again; forgets those that need not be.
     fn next_orphan(&mut self, shard: u16) -> Option<(Root, Piece)> {
         let owner = (shard, self.me);
-        let orphans = self.reissue.orphans.get_mut(&shard)?;
         let log = &self.log;
-        orphans.retain(|root, orphan| {
+        self.reissue.orphans.retain(|(root, orphan)| {
             let lane = chain_lane(orphan.chain);
             let is_back = log.holds(&lane, orphan.sequence, orphan.hash) == Some(true);
-            !is_back && !log.aside().is_reissued(owner, *root)
+            let is_again = log.aside().is_reissued((orphan.chain.0, owner.1), *root);
+            !is_back && !is_again
         });
-        let next = orphans.iter().next().map(|(root, orphan)| (*root, *orphan));
-        if next.is_none() {
-            self.reissue.orphans.remove(&shard);
-        }
-        let (root, orphan) = next?;
-        Some((root, self.piece_at(orphan.journal)))
+        let is_here = |(_, orphan): &&(Root, Orphan)| orphan.chain.0 == shard;
+        let (root, orphan) = self.reissue.orphans.iter().find(is_here)?;
+        Some((*root, self.piece_at(orphan.journal)))
     }
 
     pub(in crate::replication) fn on_reissue_loaded(
@@ -152,13 +152,13 @@ impl Replica {
         root: Root,
         signed: Option<Signed<Batch>>,
     ) {
-        self.reissue.loading.remove(&shard);
+        if let Some(own) = self.own_mut(shard) {
+            own.is_loading = false;
+        }
         let Some(signed) = signed else {
             // A peer may have it; else it is tried again later.
             self.log.aside_mut(shard).doubt((shard, self.me), root);
-            if let Some(orphans) = self.reissue.orphans.get_mut(&shard) {
-                orphans.remove(&root);
-            }
+            self.reissue.orphans.retain(|(of, _)| *of != root);
             self.pause_reissue();
             return;
         };
@@ -194,7 +194,9 @@ impl Replica {
             ops: first.ops.clone(),
         };
         let batch = Verified::seal(batch, &self.keypair, self.network);
-        self.reissue.writes_first.insert(shard);
+        if let Some(own) = self.own_mut(shard) {
+            own.is_writes_turn = true;
+        }
         self.stage(lane, batch, Source::Own, Vec::new(), Vec::new());
         true
     }

@@ -31,11 +31,11 @@ use crate::{
         time::{Time, WallTime},
     },
     replication::{
-        batch::Batch,
+        batch::{Batch, SHARDS},
         cells::Cells,
         clock::Clock,
         config::Config,
-        lives::Begin,
+        lives::OwnShard,
         log::{ChainId, Lane, Log},
         peer::Peer,
         queue::{Staging, WriteQueue},
@@ -305,8 +305,8 @@ pub struct Replica {
     /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
     /// back, nothing may be written there, or the chain would fork.
     pub(in crate::replication) own_gaps: Map<ChainId, u64>,
-    /// When our next life in a shard may begin, if the one there is of no more use.
-    pub(in crate::replication) begins: Map<u16, Begin>,
+    /// One per shard.
+    pub(in crate::replication) own_shards: Vec<OwnShard>,
     pub(in crate::replication) reissue: Reissue,
     pub(in crate::replication) fork_records: u32,
     pub(in crate::replication) full_until: Time,
@@ -351,7 +351,7 @@ impl Replica {
             opened: Set::new(),
             held_off: Map::new(),
             own_gaps: Map::new(),
-            begins: Map::new(),
+            own_shards: alloc::vec![OwnShard::default(); usize::from(SHARDS)],
             reissue: Reissue::default(),
             fork_records: 0,
             full_until: Time::ZERO,

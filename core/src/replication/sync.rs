@@ -241,7 +241,6 @@ impl Replica {
             return;
         }
         let mut dots = Vec::new();
-        let mut shards: Map<u16, Map<Writer, &Head>> = Map::new();
         for (shard, head) in heads {
             self.consider(from, *shard, head);
             let lane = chain_lane((*shard, head.writer));
@@ -252,22 +251,24 @@ impl Replica {
                     sequence: head.sequence,
                 });
             }
-            let of_shard = shards.entry(*shard).or_default();
-            of_shard.insert(head.writer, head);
         }
         if !dots.is_empty() {
             self.outbox.send(from, Message::Stored { dots });
         }
-        for (shard, theirs) in shards {
-            self.send_its_own(from, shard, &theirs);
+        let mut last = None;
+        for (shard, _) in heads {
+            if last.replace(*shard) != Some(*shard) {
+                self.send_its_own(from, *shard, heads);
+            }
         }
         self.schedule_fetches();
     }
 
     /// Tells a tab which of its own chains end here elsewhere than there.
-    fn send_its_own(&mut self, tab: NodeId, shard: u16, theirs: &Map<Writer, &Head>) {
+    fn send_its_own(&mut self, tab: NodeId, shard: u16, heads: &[(u16, Head)]) {
         let told = |ours: &Head| {
-            let theirs = theirs.get(&ours.writer);
+            let same = |(of, theirs): &&(u16, Head)| *of == shard && theirs.writer == ours.writer;
+            let theirs = heads.iter().find(same).map(|(_, head)| head);
             theirs.is_none_or(|theirs| lacks(theirs, ours) || ours.sequence < theirs.sequence)
         };
         let heads: Vec<Head> = self.log.lives(shard, tab).filter(told).collect();
