@@ -14,7 +14,7 @@ use crate::{
         ordered::sort_by,
     },
     replication::{
-        aside::Owner,
+        aside::owner_of,
         batch::{Batch, SHARDS, Writer},
         intake::{Taken, chain_of},
         log::{ChainId, Head},
@@ -147,7 +147,7 @@ impl Replica {
             return;
         };
         let mut last = 0;
-        let mut grown: Vec<Owner> = Vec::new();
+        let mut grown = false;
         for signed in batches.into_iter().take(ANSWER_MAX) {
             let (chain, sequence) = chain_of(signed.claims());
             if chain != asked || sequence <= last {
@@ -155,11 +155,11 @@ impl Replica {
                 continue;
             }
             last = sequence;
-            if self.take_ahead(tab, signed) {
-                grown = alloc::vec![(chain.0, chain.1.node)];
-            }
+            grown |= self.take_ahead(tab, signed);
         }
-        self.tell_of_grown(tab, grown);
+        if grown {
+            self.tell_of_grown(tab, owner_of(asked));
+        }
         match last.checked_add(1).filter(|_| last > 0) {
             Some(first) => self.ask_ahead(tab, asked, first),
             None => self.on_ahead_due(tab),

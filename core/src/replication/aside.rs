@@ -41,7 +41,7 @@ pub(in crate::replication) struct Aside {
     places: Map<(Owner, Root), Place>,
     /// Life and sequence of the batch that issued it again.
     reissued: Map<(Owner, Root), (u32, u64)>,
-    /// Bytes in memory by author; none at zero.
+    /// Author and bytes of each that is in memory.
     pooled: Vec<(NodeId, u64)>,
 }
 
@@ -85,8 +85,7 @@ impl Aside {
         if all > bytes_max || of_author > share {
             return false;
         }
-        self.pooled.retain(|(author, _)| *author != owner.1);
-        self.pooled.push((owner.1, of_author));
+        self.pooled.push((owner.1, bytes));
         let place = Place::Pooled(Box::new(signed));
         self.places.insert((owner, root), place);
         true
@@ -136,12 +135,10 @@ impl Aside {
     pub(in crate::replication) fn forget(&mut self, owner: Owner, root: Root) {
         if let Some(Place::Pooled(signed)) = self.places.remove(&(owner, root)) {
             let bytes = wide(cost_in_memory(&signed));
-            for (author, of_author) in &mut self.pooled {
-                if *author == owner.1 {
-                    *of_author = of_author.saturating_sub(bytes);
-                }
+            let of_this = (owner.1, bytes);
+            if let Some(place) = self.pooled.iter().position(|of| *of == of_this) {
+                self.pooled.swap_remove(place);
             }
-            self.pooled.retain(|(_, bytes)| *bytes > 0);
         }
     }
 

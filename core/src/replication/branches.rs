@@ -56,14 +56,22 @@ impl Replica {
 
     /// Names what is set aside in a shard; answers how much.
     pub(in crate::replication) fn send_asides(&mut self, to: NodeId, shard: u16) -> usize {
-        let mut owners = self.log.aside().owners(shard);
-        if owners.len() > OWNERS_MAX {
-            let turn = self.rng.index(owners.len());
-            owners.rotate_left(turn);
-            owners.truncate(OWNERS_MAX);
+        let owners = self.log.aside().owners(shard);
+        let turn = if owners.len() > OWNERS_MAX {
+            self.rng.index(owners.len())
+        } else {
+            0
+        };
+        let mut named = 0_usize;
+        for owner in owners
+            .iter()
+            .cycle()
+            .skip(turn)
+            .take(owners.len().min(OWNERS_MAX))
+        {
+            named = named.saturating_add(self.send_aside(to, *owner));
         }
-        let named = owners.into_iter().map(|owner| self.send_aside(to, owner));
-        named.fold(0, usize::saturating_add)
+        named
     }
 
     /// Names what of an author is set aside in a shard.
@@ -197,11 +205,12 @@ impl Replica {
             self.on_ahead_batches(from, batches);
             return;
         }
-        let mut grown: Vec<Owner> = Vec::new();
+        let mut grown = None;
         for signed in batches.into_iter().take(ANSWER_MAX) {
             let owner = (signed.claims().shard, signed.claims().author);
-            if self.take_aside(from, owner, signed) && !grown.contains(&owner) {
-                grown.push(owner);
+            if self.take_aside(from, owner, signed) {
+                // One question is about one author.
+                grown = Some(owner);
             }
         }
         let Some(peer) = self.peers.get_mut(&from) else {
@@ -209,28 +218,24 @@ impl Replica {
         };
         peer.asked.clear();
         self.deadlines.clear(&Timer::Aside(from));
-        if grown.is_empty() {
+        let Some(owner) = grown else {
             // What it gave is of no use: the next comparison tells whether there is more.
             peer.lacking.clear();
             return;
-        }
+        };
         self.fetch_aside(from);
-        self.tell_of_grown(from, grown);
+        self.tell_of_grown(from, owner);
     }
 
     /// More is set aside than before.
-    pub(in crate::replication) fn tell_of_grown(&mut self, from: NodeId, grown: Vec<Owner>) {
-        if grown.is_empty() {
-            return;
-        }
+    pub(in crate::replication) fn tell_of_grown(&mut self, from: NodeId, owner: Owner) {
         self.summarize_to_others(from);
-        for (shard, author) in grown {
-            if author == self.me {
-                self.ask_for_gaps();
-                self.seal_next(shard);
-            } else if self.role == Role::Relay && self.peers.contains_key(&author) {
-                self.send_aside(author, (shard, author));
-            }
+        let (shard, author) = owner;
+        if author == self.me {
+            self.ask_for_gaps();
+            self.seal_next(shard);
+        } else if self.role == Role::Relay && self.peers.contains_key(&author) {
+            self.send_aside(author, owner);
         }
     }
 

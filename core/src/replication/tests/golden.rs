@@ -5,9 +5,9 @@ use super::{
     world::{NETWORK, keypair, ns},
 };
 use crate::{
-    kernel::crypto::{Hash, Verified, encode},
+    kernel::crypto::{Hash, Signed, Verified, encode},
     replication::{
-        batch::{Record, Writer, hash_of, root_of},
+        batch::{Batch, Record, Writer, hash_of, root_of},
         log::Head,
         message::{Dot, Message},
     },
@@ -45,7 +45,6 @@ fn words() -> Vec<(&'static str, Vec<u8>)> {
         writer,
         sequence: 1,
     };
-    let (author, roots) = (author.id(), vec![root_of(&first)]);
     let heads = Message::Heads {
         shard,
         after: Some(writer),
@@ -63,6 +62,27 @@ fn words() -> Vec<(&'static str, Vec<u8>)> {
         digest: 5,
         heads: Some(vec![(shard, head)]),
     };
+    let mut words = vec![
+        ("batch", encode(&first)),
+        ("batch-again", encode(&again)),
+        ("record", encode(&Record::Batch(Box::new(first.clone())))),
+        ("heads", encode(&heads)),
+        ("fetch", encode(&fetch)),
+        ("stored", encode(&Message::Stored { dots: vec![dot] })),
+        ("subscribe", encode(&subscribe)),
+    ];
+    words.extend(words_of_branches(&first));
+    words
+}
+
+fn words_of_branches(first: &Signed<Batch>) -> Vec<(&'static str, Vec<u8>)> {
+    let (shard, author) = (first.claims().shard, first.claims().author);
+    let writer = Writer {
+        node: author,
+        life: 1,
+    };
+    let roots = vec![root_of(first)];
+    let batches = vec![first.clone()];
     let set_aside = Message::SetAside {
         shard,
         author,
@@ -78,15 +98,7 @@ fn words() -> Vec<(&'static str, Vec<u8>)> {
         writer,
         first: 1,
     };
-    let batches = vec![first.clone()];
     vec![
-        ("batch", encode(&first)),
-        ("batch-again", encode(&again)),
-        ("record", encode(&Record::Batch(Box::new(first)))),
-        ("heads", encode(&heads)),
-        ("fetch", encode(&fetch)),
-        ("stored", encode(&Message::Stored { dots: vec![dot] })),
-        ("subscribe", encode(&subscribe)),
         ("set-aside", encode(&set_aside)),
         ("fetch-aside", encode(&fetch_aside)),
         ("aside-batches", encode(&Message::AsideBatches { batches })),
