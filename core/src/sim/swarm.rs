@@ -189,16 +189,6 @@ impl Summary {
         }
         self.state_hash = hasher.finalize().to_string();
     }
-
-    /// How often each class of faults happened, of all that there are.
-    #[must_use]
-    pub fn rarest(&self) -> Option<(&str, u64)> {
-        let faults = self
-            .faults
-            .iter()
-            .map(|(class, count)| (class.as_str(), *count));
-        faults.min_by_key(|(_, count)| *count)
-    }
 }
 
 #[cfg(test)]
