@@ -196,6 +196,8 @@ enum Timer {
     /// The helper's own ping has no answer.
     Help(u64),
     Suspicion(NodeId),
+    /// Half of a suspect's window is over: ask whether it refuted.
+    Inquiry(NodeId),
     Sync(NodeId),
     Renew(NodeId),
     Grace(NodeId),
@@ -559,6 +561,7 @@ impl Swim {
             Timer::Verdict(neighbour) => self.on_verdict(neighbour),
             Timer::Help(sequence) => self.on_help_timeout(sequence),
             Timer::Suspicion(member) => self.on_suspicion_end(member),
+            Timer::Inquiry(member) => self.on_inquiry(member),
             Timer::Sync(peer) => self.on_sync(peer),
             Timer::Renew(tab) => self.on_renew(tab),
             Timer::Grace(tab) => self.detach(tab),

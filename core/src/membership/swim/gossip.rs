@@ -154,7 +154,7 @@ impl Swim {
         } else {
             self.forgive_and_count(id);
         }
-        self.deadlines.clear(&Timer::Suspicion(id));
+        self.end_window(id);
         self.rumours.forget_accusations(id);
         self.roster.update(record);
         let returned = matches!(before, MemberState::Left | MemberState::Parked);

@@ -6,7 +6,7 @@ use super::{Message, Offence, Swim, Timer};
 use crate::{
     kernel::{
         crypto::{Signed, SignedBody, Verified},
-        id::NodeId,
+        id::{NodeId, Role},
         time::Time,
     },
     membership::{
@@ -28,6 +28,9 @@ pub(super) struct Refuted {
 /// The most pairs of accuser and accused that are remembered; when full, pairs that are forgiven by
 /// now go, and else the newcomer is not counted.
 const REFUTED_MAX: usize = 4_096;
+
+/// How many relays are asked about a suspect. One may have missed the refutation too.
+const INQUIRIES: usize = 2;
 
 impl Swim {
     /// Checks a signature within the sender's budget. `None` when it does not hold or the sender sent
@@ -179,8 +182,40 @@ impl Swim {
             .min(self.roster.rings().neighbours_max());
         if let Some(suspicion) = &member.suspicion {
             let end = suspicion.ends_at(&self.config.windows, relays, observers);
-            self.deadlines
-                .set(Timer::Suspicion(subject), end.max(self.now));
+            let end = end.max(self.now);
+            self.deadlines.set(Timer::Suspicion(subject), end);
+            if !suspicion.accusers().any(|accuser| accuser == self.me) {
+                let half = self.now + end.since(self.now) / 2;
+                self.deadlines.set_earlier(Timer::Inquiry(subject), half);
+            }
+        }
+    }
+
+    /// A window is no longer of interest.
+    pub(super) fn end_window(&mut self, subject: NodeId) {
+        self.deadlines.clear(&Timer::Suspicion(subject));
+        self.deadlines.clear(&Timer::Inquiry(subject));
+    }
+
+    /// Asks two relays what they know of a suspect that this node does not observe itself: a refutation
+    /// travels once over each link, and on its way here it may have been lost.
+    pub(super) fn on_inquiry(&mut self, subject: NodeId) {
+        let relays = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.role == Role::Relay);
+        let mut asked: Vec<NodeId> = relays
+            .map(|(id, _)| *id)
+            .filter(|id| *id != subject)
+            .collect();
+        self.rng.shuffle(&mut asked);
+        for relay in asked.into_iter().take(INQUIRIES) {
+            let question = Message::SyncDiff {
+                through: None,
+                entries: Vec::new(),
+                want: vec![subject],
+            };
+            self.outbox.send(relay, question);
         }
     }
 
@@ -220,7 +255,7 @@ impl Swim {
         }
         self.note_change(id, Some(before), false);
         if state != MemberState::Suspect {
-            self.deadlines.clear(&Timer::Suspicion(id));
+            self.end_window(id);
         }
         self.neighbours_dirty = true;
         if was_in != is_in(self) {

@@ -60,6 +60,30 @@ fn a_pause_of_three_seconds_is_never_shown_dead() {
     }
 }
 
+/// A refutation travels once over each link; here every copy for one node is lost.
+#[test]
+fn who_missed_the_refutation_asks_before_the_window_ends() {
+    for seed in 0..10 {
+        let mut world = World::relays(seed, 5);
+        let tab = world.add(Role::Tab);
+        world.run_for(secs(10));
+        world.cuts.extend((0..=tab).map(|n| (1, n)));
+        let suspects = |w: &World| w.others_see(1, Suspect);
+        assert!(world.run_until(secs(10), suspects).is_some(), "{seed}");
+        world.cuts = (0..tab).map(|n| (n, tab)).collect();
+        assert!(
+            world
+                .run_until(secs(3), |w| w.state(0, 1) == Some(Alive))
+                .is_some()
+        );
+        world.run_for(ms(300));
+        world.heal();
+        world.run_for(secs(20));
+        assert!(world.changes_to(Dead).is_empty(), "{seed}");
+        assert!(world.others_see(1, Alive));
+    }
+}
+
 #[test]
 fn a_node_that_slept_for_an_hour_kills_nobody_and_comes_back() {
     let mut world = World::relays(3, 5);
