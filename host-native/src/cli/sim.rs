@@ -5,10 +5,14 @@ use crate::{
     exit::{Code, Failure},
 };
 use clap::{Args, ValueEnum};
-use sporenet_core::sim::{
-    plan::{Mode, Plan, Wish},
-    run, scenario, shrink,
-    swarm::Summary,
+use sporenet_core::{
+    node::event::Event,
+    sim::{
+        plan::{Mode, Plan, Wish},
+        run, scenario, shrink,
+        swarm::Summary,
+        world::{Observation, What},
+    },
 };
 use std::{
     fs,
@@ -58,6 +62,9 @@ pub(crate) struct SimArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print the schedule of one run and what happens in it, as it happens
+    #[arg(long, conflicts_with_all = ["swarm", "minutes", "json", "save"])]
+    print: bool,
 }
 
 /// See [`Mode`].
@@ -130,6 +137,9 @@ pub(crate) fn sim(args: &SimArgs) -> Result<(), Failure> {
         last: seed.saturating_add(count.max(1) - 1),
         until: minutes.map(|span| Instant::now() + span),
     };
+    if args.print {
+        return show(&work);
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let (mut summary, failed) = run_all(&work, args.jobs.unwrap_or(cores).max(1));
     if let Some(directory) = &args.save {
@@ -206,6 +216,44 @@ fn run_one(plan: &Plan, summary: &mut Summary) {
             );
         }
     }
+}
+
+/// Runs one plan and prints its schedule, then what happens.
+fn show(work: &Work) -> Result<(), Failure> {
+    let Some(plan) = work.take() else {
+        return Ok(());
+    };
+    print::text(&format!("{}\n", scenario::print(&plan)))?;
+    let mut broken = Ok(());
+    let outcome = run::watch(&plan, &mut |seen| {
+        if broken.is_ok()
+            && let Some(line) = line(seen)
+        {
+            broken = print::text(&line);
+        }
+    });
+    broken?;
+    let mut summary = Summary::default();
+    summary.add(&plan, outcome);
+    let found = summary.violations.first();
+    found.map_or(Ok(()), |finding| {
+        Err(Failure::new(
+            Code::Failed,
+            format!("at {:.3} s: {}", finding.at_s, finding.what),
+        ))
+    })
+}
+
+/// An observation as a line; changes and replies are left out, there are too many.
+fn line(seen: &Observation) -> Option<String> {
+    let what = match &seen.what {
+        What::Started => "starts".into(),
+        What::Ended => "ends".into(),
+        What::Told(Event::Timeline(entry)) => format!("{}: {}", entry.code, entry.text),
+        What::Told(_) => return None,
+    };
+    let at = Duration::from_micros(seen.at.as_micros()).as_secs_f64();
+    Some(format!("{at:>10.3} s  host {:<3} {what}\n", seen.host))
 }
 
 fn fails(plan: &Plan) -> bool {
