@@ -101,14 +101,16 @@ impl<T> Wheel<T> {
             }
             self.now = start;
             self.levels[level].occupied &= !(1 << slot);
-            let entries = core::mem::take(&mut self.levels[level].slots[slot]);
-            for (at, item) in entries {
+            let mut entries = core::mem::take(&mut self.levels[level].slots[slot]);
+            for (at, item) in entries.drain(..) {
                 if at == self.now {
                     self.due.push_back(item);
                 } else {
                     self.place(at, item);
                 }
             }
+            // Nothing comes back to the slot that it left: its room is for the next round.
+            self.levels[level].slots[slot] = entries;
             return true;
         }
         false

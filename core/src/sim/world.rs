@@ -509,6 +509,10 @@ impl<S: Shell> World<S> {
         };
         match happening {
             Happening::Timer => {
+                // One that an earlier timer overtook; the node was asked again since.
+                if state.timer_at != Some(now) {
+                    return;
+                }
                 state.timer_at = None;
                 if shell.poll_timeout().is_some_and(|at| at <= local) {
                     shell.handle_timeout(local);
