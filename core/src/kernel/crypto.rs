@@ -171,11 +171,16 @@ impl Signature {
         network: NetworkId,
         bytes: &[u8],
     ) -> Result<(), BadSignature> {
+        let form = signed_form(domain, network, bytes);
+        #[cfg(feature = "sim")]
+        return super::memo::verify(&form, signer, &self.0, || self.verify_form(signer, &form));
+        #[cfg(not(feature = "sim"))]
+        self.verify_form(signer, &form)
+    }
+
+    fn verify_form(&self, signer: NodeId, form: &[u8; 32]) -> Result<(), BadSignature> {
         VerifyingKey::from_bytes(signer.as_bytes())
-            .and_then(|key| {
-                let signature = DalekSignature::from_bytes(&self.0);
-                key.verify_strict(&signed_form(domain, network, bytes), &signature)
-            })
+            .and_then(|key| key.verify_strict(form, &DalekSignature::from_bytes(&self.0)))
             .map_err(|_| BadSignature { signer })
     }
 }

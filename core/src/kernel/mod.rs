@@ -12,6 +12,7 @@
 //! | `address` | where a relay accepts links |
 //! | `bytes` | cheaply cloned immutable bytes |
 //! | `crypto` | keys, signatures in a domain, `Signed<T>` and `Verified<T>`, hashes |
+//! | `memo` | signatures that a simulation has seen (feature `sim`) |
 //! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
 //! | `ordered` | maps and sets in key order, in little code |
 //! | `bounded` | collections with a maximum, an overflow policy and a counter |
@@ -28,6 +29,8 @@ pub mod id;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 pub mod machine;
+#[cfg(feature = "sim")]
+pub(crate) mod memo;
 pub mod ordered;
 pub mod outbox;
 pub mod rng;

@@ -3,6 +3,7 @@
 use crate::{
     kernel::{
         id::{NodeId, Role},
+        memo,
         rng::Rng,
         text::Namespace,
         time::{Duration, Time},
@@ -269,6 +270,9 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn finish(mut self) -> Outcome {
+        if memo::mismatches() > 0 {
+            self.violate("a signature that held before does not hold".into());
+        }
         if self.plan.canary {
             self.violate("the canary, which is in every run that asks for it".into());
         }

@@ -6,6 +6,7 @@ use crate::{
     kernel::{
         bytes::Bytes,
         id::{NodeId, RequestId, Role},
+        memo::Simulating,
         rng::Rng,
         store::StoreOp,
         text::{Key, Namespace},
@@ -209,6 +210,7 @@ impl<S: Shell> World<S> {
     /// # Errors
     /// As [`Node::start`](crate::node::Node::start); the host stays down.
     pub fn start(&mut self, host: HostId) -> Result<(), StartError> {
+        let _simulating = Simulating::begin();
         let entropy = self.rng.bytes32();
         let now = self.now;
         let state = self.host_mut(host);
@@ -449,6 +451,7 @@ impl<S: Shell> World<S> {
 
     /// Lets virtual time pass until a moment.
     pub fn run_to(&mut self, until: Time) {
+        let _simulating = Simulating::begin();
         while let Some((at, (host, run, happening))) = self.wheel.pop(until) {
             self.now = at;
             self.events += 1;
