@@ -4,7 +4,7 @@ use crate::kernel::{
     bytes::Bytes,
     id::{NetworkId, NodeId},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, ops::Deref};
 use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
@@ -249,26 +249,38 @@ pub trait SignedBody: Serialize + DeserializeOwned + Clone {
 ///
 /// A machine may look at what it claims with [`Signed::claims`] to do cheap checks first; only
 /// [`Signed::verify`] makes a [`Verified`] of it. A host may call [`Signed::precheck`] on another
-/// thread, which makes the later `verify` free.
-#[derive(Clone)]
+/// thread, which makes the later `verify` free. A copy shares the body: rumours are handed on to many.
 pub struct Signed<T> {
+    body: Arc<Body<T>>,
+    checked_in: Option<NetworkId>,
+}
+
+struct Body<T> {
     bytes: Bytes,
     signature: Signature,
     value: T,
-    checked_in: Option<NetworkId>,
+}
+
+impl<T> Clone for Signed<T> {
+    fn clone(&self) -> Self {
+        Self {
+            body: Arc::clone(&self.body),
+            checked_in: self.checked_in,
+        }
+    }
 }
 
 impl<T: SignedBody> Signed<T> {
     /// What it says, unproven.
     #[must_use]
-    pub const fn claims(&self) -> &T {
-        &self.value
+    pub fn claims(&self) -> &T {
+        &self.body.value
     }
 
     /// The signed bytes.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub fn bytes(&self) -> &Bytes {
+        &self.body.bytes
     }
 
     /// Checks the signature and remembers the success.
@@ -277,8 +289,12 @@ impl<T: SignedBody> Signed<T> {
     /// [`BadSignature`] when the signature is not its signer's in this network.
     pub fn precheck(&mut self, network: NetworkId) -> Result<(), BadSignature> {
         if self.checked_in != Some(network) {
-            self.signature
-                .verify(self.value.signer(), T::DOMAIN, network, &self.bytes)?;
+            let Body {
+                bytes,
+                signature,
+                value,
+            } = &*self.body;
+            signature.verify(value.signer(), T::DOMAIN, network, bytes)?;
             self.checked_in = Some(network);
         }
         Ok(())
@@ -296,13 +312,13 @@ impl<T: SignedBody> Signed<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Signed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Signed").field(&self.value).finish()
+        f.debug_tuple("Signed").field(&self.body.value).finish()
     }
 }
 
 impl<T> PartialEq for Signed<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes && self.signature == other.signature
+        self.body.bytes == other.body.bytes && self.body.signature == other.body.signature
     }
 }
 
@@ -310,7 +326,7 @@ impl<T> Eq for Signed<T> {}
 
 impl<T> Serialize for Signed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (&self.bytes, &self.signature).serialize(serializer)
+        (&self.body.bytes, &self.body.signature).serialize(serializer)
     }
 }
 
@@ -319,9 +335,11 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Signed<T> {
         let (bytes, signature) = <(Bytes, Signature)>::deserialize(deserializer)?;
         let value = decode_exactly(&bytes).map_err(serde::de::Error::custom)?;
         Ok(Self {
-            bytes,
-            signature,
-            value,
+            body: Arc::new(Body {
+                bytes,
+                signature,
+                value,
+            }),
             checked_in: None,
         })
     }
@@ -329,8 +347,14 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Signed<T> {
 
 /// A signed body whose signature holds in this process's network. Only [`Verified::seal`] and
 /// [`Signed::verify`] make one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Verified<T>(Signed<T>);
+
+impl<T> Clone for Verified<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<T: SignedBody> Verified<T> {
     /// Signs a body of our own.
@@ -341,9 +365,11 @@ impl<T: SignedBody> Verified<T> {
         let bytes = Bytes::from(encode(&value));
         let signature = keypair.sign(T::DOMAIN, network, &bytes);
         Self(Signed {
-            bytes,
-            signature,
-            value,
+            body: Arc::new(Body {
+                bytes,
+                signature,
+                value,
+            }),
             checked_in: Some(network),
         })
     }
@@ -356,8 +382,8 @@ impl<T: SignedBody> Verified<T> {
 
     /// The signed bytes.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.0.bytes
+    pub fn bytes(&self) -> &Bytes {
+        &self.0.body.bytes
     }
 }
 
@@ -365,13 +391,13 @@ impl<T> Deref for Verified<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0.value
+        &self.0.body.value
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Verified<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Verified").field(&self.0.value).finish()
+        f.debug_tuple("Verified").field(&self.0.body.value).finish()
     }
 }
 
