@@ -1,9 +1,13 @@
-//! What comes back from a store: after a crash at any moment, and with any bit flipped.
+//! What comes back from a store: after a crash at any moment, and with any bit flipped; and the
+//! contract that every store keeps (`stores/contract.rs`).
 //!
 //! | environment | effect |
 //! |---|---|
 //! | `SPORENET_TORN=2` | torn variants of each crash (16 for the full proof) |
 //! | `SPORENET_FLIPS=97` | flips every so manieth bit (1 for the full proof) |
+
+#[path = "stores/contract.rs"]
+mod contract;
 
 use sporenet_core::{
     kernel::{id::Role, rng::Rng, time::Duration},

@@ -8,6 +8,7 @@
 //! | `program` | the real program: where it is, one run of a client command |
 //! | `relay` | a real relay process |
 //! | `mesh` | several relays of one network |
+//! | `store` | what every store must do, as cases and a judge |
 //! | `fuzz_targets` | bytes from strangers against the real decoders |
 //! | `http` | a plain HTTP client that may break the rules |
 //! | `newcomer` | a real node in this process, over real sockets |
@@ -31,6 +32,7 @@ pub mod page;
 pub mod program;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
+pub mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod stranger;
 #[cfg(not(target_arch = "wasm32"))]
