@@ -212,6 +212,14 @@ struct Worker {
 impl Worker {
     fn run(mut self, inbox: &mpsc::Receiver<Job>) {
         self.reserve.hold();
+        self.serve(inbox);
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(code = "store_close", %error, "the store did not close cleanly");
+        }
+    }
+
+    /// Works until nobody can ask for anything any more.
+    fn serve(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut group = Vec::new();
         while let Ok(first) = inbox.recv() {
             let mut next = Some(first);
@@ -228,9 +236,6 @@ impl Worker {
                 }
             }
             self.persist_group(&mut group);
-        }
-        if let Err((_, error)) = self.connection.close() {
-            tracing::warn!(code = "store_close", %error, "the store did not close cleanly");
         }
     }
 
@@ -350,142 +355,4 @@ fn is_space_error(error: &rusqlite::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Scratch(std::path::PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let path =
-                std::env::temp_dir().join(format!("sporenet-store-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_dir_all(&path);
-            std::fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn file(&self) -> std::path::PathBuf {
-            self.0.join("node.db")
-        }
-    }
-
-    impl Scratch {
-        fn reserve(&self) -> Reserve {
-            Reserve::at(self.0.join("reserve"))
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn batch(ticket: u64, ops: Vec<StoreOp>) -> StoreBatch {
-        StoreBatch {
-            ticket: Ticket(ticket),
-            ops,
-        }
-    }
-
-    fn append(sequence: u64, record: &[u8]) -> StoreOp {
-        StoreOp::Append {
-            sequence,
-            record: record.into(),
-        }
-    }
-
-    #[test]
-    fn what_was_acknowledged_is_there_after_a_restart() {
-        let scratch = Scratch::new("restart");
-        let (connection, stored) = open(&scratch.file(), &scratch.reserve())
-            .unwrap()
-            .into_parts();
-        assert_eq!(stored, Stored::default());
-        let (done, mut answers) = tokio::sync::mpsc::channel(8);
-        let store = Store::start(connection, done).unwrap();
-        store.persist(batch(
-            1,
-            vec![
-                append(1, b"one"),
-                StoreOp::Put {
-                    key: "meta/a".to_owned(),
-                    value: b"x".as_slice().into(),
-                },
-                StoreOp::Put {
-                    key: "meta/b".to_owned(),
-                    value: b"y".as_slice().into(),
-                },
-            ],
-        ));
-        store.persist(batch(
-            2,
-            vec![
-                append(2, b"two"),
-                StoreOp::Delete {
-                    key: "meta/b".to_owned(),
-                },
-            ],
-        ));
-        store.load(Ticket(3), vec![2, 9]);
-        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(1))));
-        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(2))));
-        assert_eq!(
-            answers.blocking_recv(),
-            Some(Command::Loaded {
-                ticket: Ticket(3),
-                records: vec![(2, b"two".as_slice().into())]
-            })
-        );
-        store.finish();
-        let (_connection, stored) = open(&scratch.file(), &scratch.reserve())
-            .unwrap()
-            .into_parts();
-        assert_eq!(
-            stored.entry("meta/a").map(|value| value.to_vec()),
-            Some(b"x".to_vec())
-        );
-        assert_eq!(stored.entry("meta/b"), None);
-        assert_eq!(stored.journal.len(), 2);
-    }
-
-    #[test]
-    fn a_store_without_room_refuses_what_does_not_fit_and_keeps_the_rest() {
-        let scratch = Scratch::new("full");
-        let (connection, _) = open(&scratch.file(), &scratch.reserve())
-            .unwrap()
-            .into_parts();
-        let pages: u32 = connection
-            .0
-            .pragma_query_value(None, "page_count", |row| row.get(0))
-            .unwrap();
-        connection
-            .0
-            .pragma_update(None, "max_page_count", pages + 8)
-            .unwrap();
-        let (done, mut answers) = tokio::sync::mpsc::channel(8);
-        let store = Store::start(connection, done).unwrap();
-        store.persist(batch(1, vec![append(1, &[1; 100])]));
-        store.persist(batch(2, vec![append(2, &[2; 200_000])]));
-        store.persist(batch(3, vec![append(3, &[3; 100])]));
-        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(1))));
-        assert_eq!(
-            answers.blocking_recv(),
-            Some(Command::PersistFailed {
-                ticket: Ticket(2),
-                full: true
-            })
-        );
-        assert_eq!(answers.blocking_recv(), Some(Command::Persisted(Ticket(3))));
-        store.finish();
-    }
-
-    #[test]
-    fn a_file_that_is_no_store_is_refused_with_advice() {
-        let scratch = Scratch::new("garbage");
-        std::fs::write(scratch.file(), [7; 8192]).unwrap();
-        let refused = open(&scratch.file(), &scratch.reserve()).unwrap_err();
-        assert_eq!(refused.code, Code::Io);
-        assert!(refused.message.contains("damaged"), "{refused}");
-    }
-}
+mod tests;
