@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 
 /// A queue that drops its oldest item when full, and counts what it dropped.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct RingLog<T> {
     items: VecDeque<T>,
     max: usize,
@@ -59,6 +60,11 @@ impl<T> RingLog<T> {
 
 /// A map that refuses new keys when full, and counts what it refused.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "recording",
+    serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))
+)]
 pub struct BoundedMap<K, V> {
     entries: Map<K, V>,
     max: usize,

@@ -10,6 +10,11 @@ use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKe
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "recording")]
+mod tape;
+#[cfg(feature = "recording")]
+pub use tape::{SIGNATURES_MAX, Tape};
+
 /// A BLAKE3 hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hash([u8; 32]);
@@ -90,6 +95,15 @@ impl Secret {
     }
 }
 
+#[cfg(feature = "recording")]
+impl Secret {
+    /// What stands in a recording in its place: as long, the same each time, and of no use.
+    #[must_use]
+    pub fn blinded(&self) -> Self {
+        self.derive("sporenet 2026 recording blind", &[])
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -113,6 +127,19 @@ impl<'de> Deserialize<'de> for Secret {
 pub struct Keypair {
     key: SigningKey,
     id: NodeId,
+    #[cfg(feature = "recording")]
+    taping: Taping,
+}
+
+/// What becomes of signatures.
+#[cfg(feature = "recording")]
+#[derive(Clone)]
+enum Taping {
+    Off,
+    /// They are left on the tape too.
+    Leave(Arc<Tape>),
+    /// There is no secret; they come from the tape.
+    Take(Arc<Tape>),
 }
 
 impl Keypair {
@@ -121,7 +148,12 @@ impl Keypair {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(seed);
         let id = NodeId::from_bytes(key.verifying_key().to_bytes());
-        Self { key, id }
+        Self {
+            key,
+            id,
+            #[cfg(feature = "recording")]
+            taping: Taping::Off,
+        }
     }
 
     /// The public half.
@@ -139,11 +171,69 @@ impl Keypair {
     /// Signs `bytes` for one purpose in one network.
     #[must_use]
     pub fn sign(&self, domain: &str, network: NetworkId, bytes: &[u8]) -> Signature {
-        Signature(
+        #[cfg(feature = "recording")]
+        if let Taping::Take(tape) = &self.taping {
+            return tape.take();
+        }
+        let signature = Signature(
             self.key
                 .sign(&signed_form(domain, network, bytes))
                 .to_bytes(),
-        )
+        );
+        #[cfg(feature = "recording")]
+        if let Taping::Leave(tape) = &self.taping {
+            tape.leave(&signature);
+        }
+        signature
+    }
+}
+
+#[cfg(feature = "recording")]
+impl Keypair {
+    /// Leaves every signature on `tape` from now on, or on none. The clones of before don't.
+    pub fn leave_on(&mut self, tape: Option<&Arc<Tape>>) {
+        if !self.is_blind() {
+            self.taping = tape.map_or(Taping::Off, |tape| Taping::Leave(Arc::clone(tape)));
+        }
+    }
+
+    /// Takes every signature from `tape` from now on: the secret is forgotten.
+    pub fn take_from(&mut self, tape: &Arc<Tape>) {
+        self.key = SigningKey::from_bytes(&[0; 32]);
+        self.taping = Taping::Take(Arc::clone(tape));
+    }
+
+    /// A clone whose signatures are left on no tape.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let mut apart = self.clone();
+        apart.leave_on(None);
+        apart
+    }
+
+    /// Whether it knows only its public half.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        matches!(self.taping, Taping::Take(_))
+    }
+}
+
+/// Its public half: a recording holds no key.
+#[cfg(feature = "recording")]
+impl Serialize for Keypair {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.id.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "recording")]
+impl<'de> Deserialize<'de> for Keypair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self {
+            key: SigningKey::from_bytes(&[0; 32]),
+            id: NodeId::deserialize(deserializer)?,
+            taping: Taping::Take(Arc::new(Tape::blank())),
+        })
     }
 }
 
@@ -384,6 +474,21 @@ impl<T: SignedBody> Verified<T> {
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.0.body.bytes
+    }
+}
+
+#[cfg(feature = "recording")]
+impl<T> Serialize for Verified<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// Only for thawing the state of a node that has verified it: no message holds a `Verified`.
+#[cfg(feature = "recording")]
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Verified<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Signed::deserialize(deserializer).map(Self)
     }
 }
 

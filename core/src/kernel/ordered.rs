@@ -12,6 +12,8 @@
 //! | `map` | keys with values |
 //! | `set` | keys alone |
 
+#[cfg(feature = "recording")]
+mod frozen;
 mod map;
 mod set;
 #[cfg(test)]

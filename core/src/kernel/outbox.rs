@@ -81,6 +81,29 @@ impl<M, E> Outbox<M, E> {
     }
 }
 
+/// Its bounds and counters: an owner is frozen only between inputs, when everything was taken.
+#[cfg(feature = "recording")]
+impl<M, E> serde::Serialize for Outbox<M, E> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.queue.is_empty() {
+            (self.sends_max, self.sends_dropped).serialize(serializer)
+        } else {
+            Err(serde::ser::Error::custom("output is queued"))
+        }
+    }
+}
+
+#[cfg(feature = "recording")]
+impl<'de, M, E> serde::Deserialize<'de> for Outbox<M, E> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (sends_max, sends_dropped) = serde::Deserialize::deserialize(deserializer)?;
+        Ok(Self {
+            sends_dropped,
+            ..Self::new(sends_max)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

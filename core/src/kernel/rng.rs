@@ -138,6 +138,29 @@ impl Rng {
     }
 }
 
+/// Seed and position; the block in use follows from them.
+#[cfg(feature = "recording")]
+impl serde::Serialize for Rng {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.seed, self.used, self.next_block).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "recording")]
+impl<'de> serde::Deserialize<'de> for Rng {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (seed, used, next_block) = <([u8; 32], usize, u32)>::deserialize(deserializer)?;
+        let mut rng = Self::from_seed(seed);
+        if used < BLOCK_BYTES {
+            rng.next_block = next_block.wrapping_sub(1);
+            rng.refill();
+            rng.used = used;
+        }
+        rng.next_block = next_block;
+        Ok(rng)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,6 +61,7 @@ type Key = (u8, NodeId, NodeId);
 type Rank = (u32, u8, Reverse<u64>);
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Entry {
     rumour: Rumour,
     source: Option<NodeId>,
@@ -71,6 +72,7 @@ struct Entry {
 ///
 /// Bounded in number; when full, the one told most often goes, and is counted.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct RumourQueue {
     entries: Map<Key, Entry>,
     ranking: Set<(Rank, Key)>,

@@ -27,6 +27,7 @@ pub const HOMES_MAX: usize = 4;
 
 /// A lease as it was heard here.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
     lease: Verified<Lease>,
     expires_at: Time,
@@ -36,6 +37,7 @@ struct Held {
 ///
 /// Bounded to [`HOMES_MAX`]; a further home replaces one that no longer holds the tab, or is refused.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leases(Vec<Held>);
 
 impl Leases {

@@ -18,6 +18,7 @@ use core::ops::Bound;
 ///
 /// Bounded by the number of relays that its owner inserts.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rings {
     members: Set<NodeId>,
     orders: Vec<Set<(u64, NodeId)>>,

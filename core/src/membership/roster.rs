@@ -36,6 +36,7 @@ use alloc::vec::Vec;
 
 /// How many members are in which state, this node included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counts {
     /// Alive.
     pub alive: u32,
@@ -78,6 +79,7 @@ pub struct MemberView<'a> {
 
 /// One line of the table.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Member {
     record: Verified<MemberRecord>,
     state: MemberState,
@@ -135,6 +137,7 @@ impl Member {
 /// The table: members by identity, the rings over the relays that take part, the counts, and a
 /// digest that is equal where the tables are.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Roster {
     members: Map<NodeId, Member>,
     members_max: usize,

@@ -14,6 +14,8 @@
 //!
 //! Source: the papers above; FAULTS F8 (no cascade of false verdicts by slow observers).
 
+#[cfg(feature = "recording")]
+mod frozen;
 mod gossip;
 mod judge;
 mod links;
@@ -56,6 +58,7 @@ use core::time::Duration;
 
 /// Who this node is, for as long as its process runs.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Identity {
     /// Its key pair.
     pub keypair: Keypair,
@@ -179,6 +182,7 @@ pub enum Offence {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Timer {
     /// Notices stalls.
     Pulse,
@@ -208,6 +212,7 @@ enum Timer {
 
 /// A linked peer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Link {
     role: Role,
     heard_at: Time,
@@ -247,6 +252,7 @@ struct Link {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Swim {
     config: Config,
     identity: Identity,

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 /// The reason for a member's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Why {
     /// It is this node.
     ThisNode,

@@ -19,6 +19,7 @@ use core::time::Duration;
 
 /// An input of the node's owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// A handshake succeeded.
     LinkUp {

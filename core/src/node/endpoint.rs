@@ -212,6 +212,12 @@ impl Endpoint {
         &self.node
     }
 
+    /// The node, to start, stop and save its recording.
+    #[cfg(feature = "recording")]
+    pub const fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
     /// Frames that did not decode or were of an unknown kind, and messages that found no link or no
     /// room, since the start.
     #[must_use]

@@ -38,7 +38,12 @@ use crate::{
         session::{SessionLimits, SessionParams, VERSIONS},
     },
 };
-use alloc::string::{String, ToString};
+#[cfg(feature = "recording")]
+use alloc::boxed::Box;
+use alloc::{
+    borrow::Cow,
+    string::{String, ToString},
+};
 
 /// The most handshakes under an invite that wait to be decided; further ones are refused as busy.
 const ARRIVING_MAX: usize = 256;
@@ -49,6 +54,7 @@ const HEARD_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Where a node is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Phase {
     Joining,
     Running,
@@ -59,6 +65,7 @@ pub(super) enum Phase {
 
 /// A link under an invite's key whose peer may not talk yet.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Arriving {
     pub(super) peer: PeerIdentity,
     pub(super) dial: Option<DialId>,
@@ -66,6 +73,7 @@ pub(super) struct Arriving {
 
 /// Counters of what the node itself decides.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Counters {
     pub(super) messages_in: u64,
     pub(super) messages_out: u64,
@@ -73,11 +81,12 @@ pub(super) struct Counters {
     pub(super) offences: u64,
     pub(super) stalls: u64,
     /// Refused handshakes and links by reason; bounded by the number of reasons.
-    pub(super) refusals: Map<&'static str, u64>,
+    pub(super) refusals: Map<Cow<'static, str>, u64>,
 }
 
 /// One node of the mesh: the sum of all machines.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     pub(super) config: Config,
     pub(super) keypair: Keypair,
@@ -99,6 +108,9 @@ pub struct Node {
     pub(super) started_at: Time,
     pub(super) counters: Counters,
     pub(super) outbox: Outbox<Message, Event>,
+    #[cfg(feature = "recording")]
+    #[serde(skip)]
+    pub(super) recorder: Option<Box<super::recording::recorder::Recorder>>,
 }
 
 impl Node {
@@ -148,7 +160,10 @@ impl Node {
     pub fn session_params(&self) -> SessionParams {
         SessionParams {
             network: self.network,
+            #[cfg(not(feature = "recording"))]
             keypair: self.keypair.clone(),
+            #[cfg(feature = "recording")]
+            keypair: self.keypair.apart(),
             incarnation: self.swim.incarnation(),
             instance: self.instance,
             role: self.config.role,
@@ -369,7 +384,11 @@ impl Node {
     }
 
     pub(super) fn on_refused(&mut self, reason: &CloseReason, what: &str) {
-        let count = self.counters.refusals.entry(reason.code()).or_default();
+        let count = self
+            .counters
+            .refusals
+            .entry(reason.code().into())
+            .or_default();
         *count = count.saturating_add(1);
         let severity = if reason.is_security() {
             Severity::Warn
@@ -455,12 +474,8 @@ impl Node {
     }
 }
 
-impl Machine for Node {
-    type Message = Message;
-    type Command = Command;
-    type Event = Event;
-
-    fn handle_input(&mut self, now: Time, input: Input<Message, Command>) {
+impl Node {
+    fn take_input(&mut self, now: Time, input: Input<Message, Command>) {
         self.now = self.now.max(now);
         if self.phase == Phase::Departed {
             return;
@@ -472,7 +487,7 @@ impl Machine for Node {
         self.pump();
     }
 
-    fn handle_timeout(&mut self, now: Time) {
+    fn take_timeout(&mut self, now: Time) {
         self.now = self.now.max(now);
         if self.phase == Phase::Departed {
             return;
@@ -485,6 +500,28 @@ impl Machine for Node {
         self.replica.handle_timeout(self.now);
         self.journal.handle_timeout(self.now);
         self.pump();
+    }
+}
+
+impl Machine for Node {
+    type Message = Message;
+    type Command = Command;
+    type Event = Event;
+
+    fn handle_input(&mut self, now: Time, input: Input<Message, Command>) {
+        #[cfg(feature = "recording")]
+        self.record_before(now, Some(&input));
+        self.take_input(now, input);
+        #[cfg(feature = "recording")]
+        self.record_after();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        #[cfg(feature = "recording")]
+        self.record_before(now, None);
+        self.take_timeout(now);
+        #[cfg(feature = "recording")]
+        self.record_after();
     }
 
     fn poll_timeout(&self) -> Option<Time> {
@@ -508,6 +545,8 @@ impl Machine for Node {
         if let Some(Output::Send { .. }) = output {
             self.counters.messages_out = self.counters.messages_out.saturating_add(1);
         }
+        #[cfg(feature = "recording")]
+        self.record_output(output.as_ref());
         output
     }
 }

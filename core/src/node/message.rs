@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 /// A message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Message {
     /// About the link itself.
     Links(links::Message),

@@ -9,6 +9,7 @@
 //! | `command`, `event`, `message` | what a host tells a node, what it hears, what nodes say |
 //! | `timeline`, `status`, `views`, `metrics`, `snapshot` | what a console, an API or a person reads |
 //! | `check` | what must hold between the machines (tests, feature `sim`) |
+//! | `recording/` | what a node got, in one file that can be replayed (feature `recording`) |
 //! | `endpoint` | the same node behind links and bytes, for hosts with one thread |
 //!
 //! Invariants: a message is taken only from a linked peer (or, before admission, from the relay that
@@ -26,6 +27,8 @@ mod machine;
 pub mod message;
 pub mod metrics;
 mod pump;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod route;
 pub mod setup;
 pub mod snapshot;

@@ -320,6 +320,8 @@ fn build(
         started_at: now,
         counters: Counters::default(),
         outbox: Outbox::new(SENDS_MAX),
+        #[cfg(feature = "recording")]
+        recorder: None,
     }
 }
 

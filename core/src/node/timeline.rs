@@ -28,6 +28,7 @@ pub struct TimelinePage {
 
 /// The log.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Timeline {
     entries: RingLog<TimelineEntry>,
     last_id: u64,
@@ -84,6 +85,13 @@ impl Timeline {
             entries,
             gap: first != u64::MAX && first > id.saturating_add(1),
         }
+    }
+
+    /// The number of the newest entry; 0 if there is none.
+    #[cfg(feature = "recording")]
+    #[must_use]
+    pub(super) const fn last_id(&self) -> u64 {
+        self.last_id
     }
 
     /// Entries dropped since the start.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a node dials.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct DialerConfig {
     /// The wait between attempts at one destination.
     pub backoff: BackoffConfig,
@@ -54,6 +55,7 @@ pub enum Destination {
 
 /// A destination and its fortune.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Attempts {
     addresses: Vec<Address>,
     turn: u32,
@@ -118,6 +120,7 @@ pub struct Dial {
 
 /// All destinations of a node.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dialer {
     config: DialerConfig,
     destinations: Map<Destination, Attempts>,

@@ -33,6 +33,7 @@ mod contract;
 pub use contract::{Command, Config, Event, Message, Stats};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Timer {
     Ping(NodeId),
     Dial,
@@ -41,6 +42,7 @@ enum Timer {
 
 /// A routed link.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Peer {
     identity: PeerIdentity,
     link: LinkId,
@@ -55,6 +57,7 @@ struct Peer {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Contest {
     nonce: u64,
     asked_at: Time,
@@ -66,6 +69,7 @@ const CONTEST_WORTH: Duration = Duration::from_secs(10);
 
 /// The links of one node.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Links {
     config: Config,
     id: NodeId,
@@ -111,6 +115,15 @@ impl Links {
             outbox: Outbox::new(sends_max),
             stats: Stats::default(),
         }
+    }
+
+    /// Whether its settings can be used: they may come from a file.
+    ///
+    /// # Errors
+    /// Which setting is out of range.
+    #[cfg(feature = "recording")]
+    pub fn check_settings(&self) -> Result<(), &'static str> {
+        self.config.validate()
     }
 
     /// The peers with a routed link, in identity order.

@@ -50,11 +50,13 @@ const OP_OVERHEAD: u64 = 64;
 const PROBE_BYTES: usize = 4_096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Timer {
     Probe,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Op {
     Append(Bytes),
     Put { key: String, value: Bytes },
@@ -62,6 +64,7 @@ enum Op {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Pending {
     origin: Origin,
     token: u64,
@@ -85,6 +88,7 @@ impl Pending {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Outcome {
     Waiting,
     Persisted,
@@ -92,6 +96,7 @@ enum Outcome {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Batch {
     ticket: Ticket,
     entries: Vec<(Pending, Option<u64>)>,
@@ -103,6 +108,7 @@ struct Batch {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct LoadWaiting {
     origin: Origin,
     token: u64,
@@ -111,6 +117,7 @@ struct LoadWaiting {
 
 /// The journal of one node. See the module's page.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Journal {
     config: Config,
     tail: Tail,
@@ -152,6 +159,15 @@ impl Journal {
         };
         journal.start_batches();
         journal
+    }
+
+    /// Whether its settings can be used: they may come from a file.
+    ///
+    /// # Errors
+    /// Which setting is out of range.
+    #[cfg(feature = "recording")]
+    pub const fn check_settings(&self) -> Result<(), &'static str> {
+        self.config.validate()
     }
 
     /// Reads the stored journal at start; see [`replay::replay`].

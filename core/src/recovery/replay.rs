@@ -22,6 +22,7 @@ use core::fmt;
 
 /// Where the journal goes on, for [`Journal::new`](super::journal::Journal::new).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tail {
     /// The sequence of the next record.
     pub next: u64,

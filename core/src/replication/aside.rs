@@ -24,6 +24,7 @@ pub(in crate::replication) type Owner = (u16, NodeId);
 
 /// Where a batch that is set aside is.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Place {
     /// In the log. `doubtful`: the journal could not give it.
     Held {
@@ -37,6 +38,7 @@ pub(in crate::replication) enum Place {
 
 /// All that is set aside.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Aside {
     places: Map<(Owner, Root), Place>,
     /// Life and sequence of the batch that issued it again.

@@ -60,6 +60,7 @@ pub(in crate::replication) type Change = (u64, Namespace, Key);
 
 /// All cells.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Cells {
     namespaces: Map<Namespace, Map<Key, Register>>,
     bytes: u64,

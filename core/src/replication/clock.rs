@@ -61,6 +61,7 @@ impl fmt::Display for Hlc {
 
 /// A node's clock.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Clock {
     latest: Hlc,
     wall: Option<(WallTime, Time)>,

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 /// How a [`Replica`](crate::replication::replica::Replica) behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// The most bytes that cells may take in memory, about; beyond it writes are refused with `Full`
     /// and remote batches are left for later. Default 512 MiB on a relay, 64 MiB in a tab; from

@@ -57,6 +57,7 @@ const DOUBLINGS_MAX: u32 = 10;
 
 /// When a life may begin.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Begin {
     at: Time,
     /// It is put off while a part of the own log is being fetched, but not beyond this.
@@ -65,6 +66,7 @@ pub(in crate::replication) struct Begin {
 
 /// What is going on with our own chains in a shard.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct OwnShard {
     /// When our next life may begin, if the one there is of no more use.
     begin: Option<Begin>,

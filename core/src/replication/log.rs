@@ -40,6 +40,7 @@ pub struct Head {
 
 /// What must come in order: a chain, or the part of it in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Lane {
     pub(in crate::replication) shard: u16,
     pub(in crate::replication) writer: Writer,
@@ -49,6 +50,7 @@ pub(in crate::replication) struct Lane {
 
 /// Where a lane ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct End {
     pub(in crate::replication) sequence: u64,
     pub(in crate::replication) hash: Hash,
@@ -74,12 +76,14 @@ impl End {
 pub(in crate::replication) type Proof = Box<(Signed<Batch>, Signed<Batch>)>;
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Fork {
     at: u64,
     proof: Option<Proof>,
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Slot {
     /// Where the journal keeps it.
     pub(in crate::replication) journal: u64,
@@ -99,6 +103,7 @@ impl Slot {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Chain {
     /// Contiguous from sequence 1.
     slots: Vec<Slot>,
@@ -162,6 +167,7 @@ impl Chain {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Stream {
     end: End,
     /// The sequences in order, where whole chains are held.
@@ -179,6 +185,7 @@ const TAIL_MAX: usize = 256;
 
 /// The log of all shards.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Log {
     chains: Map<ChainId, Chain>,
     streams: Map<(Namespace, u16, Writer), Stream>,

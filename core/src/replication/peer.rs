@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 /// A linked peer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Peer {
     pub(in crate::replication) role: Role,
     /// What it has and we lack. At most [`WANTED_MAX`] chains.
@@ -58,6 +59,7 @@ pub(in crate::replication) const AHEAD_MAX: usize = 256;
 
 /// What a peer has of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Wanted {
     pub(in crate::replication) up_to: u64,
     /// The batch that contradicts ours or proves a fork, if that is what is wanted.
@@ -66,6 +68,7 @@ pub(in crate::replication) struct Wanted {
 
 /// A catching-up with one peer.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct CatchUp {
     pub(in crate::replication) since: Time,
     pub(in crate::replication) batches: u64,
@@ -74,6 +77,7 @@ pub(in crate::replication) struct CatchUp {
 
 /// How a namespace stands between a tab and one of its homes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Subscription {
     /// The next page is on its way, or has to be asked for.
     Paging,

@@ -22,6 +22,7 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 /// A write that waits for its turn.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Waiting {
     pub(in crate::replication) request: RequestId,
     pub(in crate::replication) key: Key,
@@ -39,6 +40,7 @@ impl Waiting {
 
 /// Writes that wait, per shard and namespace; namespaces take turns.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct WriteQueue {
     shards: Map<u16, ShardQueue>,
     count: usize,
@@ -46,6 +48,7 @@ pub(in crate::replication) struct WriteQueue {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct ShardQueue {
     turns: VecDeque<Namespace>,
     writes: Map<Namespace, VecDeque<Waiting>>,
@@ -113,6 +116,7 @@ impl WriteQueue {
 
 /// Where a batch came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Source {
     /// It was written here.
     Own,
@@ -124,6 +128,7 @@ pub(in crate::replication) enum Source {
 
 /// A batch that is with the journal.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Staged {
     pub(in crate::replication) token: u64,
     pub(in crate::replication) batch: Verified<Batch>,
@@ -141,6 +146,7 @@ pub(in crate::replication) struct Staged {
 
 /// Batches that are with the journal, per lane in order.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Staging {
     lanes: Map<Lane, VecDeque<Staged>>,
     tokens: Map<u64, Lane>,

@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// A batch of our own in the journal that does not follow the one before it.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Orphan {
     chain: ChainId,
     sequence: u64,
@@ -38,6 +39,7 @@ pub(in crate::replication) struct Orphan {
 
 /// What is going on.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Reissue {
     /// Found at the replay only: at most one per record of the journal.
     orphans: Vec<(Root, Orphan)>,

@@ -219,6 +219,7 @@ impl Offence {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Timer {
     /// Compare with a peer.
     Summary(NodeId),
@@ -278,6 +279,7 @@ pub(in crate::replication) enum Timer {
 /// # }
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Replica {
     pub(in crate::replication) config: Config,
     pub(in crate::replication) keypair: Keypair,
@@ -359,6 +361,21 @@ impl Replica {
             deadlines: Deadlines::new(),
             stats: Stats::default(),
         }
+    }
+
+    /// Whether its settings can be used: they may come from a file.
+    ///
+    /// # Errors
+    /// Which setting is out of range.
+    #[cfg(feature = "recording")]
+    pub fn check_settings(&self) -> Result<(), &'static str> {
+        self.config.validate()
+    }
+
+    /// The key pair, to bind it to a tape.
+    #[cfg(feature = "recording")]
+    pub const fn keypair_mut(&mut self) -> &mut Keypair {
+        &mut self.keypair
     }
 
     fn on_command(&mut self, command: Command) {

@@ -22,6 +22,7 @@ use core::time::Duration;
 
 /// A part of an answer.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Piece {
     Ready(Box<Signed<Batch>>),
     /// In the journal, at this sequence.
@@ -30,6 +31,7 @@ pub(in crate::replication) enum Piece {
 
 /// What an answer is for.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Answer {
     /// A fetch.
     Batches { request: u64 },
@@ -45,6 +47,7 @@ pub(in crate::replication) enum Answer {
 
 /// An answer that waits for the journal.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Load {
     to: NodeId,
     answer: Answer,

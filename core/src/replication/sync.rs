@@ -28,6 +28,7 @@ use core::time::Duration;
 
 /// A fetch in progress.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Fetch {
     pub(in crate::replication) peer: NodeId,
     request: u64,

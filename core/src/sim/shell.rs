@@ -83,6 +83,10 @@ pub trait Shell: Sized + Debug {
     /// The node.
     fn node(&self) -> &Node;
 
+    /// The node, to start and save its recording.
+    #[cfg(feature = "recording")]
+    fn node_mut(&mut self) -> &mut Node;
+
     /// Takes a connection that another side opened.
     fn accept(&mut self, now: Time) -> Option<LinkId>;
 
@@ -119,6 +123,11 @@ impl Shell for Endpoint {
 
     fn node(&self) -> &Node {
         self.node()
+    }
+
+    #[cfg(feature = "recording")]
+    fn node_mut(&mut self) -> &mut Node {
+        self.node_mut()
     }
 
     fn accept(&mut self, now: Time) -> Option<LinkId> {

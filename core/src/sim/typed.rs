@@ -338,6 +338,11 @@ impl Shell for Typed {
         &self.node
     }
 
+    #[cfg(feature = "recording")]
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
     fn accept(&mut self, now: Time) -> Option<LinkId> {
         self.now = self.now.max(now);
         if self.links.len() >= LINKS_MAX {

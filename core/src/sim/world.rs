@@ -372,6 +372,13 @@ impl<S: Shell> World<S> {
         Some(self.hosts.get(usize::from(host))?.shell.as_ref()?.node())
     }
 
+    /// A running host's node, to start and save its recording.
+    #[cfg(feature = "recording")]
+    pub fn node_mut(&mut self, host: HostId) -> Option<&mut Node> {
+        let host = self.hosts.get_mut(usize::from(host))?;
+        Some(host.shell.as_mut()?.node_mut())
+    }
+
     /// What one host believes of another; `None` while it does not run or does not know.
     #[must_use]
     pub fn believes(&self, host: HostId, of: NodeId) -> Option<MemberState> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// Settings of admission.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// Limited invites that may be open at a time, 1 to 65 536; beyond, issuing is refused.
     pub invites_max: u32,
@@ -276,6 +277,7 @@ impl Offence {
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Invites issued.
     pub issued: u64,

@@ -34,6 +34,7 @@ struct Stored {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Open {
     invitation: Invitation,
     /// Who used it, or is about to.
@@ -62,6 +63,7 @@ pub(super) enum Taken {
 
 /// The limited invites by serial.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Invites {
     open: Map<Serial, Open>,
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 /// The settings of membership. All nodes of a mesh should share them.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// How many rings the relays sit on: each relay has at most twice as many neighbours. Default 4;
     /// sensible: 2 (fragile above some hundred relays) to 8 (twice the probes for little more).
@@ -208,6 +209,7 @@ impl Config {
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Pings sent to neighbours of our own accord.
     pub probes: u64,

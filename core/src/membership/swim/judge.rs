@@ -20,6 +20,7 @@ use alloc::{vec, vec::Vec};
 
 /// How often one accuser was wrong about one member.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Refuted {
     count: u32,
     at: Time,

@@ -22,6 +22,7 @@ use alloc::{vec, vec::Vec};
 
 /// What stands between this node and its next word about itself.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Ownership {
     standing: Standing,
     durable: Incarnation,

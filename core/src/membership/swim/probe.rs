@@ -16,6 +16,7 @@ use core::time::Duration;
 
 /// What is known of a neighbour beside its link.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Watch {
     /// Since when it has been a neighbour without a link.
     pub(super) unlinked_at: Time,
@@ -25,6 +26,7 @@ pub(super) struct Watch {
 
 /// A probe in flight.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Probe {
     sequence: u64,
     helpers: Set<NodeId>,
@@ -35,6 +37,7 @@ pub(super) struct Probe {
 
 /// A ping on another's behalf.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Help {
     origin: NodeId,
     origin_sequence: u64,

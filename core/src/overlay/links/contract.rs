@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// How links are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// How dials are made.
     pub dialer: DialerConfig,
@@ -33,6 +34,25 @@ pub struct Config {
     pub save_interval: Duration,
     /// The most links at once. Default 1 024; further ones are refused as busy.
     pub links_max: u32,
+}
+
+#[cfg(feature = "recording")]
+impl Config {
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// Which setting is out of range.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        let seconds = Duration::from_secs;
+        let is_ping = |span| span >= Duration::from_millis(200) && span <= seconds(30);
+        if !is_ping(self.ping_interval) || !is_ping(self.ping_interval_tab) {
+            return Err("links.ping_interval");
+        }
+        if self.save_interval < seconds(1) || self.save_interval > seconds(60) {
+            return Err("links.save_interval");
+        }
+        Ok(())
+    }
 }
 
 impl Default for Config {
@@ -187,6 +207,7 @@ pub enum Event {
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Dials started.
     pub dials: u64,

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 /// Settings of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// Batches with the store at a time, 1 to 4. One gives the largest groups; more hide a store's
     /// latency, but only for a store that, once a batch has failed, fails those already behind it:
@@ -197,6 +198,7 @@ pub enum Event {
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Batches made durable.
     pub batches: u64,

@@ -36,6 +36,7 @@ pub const CONTEXT_MAX: usize = 32;
 
 /// One write as the register keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Version {
     /// Who wrote it.
     pub author: NodeId,
@@ -58,6 +59,7 @@ pub enum Effect {
 
 /// A register. Empty until the first write.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Register {
     /// Newest first; the first is the value, the rest are its conflicts. At most one per author, or
     /// two twins.

@@ -1,0 +1,47 @@
+//! A cheap number over what a node said, so that a divergence is noticed before the next state hash.
+
+use crate::{
+    kernel::machine::Output,
+    node::{event::Event, message::Message},
+    wire::body::Body as _,
+};
+
+/// What was said since a segment began: kinds and receivers, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Digest(pub(super) u64);
+
+impl Digest {
+    pub(super) fn add(&mut self, output: &Output<Message, Event>) {
+        let (kind, to) = match output {
+            Output::Send { to, message } => (
+                u64::from(message.kind())
+                    .saturating_mul(8)
+                    .saturating_add(u64::from(message.class().index())),
+                to.prefix(),
+            ),
+            Output::Event(event) => event_kind(event),
+        };
+        // A multiplication by an odd number and a rotation lose nothing, so the order counts.
+        let mixed = (self.0 ^ kind).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = (mixed.rotate_left(29) ^ to).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    }
+}
+
+/// The number of an event's kind, with what it is about.
+const fn event_kind(event: &Event) -> (u64, u64) {
+    match event {
+        Event::Dial { dial, .. } => (1 << 32, dial.0),
+        Event::Key { link, .. } => (2 << 32, link.0),
+        Event::Route { link, .. } => (3 << 32, link.0),
+        Event::Unroute { .. } => (4 << 32, 0),
+        Event::Close { link, .. } => (5 << 32, link.0),
+        Event::Persist(batch) => (6 << 32, batch.ticket.0),
+        Event::Load { ticket, .. } => (7 << 32, ticket.0),
+        Event::Reply { request, .. } => (8 << 32, request.0),
+        Event::Changed { revision, .. } => (9 << 32, *revision),
+        Event::Timeline(entry) => (10 << 32, entry.id),
+        Event::Admitted => (11 << 32, 0),
+        Event::Fenced { .. } => (12 << 32, 0),
+        Event::Departed => (13 << 32, 0),
+    }
+}
