@@ -3,7 +3,10 @@
 //! One fault a line: `at 12.5 for 3 cut bridge 0>3 3>0`. Times are in seconds from the start of the
 //! chaos; a fault that happens at once needs no `for`. Hosts are numbers in the order of their start.
 
-use crate::{kernel::time::Duration, sim::host::HostId};
+use crate::{
+    kernel::time::Duration,
+    sim::{host::HostId, network::PathConfig},
+};
 use alloc::{
     format,
     string::{String, ToString},
@@ -52,6 +55,35 @@ pub enum PathFault {
     Corrupt(u32),
     /// So many bytes a second.
     Bandwidth(u32),
+}
+
+impl PathFault {
+    /// Makes a path worse by what this fault adds to it. Two faults of one kind add up: their chances
+    /// as those of independent events, their delays as they are; the narrower bandwidth counts.
+    pub(super) fn worsen(self, path: &mut PathConfig) {
+        let add = |to: &mut u32, permille: u32| {
+            let spared = (1_000 - (*to).min(1_000)) * (1_000 - permille.min(1_000)) / 1_000;
+            *to = 1_000 - spared;
+        };
+        match self {
+            Self::Delay(ms) => path.latency_min += Duration::from_millis(u64::from(ms)),
+            Self::Tail(permille) => add(&mut path.tail_permille, permille),
+            Self::Loss(permille) => add(&mut path.loss_permille, permille),
+            Self::Burst(permille) => add(&mut path.burst_permille, permille),
+            Self::Duplicate(permille) => add(&mut path.duplicate_permille, permille),
+            Self::Reorder(permille) => add(&mut path.reorder_permille, permille),
+            Self::Corrupt(permille) => add(&mut path.corrupt_permille, permille),
+            Self::Bandwidth(bytes) => {
+                let unlimited = path.bandwidth == 0;
+                let bytes = u64::from(bytes);
+                path.bandwidth = if unlimited {
+                    bytes
+                } else {
+                    path.bandwidth.min(bytes)
+                };
+            }
+        }
+    }
 }
 
 /// What happens to a stored image.

@@ -8,8 +8,9 @@ use crate::{
     node::{command::Command, setup::StartError},
     sim::{
         disk::{DiskMode, Image},
-        fault::{Damage, Fault, Pairs, PathFault, Planned},
+        fault::{Damage, Fault, Pairs, Planned},
         host::HostId,
+        network::PathConfig,
         shell::Shell,
         world::World,
     },
@@ -37,8 +38,22 @@ pub struct Injector {
     halted: BTreeMap<HostId, String>,
     /// Hosts that run with the identity of another one.
     twins: BTreeSet<HostId>,
+    /// Paths with a setting of their own.
+    bad_paths: Vec<(HostId, HostId)>,
+    paths_changed: bool,
     counts: BTreeMap<&'static str, u64>,
     rng: Rng,
+}
+
+/// What came of the beginning of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// It happens.
+    Fault,
+    /// Less than it happens, and it has to be ended all the same; it does not count.
+    Less,
+    /// It cannot happen now.
+    Nothing,
 }
 
 impl Injector {
@@ -55,6 +70,8 @@ impl Injector {
             harmed: BTreeSet::new(),
             halted: BTreeMap::new(),
             twins: BTreeSet::new(),
+            bad_paths: Vec::new(),
+            paths_changed: false,
             counts: BTreeMap::new(),
             rng,
         }
@@ -119,10 +136,14 @@ impl Injector {
             }
         }
         while let Some(planned) = self.waiting.pop_if(|next| self.begun_at + next.at <= now) {
-            if self.begin(world, &planned) {
+            let begun = self.begin(world, &planned);
+            if begun == Begun::Fault {
                 *self.counts.entry(planned.fault.class()).or_default() += 1;
+            }
+            if begun != Begun::Nothing {
                 self.active.push((now + planned.lasts, planned.fault));
             }
+            self.set_paths(world);
         }
         Ok(())
     }
@@ -177,13 +198,37 @@ impl Injector {
         self.flaps.retain(|(until, ..)| *until > now);
     }
 
-    /// Begins a fault; false if it cannot happen now.
-    fn begin<S: Shell>(&mut self, world: &mut World<S>, planned: &Planned) -> bool {
+    /// Gives every path that is or was bad what the faults under way add up to.
+    fn set_paths<S: Shell>(&mut self, world: &mut World<S>) {
+        if !core::mem::take(&mut self.paths_changed) {
+            return;
+        }
+        let network = world.network();
+        let usual = network.usual();
+        let mut bad: BTreeMap<(HostId, HostId), PathConfig> = BTreeMap::new();
+        for (_, fault) in &self.active {
+            if let Fault::Path(fault, pairs) = fault {
+                for pair in pairs {
+                    fault.worsen(bad.entry(*pair).or_insert(usual));
+                }
+            }
+        }
+        for (from, to) in core::mem::take(&mut self.bad_paths) {
+            network.set(from, to, usual);
+        }
+        for ((from, to), config) in &bad {
+            network.set(*from, *to, *config);
+        }
+        self.bad_paths = bad.into_keys().collect();
+    }
+
+    /// Begins a fault.
+    fn begin<S: Shell>(&mut self, world: &mut World<S>, planned: &Planned) -> Begun {
         let now = world.now();
         if let Some(host) = host_of(&planned.fault) {
             let exists = world.hosts().any(|known| known == host);
             if !exists || !world.runs(host) || self.is_disturbed(host) {
-                return false;
+                return Begun::Nothing;
             }
         }
         match &planned.fault {
@@ -197,7 +242,7 @@ impl Injector {
                 self.flaps.push((until, now, *period, pairs.clone(), false));
             }
             Fault::Reset(pairs) => pairs.iter().for_each(|(a, b)| world.reset(*a, *b)),
-            Fault::Path(fault, pairs) => set_paths(world, pairs, Some(*fault)),
+            Fault::Path(..) => self.paths_changed = true,
             Fault::Crash(host) => drop(world.crash(*host)),
             Fault::PowerOff(host) => drop(world.power_off(*host)),
             Fault::CrashAfter(host, outputs) => world.crash_after(*host, *outputs),
@@ -221,35 +266,42 @@ impl Injector {
             }
             Fault::Harm(how, host) => {
                 world.crash(*host);
-                return self.harm(world, *how, *host);
+                if !self.harm(world, *how, *host) {
+                    // Nothing was there to be damaged: a crash, no more.
+                    return Begun::Less;
+                }
             }
             Fault::Twin(host) => {
                 let twin = world.copy(*host);
                 self.twins.extend([*host, twin]);
-                return world.start(twin).is_ok();
+                if world.start(twin).is_err() {
+                    return Begun::Nothing;
+                }
             }
         }
-        true
+        Begun::Fault
     }
 
+    /// Damages what a host stores; false if nothing is different now.
     fn harm<S: Shell>(&mut self, world: &mut World<S>, how: Damage, host: HostId) -> bool {
-        self.harmed.insert(host);
         let rng = &mut self.rng;
         let disk = world.disk(host);
-        match how {
+        let harmed = match how {
             Damage::Rot => disk.rot(rng),
             Damage::Lost => disk.lose(rng),
             Damage::Misdirected => disk.misdirect(rng),
-            Damage::Stale => {
-                let image = self.backups.get(&host).cloned().unwrap_or_default();
-                let worth = image.places() > 0;
-                if worth {
-                    disk.restore(image);
+            Damage::Stale => match self.backups.get(&host) {
+                Some(image) if image != disk.image() => {
+                    disk.restore(image.clone());
+                    true
                 }
-                worth
-            }
+                Some(_) | None => false,
+            },
         };
-        true
+        if harmed {
+            self.harmed.insert(host);
+        }
+        harmed
     }
 
     fn end<S: Shell>(&mut self, world: &mut World<S>, fault: &Fault) -> Result<(), String> {
@@ -260,7 +312,10 @@ impl Injector {
                     .iter()
                     .for_each(|(from, to)| world.heal_one_way(*from, *to));
             }
-            Fault::Path(_, pairs) => set_paths(world, pairs, None),
+            Fault::Path(..) => {
+                self.paths_changed = true;
+                self.set_paths(world);
+            }
             Fault::Flap(..) | Fault::Reset(_) | Fault::Twin(_) => {}
             Fault::Crash(host) | Fault::PowerOff(host) | Fault::Harm(_, host) => {
                 self.start(world, *host)?;
@@ -340,24 +395,68 @@ const fn host_of(fault: &Fault) -> Option<HostId> {
         | Fault::Twin(host) => Some(*host),
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kernel::id::Role, sim::typed::Typed};
 
-fn set_paths<S: Shell>(world: &mut World<S>, pairs: &Pairs, fault: Option<PathFault>) {
-    for (from, to) in pairs {
-        let network = world.network();
-        let mut config = network.usual();
-        match fault {
-            Some(PathFault::Delay(ms)) => {
-                config.latency_min += Duration::from_millis(u64::from(ms));
-            }
-            Some(PathFault::Tail(permille)) => config.tail_permille = permille,
-            Some(PathFault::Loss(permille)) => config.loss_permille = permille,
-            Some(PathFault::Burst(permille)) => config.burst_permille = permille,
-            Some(PathFault::Duplicate(permille)) => config.duplicate_permille = permille,
-            Some(PathFault::Reorder(permille)) => config.reorder_permille = permille,
-            Some(PathFault::Corrupt(permille)) => config.corrupt_permille = permille,
-            Some(PathFault::Bandwidth(bytes)) => config.bandwidth = u64::from(bytes),
-            None => {}
+    fn mesh(lines: &str) -> (World<Typed>, Injector) {
+        let mut world = World::<Typed>::new(1);
+        let first = world.launch(Role::Relay, None).unwrap();
+        world.run_for(Duration::from_secs(1));
+        let link = world.invite(first, None);
+        world.launch(Role::Relay, link).unwrap();
+        world.run_for(Duration::from_secs(2));
+        let faults = lines.lines().map(|line| line.trim().parse().unwrap());
+        let injector = Injector::new(faults.collect(), world.now(), Rng::from_number(1));
+        (world, injector)
+    }
+
+    fn go_on(world: &mut World<Typed>, injector: &mut Injector, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            injector.step(world).unwrap();
+            world.run_for(Duration::from_millis(100));
         }
-        network.set(*from, *to, config);
+    }
+
+    #[test]
+    fn of_two_faults_on_a_path_each_ends_with_its_own_time() {
+        let (mut world, mut injector) = mesh(
+            "at 0 for 4 loss 500 0>1
+             at 1 for 1 loss 500 0>1
+             at 1 for 5 delay 100 0>1",
+        );
+        let usual = world.network().usual();
+        let losses = |world: &mut World<Typed>| world.network().config(0, 1).loss_permille;
+        go_on(&mut world, &mut injector, 1);
+        assert_eq!(losses(&mut world), 500);
+        go_on(&mut world, &mut injector, 1);
+        assert_eq!(losses(&mut world), 750);
+        go_on(&mut world, &mut injector, 1);
+        assert_eq!(losses(&mut world), 500);
+        go_on(&mut world, &mut injector, 2);
+        let path = world.network().config(0, 1);
+        assert_eq!(path.loss_permille, 0);
+        assert_eq!(
+            path.latency_min,
+            usual.latency_min + Duration::from_millis(100)
+        );
+        go_on(&mut world, &mut injector, 2);
+        assert_eq!(world.network().config(0, 1), usual);
+        assert_eq!(injector.counts()["loss"], 2);
+    }
+
+    #[test]
+    fn harm_that_changes_nothing_does_not_count_and_the_host_comes_back() {
+        let (mut world, mut injector) = mesh("at 0 for 1 harm stale 1\nat 2 for 1 harm rot 1");
+        let first_run = world.node(1).unwrap().instance();
+        go_on(&mut world, &mut injector, 2);
+        assert!(injector.counts().is_empty());
+        assert!(injector.harmed().is_empty());
+        let second_run = world.node(1).map(|node| node.instance());
+        assert!(second_run.is_some_and(|run| run != first_run));
+        go_on(&mut world, &mut injector, 1);
+        assert_eq!(injector.counts().get("bit rot"), Some(&1));
+        assert!(injector.harmed().contains(&1));
     }
 }
