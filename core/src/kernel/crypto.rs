@@ -162,6 +162,20 @@ impl Keypair {
         self.id
     }
 
+    /// The same key under another node's name: what an impostor has.
+    #[cfg(any(test, feature = "sim"))]
+    #[must_use]
+    pub fn posing_as(&self, id: NodeId) -> Self {
+        Self { id, ..self.clone() }
+    }
+
+    /// Whether it is the key of the node that it names.
+    #[cfg(any(test, feature = "sim"))]
+    #[must_use]
+    pub fn is_genuine(&self) -> bool {
+        self.key.verifying_key().as_bytes() == self.id.as_bytes()
+    }
+
     /// The secret seed, for storage only.
     #[must_use]
     pub fn expose_seed(&self) -> Secret {

@@ -36,6 +36,7 @@ use crate::{
         message::Message,
         setup::{Setup, StartError},
         snapshot::TimelineEntry,
+        tuning::Tuning,
     },
     wire::{
         body::Body,
@@ -189,9 +190,18 @@ impl Endpoint {
     /// # Errors
     /// As [`Node::start`].
     pub fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
+        let tuning = Tuning::of(setup.config.role);
+        Self::start_tuned(setup, tuning, now)
+    }
+
+    /// The same with other settings than the usual ones.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_tuned(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError> {
         let rng = Rng::from_seed(setup.entropy).fork("sessions");
         let mut endpoint = Self {
-            node: Node::start(setup, now)?,
+            node: Node::start_tuned(setup, tuning, now)?,
             links: Map::new(),
             routes: Map::new(),
             next_link: LinkId(1),
@@ -212,10 +222,21 @@ impl Endpoint {
         &self.node
     }
 
-    /// The node, to start, stop and save its recording.
-    #[cfg(feature = "recording")]
+    /// The node, to start, stop and save its recording, or to put a mask on it.
+    #[cfg(any(test, feature = "recording", feature = "sim"))]
     pub const fn node_mut(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    /// The peers that it talks to, and over which links (tests, feature `sim`).
+    #[cfg(any(test, feature = "sim"))]
+    #[must_use]
+    pub fn routes(&self) -> Vec<(NodeId, LinkId)> {
+        let up = self
+            .routes
+            .iter()
+            .filter(|(_, link)| self.links.contains_key(link));
+        up.map(|(peer, link)| (*peer, *link)).collect()
     }
 
     /// Frames that did not decode or were of an unknown kind, and messages that found no link or no

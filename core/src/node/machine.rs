@@ -27,6 +27,7 @@ use crate::{
         setup::{Setup, StartError},
         snapshot::Severity,
         timeline::Timeline,
+        tuning::Tuning,
     },
     overlay::links::{self, Links},
     recovery::{journal, journal::Journal, record::Origin},
@@ -111,6 +112,9 @@ pub struct Node {
     #[cfg(feature = "recording")]
     #[serde(skip)]
     pub(super) recorder: Option<Box<super::recording::recorder::Recorder>>,
+    #[cfg(any(test, feature = "sim"))]
+    #[cfg_attr(feature = "recording", serde(skip))]
+    pub(super) mask: super::mask::Mask,
 }
 
 impl Node {
@@ -120,7 +124,16 @@ impl Node {
     /// [`StartError`] when a setting is out of range, the stored state is damaged beyond what replay
     /// repairs, or there is no network to belong to. Nothing was changed.
     pub fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
-        super::start::start(setup, now)
+        let tuning = Tuning::of(setup.config.role);
+        super::start::start(setup, tuning, now)
+    }
+
+    /// The same with other settings than the usual ones.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_tuned(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError> {
+        super::start::start(setup, tuning, now)
     }
 
     /// Its identity.
@@ -158,7 +171,7 @@ impl Node {
     /// What a new handshake says and proves. Take it anew for each: the incarnation moves.
     #[must_use]
     pub fn session_params(&self) -> SessionParams {
-        SessionParams {
+        let params = SessionParams {
             network: self.network,
             #[cfg(not(feature = "recording"))]
             keypair: self.keypair.clone(),
@@ -170,7 +183,10 @@ impl Node {
             versions: VERSIONS,
             features: 0,
             limits: SessionLimits::default(),
-        }
+        };
+        #[cfg(any(test, feature = "sim"))]
+        let params = self.mask.disguise(params);
+        params
     }
 
     /// The wall clock now, carried on from the last reading.
@@ -481,7 +497,11 @@ impl Node {
             return;
         }
         match input {
-            Input::Message { from, message } => self.on_message(from, message),
+            Input::Message { from, message } => {
+                #[cfg(any(test, feature = "sim"))]
+                self.mask.hear(&message);
+                self.on_message(from, message);
+            }
             Input::Command(command) => self.on_command(command),
         }
         self.pump();
@@ -541,6 +561,9 @@ impl Machine for Node {
     }
 
     fn poll_output(&mut self) -> Option<Output<Message, Event>> {
+        #[cfg(any(test, feature = "sim"))]
+        let output = self.pop_output();
+        #[cfg(not(any(test, feature = "sim")))]
         let output = self.outbox.pop();
         if let Some(Output::Send { .. }) = output {
             self.counters.messages_out = self.counters.messages_out.saturating_add(1);

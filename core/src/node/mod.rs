@@ -2,7 +2,7 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `config`, `setup`, `start` | what a host decides; how a node starts from its store |
+//! | `config`, `setup`, `tuning`, `start` | what a host decides; how a node starts from its store |
 //! | `machine` | `Node`: the machines as named fields, the four verbs |
 //! | `pump` | draining the machines in one fixed order, bounded |
 //! | `route/` | the only place where machines meet: one file a room |
@@ -10,6 +10,7 @@
 //! | `timeline`, `status`, `views`, `metrics`, `snapshot` | what a console, an API or a person reads |
 //! | `check` | what must hold between the machines (tests, feature `sim`) |
 //! | `recording/` | what a node got, in one file that can be replayed (feature `recording`) |
+//! | `mask` | what an adversary does in a node's name (tests, feature `sim`) |
 //! | `endpoint` | the same node behind links and bytes, for hosts with one thread |
 //!
 //! Invariants: a message is taken only from a linked peer (or, before admission, from the relay that
@@ -24,6 +25,8 @@ pub mod config;
 pub mod endpoint;
 pub mod event;
 mod machine;
+#[cfg(any(test, feature = "sim"))]
+pub mod mask;
 pub mod message;
 pub mod metrics;
 mod pump;
@@ -37,6 +40,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod tuning;
 mod views;
 
 pub use self::{machine::Node, metrics::Metric, timeline::TimelinePage, views::ChangesPage};

@@ -10,7 +10,6 @@
 
 use crate::{
     kernel::{
-        address::Transport,
         bytes::Bytes,
         crypto::{Keypair, Secret, Signed, decode_exactly, encode},
         id::{Incarnation, InstanceId, NetworkId, Role},
@@ -34,9 +33,9 @@ use crate::{
         setup::{Setup, StartError},
         snapshot::Severity,
         timeline::Timeline,
+        tuning::Tuning,
     },
     overlay::{
-        dialer::DialerConfig,
         links::{self, Links},
         remembered::Remembered,
     },
@@ -46,7 +45,7 @@ use crate::{
         record::Origin,
         replay::Replay,
     },
-    replication::{self, replica::Replica},
+    replication::replica::Replica,
 };
 use alloc::{
     format,
@@ -96,7 +95,7 @@ struct Belonging {
     founded: bool,
 }
 
-pub(super) fn start(mut setup: Setup, now: Time) -> Result<Node, StartError> {
+pub(super) fn start(mut setup: Setup, tuning: Tuning, now: Time) -> Result<Node, StartError> {
     setup.config.validate().map_err(StartError::Config)?;
     let (stored, hurt) = entry::open_all(setup.stored);
     setup.stored = stored;
@@ -109,7 +108,7 @@ pub(super) fn start(mut setup: Setup, now: Time) -> Result<Node, StartError> {
     let rng = entropy.fork("machines");
     let instance = InstanceId(entropy.fork("instance").next_u64());
     let report = restored.replay.report.clone();
-    let mut node = build(&setup, &restored, &belonging, &rng, instance, now);
+    let mut node = build(&setup, tuning, &restored, &belonging, &rng, (instance, now));
     let unusable = restore_replica(&mut node, &restored);
     node.tell_spore();
     node.store_beginnings(&restored, &belonging);
@@ -265,16 +264,16 @@ fn stored_isolation_key(stored: &Stored) -> Result<Option<(u32, Secret)>, StartE
 
 fn build(
     setup: &Setup,
+    tuning: Tuning,
     restored: &Restored,
     belonging: &Belonging,
     rng: &Rng,
-    instance: InstanceId,
-    now: Time,
+    (instance, now): (InstanceId, Time),
 ) -> Node {
     let Setup { config, wall, .. } = setup;
     let (network, keypair, role) = (belonging.network, &restored.keypair, config.role);
     let swim = Swim::new(
-        swim::Config::default(),
+        tuning.swim,
         identity(config, keypair, network, instance),
         restored.incarnation,
         restored.known.clone(),
@@ -282,7 +281,7 @@ fn build(
         now,
     );
     let replica = Replica::new(
-        replication::config::Config::of(role),
+        tuning.replica,
         keypair.clone(),
         network,
         role,
@@ -297,7 +296,7 @@ fn build(
         instance,
         journal: Journal::new(journal::Config::default(), restored.replay.tail),
         links: Links::new(
-            links_config(config),
+            tuning.links,
             keypair.id(),
             instance,
             role,
@@ -322,6 +321,8 @@ fn build(
         outbox: Outbox::new(SENDS_MAX),
         #[cfg(feature = "recording")]
         recorder: None,
+        #[cfg(any(test, feature = "sim"))]
+        mask: super::mask::Mask::default(),
     }
 }
 
@@ -359,20 +360,6 @@ fn identity(
         zone: config.zone.clone(),
         location: config.location,
         addresses: config.addresses.clone(),
-    }
-}
-
-fn links_config(config: &Config) -> links::Config {
-    let transports = match config.role {
-        Role::Relay => alloc::vec![Transport::Tcp, Transport::Ws],
-        Role::Tab => alloc::vec![Transport::Ws, Transport::Wss],
-    };
-    links::Config {
-        dialer: DialerConfig {
-            transports,
-            ..DialerConfig::default()
-        },
-        ..links::Config::default()
     }
 }
 

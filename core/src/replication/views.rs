@@ -84,6 +84,12 @@ impl Replica {
         self.cells.state_hash()
     }
 
+    /// The latest stamp that its clock gave or saw.
+    #[must_use]
+    pub const fn latest_stamp(&self) -> crate::replication::clock::Hlc {
+        self.clock.latest()
+    }
+
     /// How far a chain is held here durably.
     #[must_use]
     pub fn head(&self, shard: u16, writer: Writer) -> Head {

@@ -3,16 +3,15 @@
 //! One fault a line: `at 12.5 for 3 cut bridge 0>3 3>0`. Times are in seconds from the start of the
 //! chaos; a fault that happens at once needs no `for`. Hosts are numbers in the order of their start.
 
+mod text;
+
+pub(super) use text::{parse_seconds, seconds};
+
 use crate::{
     kernel::time::Duration,
     sim::{host::HostId, network::PathConfig},
 };
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
-use core::{fmt, str::FromStr};
+use alloc::vec::Vec;
 
 /// Directions between hosts.
 pub type Pairs = Vec<(HostId, HostId)>;
@@ -55,6 +54,9 @@ pub enum PathFault {
     Corrupt(u32),
     /// So many bytes a second.
     Bandwidth(u32),
+    /// So many of a thousand are changed, cut, mixed, held back or sent again by someone on the path
+    /// who has no keys.
+    Tamper(u32),
 }
 
 impl PathFault {
@@ -73,6 +75,7 @@ impl PathFault {
             Self::Duplicate(permille) => add(&mut path.duplicate_permille, permille),
             Self::Reorder(permille) => add(&mut path.reorder_permille, permille),
             Self::Corrupt(permille) => add(&mut path.corrupt_permille, permille),
+            Self::Tamper(permille) => add(&mut path.tamper_permille, permille),
             Self::Bandwidth(bytes) => {
                 let unlimited = path.bandwidth == 0;
                 let bytes = u64::from(bytes);
@@ -82,6 +85,68 @@ impl PathFault {
                     path.bandwidth.min(bytes)
                 };
             }
+        }
+    }
+}
+
+/// What a liar does: a member with a genuine identity that breaks the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lie {
+    /// Says of the living that they do not answer.
+    Accuse,
+    /// Says of the dead and the departed that they are alive.
+    Resurrect,
+    /// Takes ever higher incarnations, near the highest there is.
+    Inflate,
+    /// Signs writes of the far future and the far past.
+    Stamp,
+    /// Signs batches that are too large, malformed, or said many times over.
+    Oversize,
+    /// Signs two batches with one sequence and tells different peers different ones.
+    Equivocate,
+    /// Says again what others said earlier.
+    Replay,
+    /// Speaks in the names of others, whose keys it does not have.
+    Forge,
+    /// Swallows what it should say; it still answers pings.
+    Swallow,
+    /// Says one kind of message far too often.
+    Flood,
+    /// Dials as another member, whose key it does not have.
+    Pose,
+}
+
+impl Lie {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Accuse,
+        Self::Resurrect,
+        Self::Inflate,
+        Self::Stamp,
+        Self::Oversize,
+        Self::Equivocate,
+        Self::Replay,
+        Self::Forge,
+        Self::Swallow,
+        Self::Flood,
+        Self::Pose,
+    ];
+}
+
+impl Lie {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Accuse => "false accusation",
+            Self::Resurrect => "resurrection",
+            Self::Inflate => "inflated incarnation",
+            Self::Stamp => "false stamp",
+            Self::Oversize => "malformed batch",
+            Self::Equivocate => "equivocation",
+            Self::Replay => "replay",
+            Self::Forge => "forgery",
+            Self::Swallow => "black hole",
+            Self::Flood => "flood",
+            Self::Pose => "impostor",
         }
     }
 }
@@ -144,6 +209,15 @@ pub enum Fault {
     Harm(Damage, HostId),
     /// A copy of the host's data directory is started beside it.
     Twin(HostId),
+    /// A bit of what is stored flips while the process runs.
+    Decay(HostId),
+    /// The node is started again as one that speaks protocol versions from this one to that one, and
+    /// later as what it was.
+    Upgrade(HostId, u16, u16),
+    /// The node lies: so many times a second, or of a thousand messages (swallow).
+    Liar(HostId, Lie, u32),
+    /// So many new identities join with one invite of this host, and lie; later all are gone.
+    Sybil(HostId, u16),
 }
 
 impl Fault {
@@ -168,6 +242,7 @@ impl Fault {
             Self::Path(PathFault::Reorder(_), _) => "reorder",
             Self::Path(PathFault::Corrupt(_), _) => "corrupt",
             Self::Path(PathFault::Bandwidth(_), _) => "bandwidth",
+            Self::Path(PathFault::Tamper(_), _) => "tamper",
             Self::Crash(_) => "crash",
             Self::PowerOff(_) => "power off",
             Self::CrashAfter(..) => "crash at output",
@@ -188,6 +263,10 @@ impl Fault {
             Self::Harm(Damage::Misdirected, _) => "misdirected",
             Self::Harm(Damage::Stale, _) => "stale image",
             Self::Twin(_) => "twin",
+            Self::Decay(_) => "decay",
+            Self::Upgrade(..) => "upgrade",
+            Self::Liar(_, lie, _) => lie.class(),
+            Self::Sybil(..) => "sybil",
         }
     }
 }
@@ -201,273 +280,4 @@ pub struct Planned {
     pub lasts: Duration,
     /// What.
     pub fault: Fault,
-}
-
-const SHAPES: [(&str, Shape); 7] = [
-    ("isolation", Shape::Isolation),
-    ("split", Shape::Split),
-    ("bridge", Shape::Bridge),
-    ("ring", Shape::Ring),
-    ("star", Shape::Star),
-    ("random", Shape::Random),
-    ("one-way", Shape::OneWay),
-];
-
-const DAMAGES: [(&str, Damage); 4] = [
-    ("rot", Damage::Rot),
-    ("lost", Damage::Lost),
-    ("misdirected", Damage::Misdirected),
-    ("stale", Damage::Stale),
-];
-
-fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    let found = words.iter().find(|(_, known)| known == value);
-    found.map_or("", |(word, _)| word)
-}
-
-impl fmt::Display for Planned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at {}", seconds(self.at))?;
-        if !self.lasts.is_zero() {
-            write!(f, " for {}", seconds(self.lasts))?;
-        }
-        write!(f, " {}", self.fault)
-    }
-}
-
-/// Seconds as short as possible.
-pub(super) fn seconds(span: Duration) -> String {
-    let text = format!("{}.{:06}", span.as_secs(), span.subsec_micros());
-    text.trim_end_matches('0').trim_end_matches('.').into()
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs = match self {
-            Self::Cut(shape, pairs) => {
-                write!(f, "cut {}", word_of(&SHAPES, shape))?;
-                pairs
-            }
-            Self::Flap(period, pairs) => {
-                write!(f, "flap {period}")?;
-                pairs
-            }
-            Self::Reset(pairs) => {
-                f.write_str("reset")?;
-                pairs
-            }
-            Self::Path(fault, pairs) => {
-                let (word, number) = match fault {
-                    PathFault::Delay(ms) => ("delay", ms),
-                    PathFault::Tail(permille) => ("tail", permille),
-                    PathFault::Loss(permille) => ("loss", permille),
-                    PathFault::Burst(permille) => ("burst", permille),
-                    PathFault::Duplicate(permille) => ("duplicate", permille),
-                    PathFault::Reorder(permille) => ("reorder", permille),
-                    PathFault::Corrupt(permille) => ("corrupt", permille),
-                    PathFault::Bandwidth(bytes) => ("bandwidth", bytes),
-                };
-                write!(f, "{word} {number}")?;
-                pairs
-            }
-            Self::Crash(host) => return write!(f, "crash {host}"),
-            Self::PowerOff(host) => return write!(f, "power-off {host}"),
-            Self::CrashAfter(host, outputs) => return write!(f, "crash-after {host} {outputs}"),
-            Self::Tear(host) => return write!(f, "tear {host}"),
-            Self::Stop(host) => return write!(f, "stop {host}"),
-            Self::Sleep(host) => return write!(f, "sleep {host}"),
-            Self::Hide(host) => return write!(f, "hide {host}"),
-            Self::Leave(host) => return write!(f, "leave {host}"),
-            Self::Wall(host, ms) => return write!(f, "wall {host} {ms}"),
-            Self::Freeze(host) => return write!(f, "freeze {host}"),
-            Self::Drift(host, rate) => return write!(f, "drift {host} {rate}"),
-            Self::Full(host) => return write!(f, "full {host}"),
-            Self::Fail(host) => return write!(f, "fail {host}"),
-            Self::Slow(host, times) => return write!(f, "slow {host} {times}"),
-            Self::Lie(host) => return write!(f, "lie {host}"),
-            Self::Harm(how, host) => return write!(f, "harm {} {host}", word_of(&DAMAGES, how)),
-            Self::Twin(host) => return write!(f, "twin {host}"),
-        };
-        pairs
-            .iter()
-            .try_for_each(|(from, to)| write!(f, " {from}>{to}"))
-    }
-}
-
-impl FromStr for Planned {
-    type Err = String;
-
-    /// # Errors
-    /// What is wrong with the line, in words.
-    fn from_str(line: &str) -> Result<Self, String> {
-        let mut words = Words(line.split_whitespace());
-        words.expect("at")?;
-        let at = words.seconds()?;
-        let mut word = words.next("a fault")?;
-        let mut lasts = Duration::ZERO;
-        if word == "for" {
-            lasts = words.seconds()?;
-            word = words.next("a fault")?;
-        }
-        let fault = words.fault(word)?;
-        match words.0.next() {
-            Some(more) => Err(format!("`{more}` is more than the fault takes")),
-            None => Ok(Self { at, lasts, fault }),
-        }
-    }
-}
-
-struct Words<'a>(core::str::SplitWhitespace<'a>);
-
-impl<'a> Words<'a> {
-    fn next(&mut self, what: &str) -> Result<&'a str, String> {
-        self.0
-            .next()
-            .ok_or_else(|| format!("{what} is missing at the end"))
-    }
-
-    fn expect(&mut self, word: &str) -> Result<(), String> {
-        match self.next(word)? {
-            found if found == word => Ok(()),
-            found => Err(format!("`{word}` was expected, not `{found}`")),
-        }
-    }
-
-    fn number<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
-        let word = self.next(what)?;
-        word.parse()
-            .map_err(|_| format!("{what} is a number, not `{word}`"))
-    }
-
-    fn host(&mut self) -> Result<HostId, String> {
-        self.number("the host")
-    }
-
-    fn seconds(&mut self) -> Result<Duration, String> {
-        let word = self.next("a time")?;
-        parse_seconds(word).ok_or_else(|| format!("`{word}` is not a time in seconds"))
-    }
-
-    fn one_of<T: Copy>(&mut self, what: &str, words: &[(&str, T)]) -> Result<T, String> {
-        let word = self.next(what)?;
-        let found = words.iter().find(|(known, _)| *known == word);
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
-            format!("{what} is one of {}, not `{word}`", known.join(", "))
-        })
-    }
-
-    fn pairs(&mut self) -> Result<Pairs, String> {
-        let mut pairs = Pairs::new();
-        for word in self.0.by_ref() {
-            let ends = word
-                .split_once('>')
-                .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-            pairs.push(ends.ok_or_else(|| format!("`{word}` is not a direction such as 0>1"))?);
-        }
-        if pairs.is_empty() {
-            return Err("a direction such as 0>1 is missing at the end".to_string());
-        }
-        Ok(pairs)
-    }
-
-    fn fault(&mut self, word: &str) -> Result<Fault, String> {
-        Ok(match word {
-            "cut" => Fault::Cut(self.one_of("the shape", &SHAPES)?, self.pairs()?),
-            "flap" => Fault::Flap(self.number("the period")?, self.pairs()?),
-            "reset" => Fault::Reset(self.pairs()?),
-            "crash" => Fault::Crash(self.host()?),
-            "power-off" => Fault::PowerOff(self.host()?),
-            "crash-after" => Fault::CrashAfter(self.host()?, self.number("the count")?),
-            "tear" => Fault::Tear(self.host()?),
-            "stop" => Fault::Stop(self.host()?),
-            "sleep" => Fault::Sleep(self.host()?),
-            "hide" => Fault::Hide(self.host()?),
-            "leave" => Fault::Leave(self.host()?),
-            "wall" => Fault::Wall(self.host()?, self.number("the offset")?),
-            "freeze" => Fault::Freeze(self.host()?),
-            "drift" => Fault::Drift(self.host()?, self.number("the rate")?),
-            "full" => Fault::Full(self.host()?),
-            "fail" => Fault::Fail(self.host()?),
-            "slow" => Fault::Slow(self.host()?, self.number("the factor")?),
-            "lie" => Fault::Lie(self.host()?),
-            "harm" => Fault::Harm(self.one_of("the damage", &DAMAGES)?, self.host()?),
-            "twin" => Fault::Twin(self.host()?),
-            path => Fault::Path(self.path_fault(path)?, self.pairs()?),
-        })
-    }
-
-    fn path_fault(&mut self, word: &str) -> Result<PathFault, String> {
-        let fault: fn(u32) -> PathFault = match word {
-            "delay" => PathFault::Delay,
-            "tail" => PathFault::Tail,
-            "loss" => PathFault::Loss,
-            "burst" => PathFault::Burst,
-            "duplicate" => PathFault::Duplicate,
-            "reorder" => PathFault::Reorder,
-            "corrupt" => PathFault::Corrupt,
-            "bandwidth" => PathFault::Bandwidth,
-            other => return Err(format!("there is no fault `{other}`")),
-        };
-        self.number("the figure").map(fault)
-    }
-}
-
-/// Seconds with up to six decimals.
-pub(super) fn parse_seconds(word: &str) -> Option<Duration> {
-    let (whole, decimals) = word.split_once('.').unwrap_or((word, ""));
-    if decimals.len() > 6 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let micros: u32 = format!("{decimals:0<6}").parse().ok()?;
-    Some(Duration::from_secs(whole.parse().ok()?) + Duration::from_micros(u64::from(micros)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINES: [&str; 12] = [
-        "at 12.5 for 3 cut bridge 0>3 3>0",
-        "at 0 for 0.000001 flap 50 1>2",
-        "at 1 reset 1>2 2>3",
-        "at 1 for 2 loss 300 1>2",
-        "at 1 for 2 bandwidth 1000 1>2",
-        "at 3 for 8 crash 4",
-        "at 3 for 8 crash-after 4 17",
-        "at 0.25 for 100 wall 2 -31536000000",
-        "at 1 for 5 drift 0 950000",
-        "at 1 for 5 slow 3 1000",
-        "at 1 for 5 harm misdirected 3",
-        "at 1 twin 3",
-    ];
-
-    #[test]
-    fn a_fault_is_read_as_it_is_written() {
-        for line in LINES {
-            let planned: Planned = line.parse().unwrap();
-            assert_eq!(planned.to_string(), line);
-        }
-    }
-
-    #[test]
-    fn a_wrong_line_is_told_what_is_wrong() {
-        for (line, why) in [
-            ("in 1 crash 2", "`at` was expected, not `in`"),
-            ("at x crash 2", "`x` is not a time in seconds"),
-            ("at 1 explode 2", "there is no fault `explode`"),
-            ("at 1 crash two", "the host is a number, not `two`"),
-            ("at 1 crash 2 3", "`3` is more than the fault takes"),
-            (
-                "at 1 cut 0>1",
-                "the shape is one of isolation, split, bridge, ring, star, random, one-way, not `0>1`",
-            ),
-            (
-                "at 1 reset",
-                "a direction such as 0>1 is missing at the end",
-            ),
-        ] {
-            assert_eq!(line.parse::<Planned>(), Err(why.to_string()), "{line}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::{
         time::Time,
     },
     membership::join_link::JoinLink,
-    node::{command::Command, config::Config},
+    node::{command::Command, config::Config, tuning::Tuning},
     sim::{clock::HostClock, disk::Disk, shell::ShellInput},
 };
 use alloc::{collections::BTreeMap, format, vec::Vec};
@@ -54,6 +54,7 @@ pub(super) struct Paused {
 #[derive(Debug)]
 pub(super) struct Host<S, P> {
     pub config: Config,
+    pub tuning: Tuning,
     pub disk: Disk,
     /// How many times slower than usual the disk is.
     pub disk_slowness: u32,
@@ -75,6 +76,8 @@ pub(super) struct Host<S, P> {
     pub turned_at: Time,
     /// Crashes after so many further outputs.
     pub fuse: Option<u32>,
+    /// The protocol versions that its node claims to speak, in place of its own.
+    pub versions: Option<(u16, u16)>,
 }
 
 impl<S, P> Host<S, P> {
@@ -94,6 +97,7 @@ impl<S, P> Host<S, P> {
                 network_name: Name::clean("sim"),
                 entries: Vec::new(),
             },
+            tuning: Tuning::of(role),
             disk: Disk::default(),
             disk_slowness: 1,
             clock: HostClock::default(),
@@ -108,6 +112,7 @@ impl<S, P> Host<S, P> {
             id: None,
             turned_at: Time::ZERO,
             fuse: None,
+            versions: None,
         }
     }
 

@@ -2,18 +2,24 @@
 
 use crate::{
     kernel::{
+        id::Role,
         rng::Rng,
         time::{Duration, Time},
     },
     node::{command::Command, setup::StartError},
     sim::{
+        adversary::{
+            batches::{Chains, Fork},
+            liar::Liar,
+        },
         disk::{DiskMode, Image},
-        fault::{Damage, Fault, Pairs, Planned},
+        fault::{Damage, Fault, Lie, Pairs, Planned},
         host::HostId,
         network::PathConfig,
         shell::Shell,
         world::World,
     },
+    wire::session::VERSIONS,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -38,6 +44,17 @@ pub struct Injector {
     halted: BTreeMap<HostId, String>,
     /// Hosts that run with the identity of another one.
     twins: BTreeSet<HostId>,
+    /// Hosts that lie or have lied, those of Sybils too.
+    liars: BTreeSet<HostId>,
+    at_work: Vec<Liar>,
+    chains: Chains,
+    forks: Vec<Fork>,
+    /// The identities that joined with one invite, by the host that gave it.
+    sybils: BTreeMap<HostId, Vec<HostId>>,
+    /// Hosts that never start again.
+    gone: BTreeSet<HostId>,
+    /// The most that a wall clock was ahead of the truth.
+    wall_ahead_ms: u64,
     /// Paths with a setting of their own.
     bad_paths: Vec<(HostId, HostId)>,
     paths_changed: bool,
@@ -70,6 +87,13 @@ impl Injector {
             harmed: BTreeSet::new(),
             halted: BTreeMap::new(),
             twins: BTreeSet::new(),
+            liars: BTreeSet::new(),
+            at_work: Vec::new(),
+            chains: Chains::default(),
+            forks: Vec::new(),
+            sybils: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            wall_ahead_ms: 0,
             bad_paths: Vec::new(),
             paths_changed: false,
             counts: BTreeMap::new(),
@@ -101,12 +125,29 @@ impl Injector {
         &self.twins
     }
 
+    /// Hosts that lie or have lied, those of Sybils too: they promise nothing.
+    #[must_use]
+    pub const fn liars(&self) -> &BTreeSet<HostId> {
+        &self.liars
+    }
+
+    /// The most that any wall clock was ahead of the truth so far, in milliseconds.
+    #[must_use]
+    pub const fn wall_ahead_ms(&self) -> u64 {
+        self.wall_ahead_ms
+    }
+
+    /// The forks that were made since this was asked last.
+    pub(super) fn take_forks(&mut self) -> Vec<Fork> {
+        core::mem::take(&mut self.forks)
+    }
+
     /// Whether a fault that touches the host's process is under way.
     #[must_use]
     pub fn is_disturbed(&self, host: HostId) -> bool {
         self.active
             .iter()
-            .any(|(_, fault)| host_of(fault) == Some(host))
+            .any(|(_, fault)| host_of(fault) == Some(host) && !is_harmless(fault))
     }
 
     /// Whether anything is wrong on the paths.
@@ -126,6 +167,9 @@ impl Injector {
     pub fn step<S: Shell>(&mut self, world: &mut World<S>) -> Result<(), String> {
         let now = world.now();
         self.flap(world);
+        for liar in &mut self.at_work {
+            self.forks.extend(liar.step(world, &mut self.chains));
+        }
         let mut index = 0;
         while index < self.active.len() {
             if self.active[index].0 <= now {
@@ -161,6 +205,9 @@ impl Injector {
         world.heal_all();
         let now = world.now();
         for host in world.hosts() {
+            if self.gone.contains(&host) {
+                continue;
+            }
             world.resume(host);
             world.clock(host).mend(now);
             self.start(world, host)?;
@@ -227,7 +274,10 @@ impl Injector {
         let now = world.now();
         if let Some(host) = host_of(&planned.fault) {
             let exists = world.hosts().any(|known| known == host);
-            if !exists || !world.runs(host) || self.is_disturbed(host) {
+            let is_lying = |liar: &Liar| liar.what().0 == host;
+            let lies_already =
+                matches!(planned.fault, Fault::Liar(..)) && self.at_work.iter().any(is_lying);
+            if !exists || !world.runs(host) || self.is_disturbed(host) || lies_already {
                 return Begun::Nothing;
             }
         }
@@ -254,7 +304,10 @@ impl Injector {
             Fault::Sleep(host) => world.pause(*host, false),
             Fault::Hide(host) => world.command(*host, Command::Park),
             Fault::Leave(host) => world.command(*host, Command::Leave),
-            Fault::Wall(host, ms) => world.clock(*host).set_wall_offset(*ms),
+            Fault::Wall(host, ms) => {
+                self.wall_ahead_ms = self.wall_ahead_ms.max(u64::try_from(*ms).unwrap_or(0));
+                world.clock(*host).set_wall_offset(*ms);
+            }
             Fault::Freeze(host) => world.clock(*host).freeze_wall(now, true),
             Fault::Drift(host, rate) => world.clock(*host).run_at(now, *rate),
             Fault::Full(host) => world.set_disk_mode(*host, DiskMode::Full),
@@ -278,7 +331,52 @@ impl Injector {
                     return Begun::Nothing;
                 }
             }
+            Fault::Decay(host) => {
+                let rng = &mut self.rng;
+                if !world.disk(*host).rot(rng) {
+                    return Begun::Nothing;
+                }
+                self.harmed.insert(*host);
+            }
+            Fault::Upgrade(host, oldest, newest) => {
+                world.set_versions(*host, Some((*oldest, *newest)));
+                world.crash(*host);
+                return if self.start(world, *host).is_ok() {
+                    Begun::Fault
+                } else {
+                    Begun::Less
+                };
+            }
+            Fault::Liar(host, lie, rate) => self.set_to_work(world, *host, (*lie, *rate)),
+            Fault::Sybil(host, count) => return self.multiply(world, *host, *count),
         }
+        Begun::Fault
+    }
+
+    fn set_to_work<S: Shell>(&mut self, world: &World<S>, host: HostId, lies: (Lie, u32)) {
+        self.liars.insert(host);
+        let rng = Rng::from_number(self.rng.next_u64());
+        self.at_work.push(Liar::new(host, lies, world.now(), rng));
+    }
+
+    /// Many identities join with one invite, and lie.
+    fn multiply<S: Shell>(&mut self, world: &mut World<S>, host: HostId, count: u16) -> Begun {
+        if self.sybils.contains_key(&host) {
+            return Begun::Nothing;
+        }
+        let Some(link) = world.invite(host, None) else {
+            return Begun::Nothing;
+        };
+        let mut sybils = Vec::new();
+        for _ in 0..count {
+            let Ok(sybil) = world.launch(Role::Relay, Some(link.clone())) else {
+                continue;
+            };
+            sybils.push(sybil);
+            let lie = SYBIL_LIES[self.rng.index(SYBIL_LIES.len())];
+            self.set_to_work(world, sybil, (lie, SYBIL_RATE));
+        }
+        self.sybils.insert(host, sybils);
         Begun::Fault
     }
 
@@ -316,7 +414,20 @@ impl Injector {
                 self.paths_changed = true;
                 self.set_paths(world);
             }
-            Fault::Flap(..) | Fault::Reset(_) | Fault::Twin(_) => {}
+            Fault::Flap(..) | Fault::Reset(_) | Fault::Twin(_) | Fault::Decay(_) => {}
+            Fault::Upgrade(host, ..) => {
+                world.set_versions(*host, None);
+                world.crash(*host);
+                self.start(world, *host)?;
+            }
+            Fault::Liar(host, ..) => self.call_off(world, *host),
+            Fault::Sybil(host, _) => {
+                for sybil in self.sybils.remove(host).unwrap_or_default() {
+                    self.call_off(world, sybil);
+                    world.power_off(sybil);
+                    self.gone.insert(sybil);
+                }
+            }
             Fault::Crash(host) | Fault::PowerOff(host) | Fault::Harm(_, host) => {
                 self.start(world, *host)?;
             }
@@ -351,6 +462,14 @@ impl Injector {
         Ok(())
     }
 
+    /// A liar lies no more.
+    fn call_off<S: Shell>(&mut self, world: &mut World<S>, host: HostId) {
+        self.at_work.retain(|liar| liar.what().0 != host);
+        if let Some(mask) = world.mask(host) {
+            mask.take_off();
+        }
+    }
+
     fn start<S: Shell>(&mut self, world: &mut World<S>, host: HostId) -> Result<(), String> {
         world.set_disk_mode(host, DiskMode::Sound);
         if world.is_up(host) || self.halted.contains_key(&host) {
@@ -370,6 +489,47 @@ impl Injector {
 /// What a node may say whose store was damaged.
 const fn is_honest(error: &StartError) -> bool {
     matches!(error, StartError::Damaged(_))
+}
+
+/// What Sybils do, and how often in a second.
+const SYBIL_LIES: [Lie; 6] = [
+    Lie::Accuse,
+    Lie::Replay,
+    Lie::Forge,
+    Lie::Swallow,
+    Lie::Flood,
+    Lie::Equivocate,
+];
+const SYBIL_RATE: u32 = 2;
+
+/// Faults at a host that leave the rest of the mesh nothing to suffer from: it has to be as if they
+/// were not there.
+const fn is_harmless(fault: &Fault) -> bool {
+    match fault {
+        Fault::Liar(..) | Fault::Sybil(..) | Fault::Decay(_) => true,
+        Fault::Upgrade(_, oldest, newest) => *oldest <= VERSIONS.1 && VERSIONS.0 <= *newest,
+        Fault::Cut(..)
+        | Fault::Flap(..)
+        | Fault::Reset(_)
+        | Fault::Path(..)
+        | Fault::Crash(_)
+        | Fault::PowerOff(_)
+        | Fault::CrashAfter(..)
+        | Fault::Tear(_)
+        | Fault::Stop(_)
+        | Fault::Sleep(_)
+        | Fault::Hide(_)
+        | Fault::Leave(_)
+        | Fault::Wall(..)
+        | Fault::Freeze(_)
+        | Fault::Drift(..)
+        | Fault::Full(_)
+        | Fault::Fail(_)
+        | Fault::Slow(..)
+        | Fault::Lie(_)
+        | Fault::Harm(..)
+        | Fault::Twin(_) => false,
+    }
 }
 
 /// The one host whose process a fault is about.
@@ -392,9 +552,14 @@ const fn host_of(fault: &Fault) -> Option<HostId> {
         | Fault::Slow(host, _)
         | Fault::Lie(host)
         | Fault::Harm(_, host)
-        | Fault::Twin(host) => Some(*host),
+        | Fault::Twin(host)
+        | Fault::Decay(host)
+        | Fault::Upgrade(host, ..)
+        | Fault::Liar(host, ..)
+        | Fault::Sybil(host, _) => Some(*host),
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,8 @@
 //! | any | several hosts | the value is one that was written; if one was acknowledged, there is a value |
 //!
 //! A write that was refused as not replicated, or never answered, may be there or not. What a host
-//! acknowledged whose disk lied or was damaged counts only where another relay had confirmed it.
+//! acknowledged whose disk lied or was damaged counts only where another relay had confirmed it, and not
+//! even then if there are liars, who confirm what they do not have. What liars acknowledge counts never.
 
 use crate::{
     kernel::id::RequestId,
@@ -107,16 +108,18 @@ impl Ledger {
     }
 
     /// Compares what a host reads with what was promised; answers each broken promise. `read` gives
-    /// the value of a key, `harmed` the hosts whose own disk proves nothing.
+    /// the value of a key, `harmed` the hosts whose own disk proves nothing, `liars` those whose word
+    /// proves nothing.
     pub fn judge(
         &self,
         read: impl Fn(&str) -> Option<String>,
         harmed: &BTreeSet<HostId>,
+        liars: &BTreeSet<HostId>,
     ) -> Vec<String> {
         let mut broken = Vec::new();
         for (key, subject) in &self.subjects {
             let value = read(key);
-            if let Some(why) = subject.judge(value.as_deref(), harmed) {
+            if let Some(why) = subject.judge(value.as_deref(), harmed, liars) {
                 broken.push(format!("{key} is {value:?}: {why}"));
             }
         }
@@ -125,10 +128,17 @@ impl Ledger {
 }
 
 impl Subject {
-    fn judge(&self, value: Option<&str>, harmed: &BTreeSet<HostId>) -> Option<String> {
+    fn judge(
+        &self,
+        value: Option<&str>,
+        harmed: &BTreeSet<HostId>,
+        liars: &BTreeSet<HostId>,
+    ) -> Option<String> {
+        let is_confirmed = |attempt: &Attempt| attempt.level == AckLevel::Relay && liars.is_empty();
         let counts = |attempt: &&Attempt| {
             attempt.acknowledged
-                && (attempt.level == AckLevel::Relay || !harmed.contains(&attempt.host))
+                && !liars.contains(&attempt.host)
+                && (is_confirmed(attempt) || !harmed.contains(&attempt.host))
         };
         let possible = |attempt: &Attempt| !attempt.refused && attempt.value.as_deref() == value;
         if self.contested {
@@ -185,17 +195,21 @@ mod tests {
     fn what_was_acknowledged_or_came_later_may_be_read_and_nothing_else() {
         let sound = BTreeSet::new();
         let ledger = ledger([true, true, false]);
-        assert!(ledger.judge(|_| None, &sound).is_empty());
-        assert!(ledger.judge(|_| Some("3".into()), &sound).is_empty());
-        assert_eq!(ledger.judge(|_| Some("1".into()), &sound).len(), 1);
-        assert_eq!(ledger.judge(|_| Some("4".into()), &sound).len(), 1);
+        assert!(ledger.judge(|_| None, &sound, &sound).is_empty());
+        assert!(
+            ledger
+                .judge(|_| Some("3".into()), &sound, &sound)
+                .is_empty()
+        );
+        assert_eq!(ledger.judge(|_| Some("1".into()), &sound, &sound).len(), 1);
+        assert_eq!(ledger.judge(|_| Some("4".into()), &sound, &sound).len(), 1);
     }
 
     #[test]
     fn the_word_of_a_harmed_host_alone_proves_nothing() {
-        let harmed = BTreeSet::from([0]);
+        let (harmed, none) = (BTreeSet::from([0]), BTreeSet::new());
         let ledger = ledger([true, true, true]);
-        assert_eq!(ledger.judge(|_| None, &BTreeSet::new()).len(), 1);
-        assert!(ledger.judge(|_| None, &harmed).is_empty());
+        assert_eq!(ledger.judge(|_| None, &none, &none).len(), 1);
+        assert!(ledger.judge(|_| None, &harmed, &none).is_empty());
     }
 }

@@ -7,6 +7,8 @@
 //! | `shell`, `typed` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
 //! | `host`, `wires`, `world` | machines with processes, their connections, and all that happens to them |
 //! | `fault`, `inject` | what goes wrong, in a readable form, and how it is done |
+//! | `adversary/` | members that break the rules, and what must hold all the same |
+//! | `settings` | settings drawn wide |
 //! | `plan`, `scenario` | what a seed does, and the same as a readable file |
 //! | `workload`, `ledger` | clients that write, and what they were promised |
 //! | `run` | one run from warm-up to final reads, with its checkers |
@@ -27,6 +29,7 @@
     reason = "numbers here are the simulator's own, not a peer's; a simulator that goes wrong stops"
 )]
 
+mod adversary;
 pub mod clock;
 pub mod disk;
 pub mod fault;
@@ -38,6 +41,7 @@ pub mod plan;
 pub mod rehearsal;
 pub mod run;
 pub mod scenario;
+pub mod settings;
 pub mod shell;
 pub mod shrink;
 pub mod swarm;

@@ -28,6 +28,8 @@ pub struct PathConfig {
     pub reorder_permille: u32,
     /// How many in a thousand arrive with a bit flipped.
     pub corrupt_permille: u32,
+    /// How many in a thousand fall into the hands of someone without keys.
+    pub tamper_permille: u32,
     /// Bytes a second; 0 is unlimited.
     pub bandwidth: u64,
 }
@@ -43,6 +45,7 @@ impl Default for PathConfig {
             duplicate_permille: 0,
             reorder_permille: 0,
             corrupt_permille: 0,
+            tamper_permille: 0,
             bandwidth: 0,
         }
     }
@@ -61,6 +64,8 @@ pub struct Travel {
     pub overtaken: bool,
     /// It arrives with a bit flipped.
     pub corrupt: bool,
+    /// It falls into the hands of someone without keys.
+    pub tampered: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -201,10 +206,11 @@ impl Network {
             wait *= 2;
         }
         let mut happens = |permille: u32| permille > 0 && rng.chance(permille);
-        let (doubled, overtaken, corrupt) = (
+        let (doubled, overtaken, corrupt, tampered) = (
             happens(config.duplicate_permille),
             happens(config.reorder_permille),
             happens(config.corrupt_permille),
+            happens(config.tamper_permille),
         );
         self.stats.lost += u64::from(lost);
         self.stats.doubled += u64::from(doubled);
@@ -216,6 +222,7 @@ impl Network {
             again: doubled.then(|| at + self.latency(from, to, rng)),
             overtaken,
             corrupt,
+            tampered,
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::{
     kernel::{rng::Rng, time::Duration},
     sim::{
-        fault::{Damage, Fault, Pairs, PathFault, Planned, Shape},
+        fault::{Damage, Fault, Lie, Pairs, PathFault, Planned, Shape},
         host::HostId,
         network::PathConfig,
     },
@@ -49,6 +49,8 @@ pub struct Plan {
     pub relays: HostId,
     /// How many tabs; their numbers follow the relays'.
     pub tabs: HostId,
+    /// Each node has settings of its own, far apart from the next one's.
+    pub is_wide: bool,
     /// How every path behaves.
     pub network: PathConfig,
     /// Writes a minute, all hosts together.
@@ -90,9 +92,21 @@ pub struct Wish {
 }
 
 /// How many classes of faults can be drawn.
-const CLASSES: u32 = 37;
+const CLASSES: u32 = 52;
 /// Classes that often cannot happen (a mesh without tabs, a host that is down) are drawn more often.
 const RARE: [u32; 5] = [23, 33, 34, 35, 36];
+/// The first class of lies; the others follow.
+const LIES: u32 = 40;
+/// Fewer relays than this are lost to one that lies.
+const RELAYS_WITH_LIAR_MIN: HostId = 3;
+/// Of a thousand meshes, so many have nodes of several versions.
+const MIXED_PERMILLE: u32 = 200;
+/// Of a thousand meshes, so many have nodes with settings far apart.
+const WIDE_PERMILLE: u32 = 100;
+/// Ranges of protocol versions that have one in common with this one: as it was, is and will be.
+const COMPATIBLE: [(u16, u16); 4] = [(0, 1), (1, 1), (1, 2), (0, 3)];
+/// Ranges that have none.
+const INCOMPATIBLE: [(u16, u16); 2] = [(0, 0), (2, 3)];
 
 impl Plan {
     /// What a seed does.
@@ -133,6 +147,7 @@ impl Plan {
             },
             relays: nodes - tabs,
             tabs,
+            is_wide: rng.chance(WIDE_PERMILLE),
             network: draw_network(&mut rng),
             writes_per_minute: [60, 300, 1_200][rng.index(3)],
             chaos: Duration::from_secs(20 + rng.below(41)),
@@ -173,7 +188,7 @@ impl Plan {
     fn draw_faults(&mut self, rng: &mut Rng) {
         let mut classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
         if self.wish.sound_disks {
-            classes.retain(|class| !(31..=35).contains(class));
+            classes.retain(|class| !(31..=35).contains(class) && *class != 38);
         }
         classes.extend(
             RARE.iter()
@@ -184,11 +199,19 @@ impl Plan {
             return;
         }
         let victim = self.draw_relay(rng);
-        for _ in 0..5 + rng.below(24) {
+        let liar = self.draw_other_relay(victim, rng);
+        for _ in 0..8 + rng.below(30) {
             let class = classes[rng.index(classes.len())];
-            let fault = self.draw_fault(class, victim, rng);
-            let lasts =
+            let fault = if (LIES..CLASSES).contains(&class) {
+                self.draw_lie(class, liar, rng)
+            } else {
+                self.draw_fault(class, victim, rng)
+            };
+            let mut lasts =
                 Duration::from_millis(1 << rng.below(15)) + rng.span_below(Duration::from_secs(2));
+            if matches!(fault, Fault::Sybil(..)) {
+                lasts += Duration::from_secs(4); // They have to join first.
+            }
             let at = rng.span_below(self.chaos);
             if matches!(&fault, Fault::Cut(_, pairs) if pairs.is_empty()) {
                 continue; // A small mesh has cuts that cut nothing.
@@ -200,7 +223,33 @@ impl Plan {
             let lasts = Duration::ZERO;
             self.faults.push(Planned { at, lasts, fault });
         }
+        if rng.chance(MIXED_PERMILLE) {
+            self.mix_versions(rng);
+        }
         self.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// About half of the hosts speak other versions than the rest until the end.
+    fn mix_versions(&mut self, rng: &mut Rng) {
+        for host in 0..self.nodes() {
+            if rng.chance(500) {
+                let (oldest, newest) = COMPATIBLE[rng.index(COMPATIBLE.len())];
+                self.faults.push(Planned {
+                    at: rng.span_below(self.chaos / 4),
+                    lasts: self.chaos,
+                    fault: Fault::Upgrade(host, oldest, newest),
+                });
+            }
+        }
+    }
+
+    fn draw_other_relay(&self, than: HostId, rng: &mut Rng) -> HostId {
+        let relay = self.draw_relay(rng);
+        if relay == than {
+            (relay + 1) % self.relays
+        } else {
+            relay
+        }
     }
 
     fn draw_relay(&self, rng: &mut Rng) -> HostId {
@@ -246,10 +295,46 @@ impl Plan {
             32 => Fault::Harm(Damage::Rot, harmed),
             33 => Fault::Harm(Damage::Lost, harmed),
             34 => Fault::Harm(Damage::Misdirected, harmed),
+            37 => Fault::Path(draw_path_fault(class, rng), self.draw_some_pairs(rng)),
+            38 => Fault::Decay(harmed),
+            39 => {
+                let agrees = rng.chance(800);
+                let ranges: &[(u16, u16)] = if agrees { &COMPATIBLE } else { &INCOMPATIBLE };
+                let (oldest, newest) = ranges[rng.index(ranges.len())];
+                Fault::Upgrade(host, oldest, newest)
+            }
             36 if unbounded => Fault::Twin(host),
             36 if self.wish.sound_disks => Fault::Crash(host),
             _ => Fault::Harm(Damage::Stale, harmed),
         }
+    }
+
+    /// One relay lies where all has to be well in the end, and not the one whose disk is damaged.
+    fn draw_lie(&self, class: u32, liar: HostId, rng: &mut Rng) -> Fault {
+        if self.relays < RELAYS_WITH_LIAR_MIN {
+            return Fault::Crash(self.draw_host(rng));
+        }
+        let host = match self.mode {
+            Mode::Bounded => liar,
+            Mode::Unbounded => self.draw_host(rng),
+        };
+        let Some(lie) = Lie::ALL.get((class - LIES) as usize).copied() else {
+            return Fault::Sybil(self.draw_relay(rng), 1 + rng.below(4) as u16);
+        };
+        let rate = match lie {
+            Lie::Flood => 20 + rng.below(100),
+            Lie::Swallow => [1_000, 500 + rng.below(500)][rng.index(2)],
+            Lie::Pose => 1,
+            Lie::Accuse
+            | Lie::Resurrect
+            | Lie::Inflate
+            | Lie::Stamp
+            | Lie::Oversize
+            | Lie::Equivocate
+            | Lie::Replay
+            | Lie::Forge => 1 + rng.below(6),
+        };
+        Fault::Liar(host, lie, rate as u32)
     }
 
     fn draw_cut(&self, class: u32, rng: &mut Rng) -> Fault {
@@ -334,6 +419,7 @@ fn draw_path_fault(class: u32, rng: &mut Rng) -> PathFault {
         13 => PathFault::Duplicate(upto(50)),
         14 => PathFault::Reorder(upto(50)),
         15 => PathFault::Corrupt(upto(50)),
+        37 => PathFault::Tamper(upto(50)),
         _ => PathFault::Bandwidth(1_000 << upto(9)),
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     membership::member::MemberState,
     node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
+        adversary::{batches::TWO_FACED, court::Court},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -79,6 +80,8 @@ const WARM_PATIENCE: Duration = Duration::from_secs(60);
 /// The mesh must be whole so long after everything was healed (FAULTS G6: 30 s for a core; the
 /// longest backoff is what the rest allows for).
 const HEAL_PATIENCE: Duration = Duration::from_secs(120);
+/// The same where a node may wait ten times as long as usual before it looks.
+const HEAL_PATIENCE_WIDE: Duration = Duration::from_secs(600);
 /// After a disturbance, verdicts about the living are not held against the mesh for so long.
 const AFTERMATH: Duration = Duration::from_secs(12);
 
@@ -120,6 +123,7 @@ struct Run<'a, S: Shell> {
     ended_at: BTreeMap<NodeId, Time>,
     revisions: BTreeMap<HostId, u64>,
     calm_since: Time,
+    court: Court,
 }
 
 impl<'a, S: Shell> Run<'a, S> {
@@ -127,6 +131,9 @@ impl<'a, S: Shell> Run<'a, S> {
         let rng = Rng::from_number(plan.seed);
         let mut world = World::new(plan.seed);
         world.network().set_usual(plan.network);
+        if plan.is_wide {
+            world.draw_settings_wide();
+        }
         Self {
             plan,
             watcher,
@@ -138,6 +145,7 @@ impl<'a, S: Shell> Run<'a, S> {
             ended_at: BTreeMap::new(),
             revisions: BTreeMap::new(),
             calm_since: Time::ZERO,
+            court: Court::default(),
         }
     }
 
@@ -231,13 +239,21 @@ impl<'a, S: Shell> Run<'a, S> {
             self.check_nodes();
             return;
         }
-        let until = healed_at + HEAL_PATIENCE;
+        let patience = if self.plan.is_wide {
+            HEAL_PATIENCE_WIDE
+        } else {
+            HEAL_PATIENCE
+        };
+        let until = healed_at + patience;
         while let Some(wrong) = self.wrong() {
             if self.world.now() >= until {
                 if wrong.starts_with("data") {
                     self.outcome.divergences += 1;
                 }
-                self.violate(format!("not whole two minutes after healing: {wrong}"));
+                self.violate(format!(
+                    "not whole {} s after healing: {wrong}",
+                    patience.as_secs()
+                ));
                 break;
             }
             self.advance(Duration::from_millis(250));
@@ -248,7 +264,7 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn judge(&mut self) {
-        let harmed = self.injector.harmed();
+        let (harmed, liars) = (self.injector.harmed(), self.injector.liars());
         let mut broken = Vec::new();
         let relays: Vec<HostId> = self
             .settled()
@@ -259,7 +275,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 let bytes = self.world.read(host, NAMESPACE, key)?;
                 Some(brief(&String::from_utf8_lossy(&bytes)))
             };
-            broken = self.ledger.judge(read, harmed);
+            broken = self.ledger.judge(read, harmed, liars);
             if let Some(what) = broken.first() {
                 let what = format!("lost at host {host}: {what} ({} in all)", broken.len());
                 self.violate(what);
@@ -304,6 +320,10 @@ impl<'a, S: Shell> Run<'a, S> {
             stats.held,
         ];
         outcome.acknowledged = self.ledger.acknowledged();
+        let proofs = self.court.proved();
+        if proofs > 0 {
+            outcome.reached.insert("lie_proved".into(), proofs);
+        }
         outcome.trace = self.world.trace_hash();
         self.outcome
     }
@@ -355,7 +375,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 if entry.code == "member_dead"
                     && let Some(subject) = entry.subject
                 {
-                    self.see_death(at, subject);
+                    self.see_death(at, host, subject);
                 }
                 *self.outcome.reached.entry(entry.code).or_default() += 1;
             }
@@ -363,7 +383,16 @@ impl<'a, S: Shell> Run<'a, S> {
         }
     }
 
-    fn see_death(&mut self, at: Time, subject: NodeId) {
+    fn see_death(&mut self, at: Time, host: HostId, subject: NodeId) {
+        let lies = |host: &HostId| !self.is_honest(*host);
+        let is_about_a_liar = self
+            .world
+            .hosts()
+            .filter(lies)
+            .any(|liar| liar == host || self.world.id(liar) == Some(subject));
+        if is_about_a_liar {
+            return;
+        }
         if let Some(ended_at) = self.ended_at.get(&subject) {
             self.outcome.true_deaths += 1;
             self.outcome
@@ -375,6 +404,11 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn check_nodes(&mut self) {
+        self.court.take(self.injector.take_forks());
+        let calm = self.world.now().since(self.calm_since) > AFTERMATH && !self.plan.is_wide;
+        for what in self.court.judge(&self.world, &self.injector, calm) {
+            self.violate(what);
+        }
         for host in self.world.hosts() {
             let checked = self.world.node(host).map_or(Ok(()), |node| node.check());
             if let Err(what) = checked {
@@ -385,9 +419,13 @@ impl<'a, S: Shell> Run<'a, S> {
 
     /// Hosts that take part in the mesh and must agree in the end.
     fn settled(&self) -> impl Iterator<Item = HostId> {
-        let is_settled =
-            |host: &HostId| self.world.runs(*host) && !self.injector.twins().contains(host);
+        let is_settled = |host: &HostId| self.world.runs(*host) && self.is_honest(*host);
         self.world.hosts().filter(is_settled)
+    }
+
+    /// Whether a host neither lies nor shares its identity.
+    fn is_honest(&self, host: HostId) -> bool {
+        !self.injector.twins().contains(&host) && !self.injector.liars().contains(&host)
     }
 
     fn wrong(&self) -> Option<String> {
@@ -413,7 +451,7 @@ impl<'a, S: Shell> Run<'a, S> {
                     (true, believed) => believed == Some(MemberState::Alive),
                     (false, believed) => believed != Some(MemberState::Alive),
                 };
-                if !is_right && !self.injector.twins().contains(&other) {
+                if !is_right && self.is_honest(other) {
                     return Some(format!("host {host} takes host {other} for {believed:?}"));
                 }
             }
@@ -443,7 +481,8 @@ impl<'a, S: Shell> Run<'a, S> {
             let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
             let entries = entries
                 .into_iter()
-                .map(|entry| (entry.key.to_string(), entry));
+                .map(|entry| (entry.key.to_string(), entry))
+                .filter(|(key, _)| !key.starts_with(TWO_FACED));
             Some(entries.collect::<BTreeMap<_, _>>())
         };
         let (one, other) = (list(one)?, list(other)?);
@@ -471,7 +510,8 @@ impl<'a, S: Shell> Run<'a, S> {
 /// A hash over all values and conflicts that a node holds.
 fn data_hash(node: &crate::node::Node) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    for entry in node.list(NAMESPACE, "", None, usize::MAX) {
+    let entries = node.list(NAMESPACE, "", None, usize::MAX).into_iter();
+    for entry in entries.filter(|entry| !entry.key.as_str().starts_with(TWO_FACED)) {
         hasher.update(entry.key.as_str().as_bytes());
         hasher.update(entry.value.as_deref().unwrap_or_default());
         hasher.update(entry.author.as_bytes());

@@ -7,6 +7,7 @@
 //! | `relays 5`, `tabs 2` | who takes part; 3 and 0 if absent |
 //! | `mode bounded` or `unbounded` | what must hold in the end; bounded if absent |
 //! | `level bytes` or `typed` | whole nodes on streams, or messages each on its own; bytes if absent |
+//! | `settings wide` | each node's settings are its own, up to a hundred times apart; usual if absent |
 //! | `writes 300` | writes a minute, all hosts together; 300 if absent |
 //! | `chaos 30` | for how many seconds things go wrong; until the last fault ended if absent |
 //! | `latency 10 40`, `loss 20` | the usual network: milliseconds at least and at most, lost of a thousand |
@@ -71,6 +72,7 @@ pub fn parse(text: &str) -> Result<Plan, ScenarioError> {
         level: Level::Bytes,
         relays: 3,
         tabs: 0,
+        is_wide: false,
         network: PathConfig::default(),
         writes_per_minute: 300,
         chaos: Duration::ZERO,
@@ -109,6 +111,8 @@ fn read_line(plan: &mut Plan, text: &str) -> Result<(), String> {
         ["mode", "unbounded"] => plan.mode = Mode::Unbounded,
         ["level", "bytes"] => plan.level = Level::Bytes,
         ["level", "typed"] => plan.level = Level::Typed,
+        ["settings", "usual"] => plan.is_wide = false,
+        ["settings", "wide"] => plan.is_wide = true,
         ["writes", writes] => plan.writes_per_minute = number(writes)?,
         ["chaos", span] => {
             let span = parse_seconds(span);
@@ -167,6 +171,9 @@ pub fn print(plan: &Plan) -> String {
         plan.writes_per_minute,
         seconds(plan.chaos),
     );
+    if plan.is_wide {
+        text.push_str("settings wide\n");
+    }
     if network != PathConfig::default() {
         let least = network.latency_min.as_millis();
         let _ = writeln!(text, "latency {least} {}", most.as_millis());

@@ -1,16 +1,24 @@
 //! What the world drives: a node behind links, either down to the bytes or with typed messages.
 
 use crate::{
-    kernel::{address::Address, bytes::Bytes, id::LinkId, rng::Rng, time::Time},
+    kernel::{
+        address::Address,
+        bytes::Bytes,
+        id::{LinkId, NodeId},
+        rng::Rng,
+        time::Time,
+    },
     node::{
         Node,
         command::Command,
         endpoint::{Endpoint, EndpointInput, EndpointOutput},
         event::Event,
         setup::{Setup, StartError},
+        tuning::Tuning,
     },
     wire::close::CloseReason,
 };
+use alloc::vec::Vec;
 use core::fmt::Debug;
 
 /// What goes into a node behind links.
@@ -78,14 +86,19 @@ pub trait Shell: Sized + Debug {
     ///
     /// # Errors
     /// As [`Node::start`].
-    fn start(setup: Setup, now: Time) -> Result<Self, StartError>;
+    fn start(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError>;
 
     /// The node.
     fn node(&self) -> &Node;
 
-    /// The node, to start and save its recording.
-    #[cfg(feature = "recording")]
+    /// The node, to put a mask on it, or to record it.
     fn node_mut(&mut self) -> &mut Node;
+
+    /// The peers that it talks to, and over which links.
+    fn routes(&self) -> Vec<(NodeId, LinkId)>;
+
+    /// Authenticated messages that nobody could read: no honest peer sends any.
+    fn undecodable(&self) -> u64;
 
     /// Takes a connection that another side opened.
     fn accept(&mut self, now: Time) -> Option<LinkId>;
@@ -110,6 +123,14 @@ pub trait Shell: Sized + Debug {
 
     /// The packet with a random bit flipped.
     fn corrupted(packet: &Self::Packet, rng: &mut Rng) -> Self::Packet;
+
+    /// What arrives in a packet's place when someone without keys holds it in their hands, together
+    /// with what they overheard elsewhere.
+    fn tampered(
+        packet: &Self::Packet,
+        overheard: &[Self::Packet],
+        rng: &mut Rng,
+    ) -> Vec<Self::Packet>;
 }
 
 impl Shell for Endpoint {
@@ -117,17 +138,24 @@ impl Shell for Endpoint {
 
     const STREAMS: bool = true;
 
-    fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
-        Self::start(setup, now)
+    fn start(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError> {
+        Self::start_tuned(setup, tuning, now)
     }
 
     fn node(&self) -> &Node {
         self.node()
     }
 
-    #[cfg(feature = "recording")]
     fn node_mut(&mut self) -> &mut Node {
         self.node_mut()
+    }
+
+    fn routes(&self) -> Vec<(NodeId, LinkId)> {
+        self.routes()
+    }
+
+    fn undecodable(&self) -> u64 {
+        self.dropped().0
     }
 
     fn accept(&mut self, now: Time) -> Option<LinkId> {
@@ -204,5 +232,24 @@ impl Shell for Endpoint {
             *byte ^= 1 << rng.below(8);
         }
         bytes.into()
+    }
+
+    fn tampered(packet: &Bytes, overheard: &[Bytes], rng: &mut Rng) -> Vec<Bytes> {
+        let other = overheard.get(rng.index(overheard.len())).cloned();
+        let other = other.unwrap_or_default();
+        let cut = |bytes: &Bytes, rng: &mut Rng| bytes[..rng.index(bytes.len() + 1)].to_vec();
+        match rng.below(7) {
+            0 => [Self::corrupted(packet, rng)].into(),
+            1 => [cut(packet, rng).into()].into(),
+            2 => {
+                let mut spliced = cut(packet, rng);
+                spliced.extend_from_slice(&other[rng.index(other.len() + 1)..]);
+                [spliced.into()].into()
+            }
+            3 => [packet.clone(), packet.clone()].into(),
+            4 => [other, packet.clone()].into(),
+            5 => [packet.clone(), other].into(),
+            _ => Vec::new(),
+        }
     }
 }

@@ -17,16 +17,18 @@ use crate::{
         event::Event,
         message::Message,
         setup::{Setup, StartError},
+        tuning::Tuning,
     },
     sim::shell::{Shell, ShellInput, ShellOutput},
     wire::{
         body::Body,
         close::CloseReason,
+        hello::common_version,
         identity::PeerIdentity,
         invitation::{Invitation, KeyHint},
     },
 };
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 /// What travels between two typed nodes.
 #[derive(Clone, Debug)]
@@ -39,17 +41,27 @@ pub enum Packet {
         hint: KeyHint,
         /// That key.
         key: Secret,
+        /// The oldest and the newest protocol version that it speaks.
+        versions: (u16, u16),
         /// Who it is.
-        from: PeerIdentity,
+        from: Claim,
     },
     /// The other side lets it in and says who it is.
-    Welcome(PeerIdentity),
+    Welcome(Claim),
     /// The link ends, and why.
     Bye(CloseReason),
     /// A message.
     Message(Box<Message>),
     /// What is left of a corrupted packet.
     Garbage,
+}
+
+/// Who someone says to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    peer: PeerIdentity,
+    /// It has the key of who it says to be.
+    proven: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +74,7 @@ enum State {
     /// The hello waits for the node's key.
     Asked {
         key: Secret,
-        from: PeerIdentity,
+        from: Claim,
     },
     Up(NodeId),
 }
@@ -92,16 +104,18 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 const LINKS_MAX: usize = 1_024;
 
 impl Typed {
-    fn identity(&self) -> PeerIdentity {
+    fn claim(&self) -> Claim {
         let params = self.node.session_params();
-        PeerIdentity {
-            id: self.node.id(),
+        let peer = PeerIdentity {
+            id: params.keypair.id(),
             incarnation: params.incarnation,
             instance: params.instance,
             role: params.role,
             version: params.versions.1,
             features: params.features,
-        }
+        };
+        let proven = params.keypair.is_genuine();
+        Claim { peer, proven }
     }
 
     fn tell(&mut self, command: Command) {
@@ -135,7 +149,8 @@ impl Typed {
     }
 
     fn on_opened(&mut self, link: LinkId) {
-        let from = self.identity();
+        let from = self.claim();
+        let versions = self.node.session_params().versions;
         let network = self.node.network();
         let deadline = self.now + HANDSHAKE_PATIENCE;
         let Some(opened) = self.links.get_mut(&link) else {
@@ -150,6 +165,7 @@ impl Typed {
                 network,
                 hint,
                 key,
+                versions,
                 from,
             };
             self.transmit(link, hello);
@@ -176,11 +192,15 @@ impl Typed {
                     network,
                     hint,
                     key,
+                    versions,
                     from,
                 },
                 State::Silent,
             ) => {
-                if network == self.node.network() {
+                let (min, max) = self.node.session_params().versions;
+                if common_version((min, max), versions).is_none() {
+                    self.end(link, CloseReason::VersionMismatch { min, max });
+                } else if network == self.node.network() {
                     known.state = State::Asked { key, from };
                     known.hint = Some(hint.clone());
                     self.tell(Command::KeyWanted { link, hint });
@@ -189,7 +209,7 @@ impl Typed {
                 }
             }
             (Packet::Welcome(from), State::Greeted) => {
-                if known.expect.is_none_or(|expect| expect == from.id) {
+                if known.expect.is_none_or(|expect| expect == from.peer.id) {
                     self.up(link, from);
                 } else {
                     self.end(link, CloseReason::UnexpectedPeer);
@@ -211,7 +231,7 @@ impl Typed {
         let from = *from;
         match given {
             Ok(right) if right == *key => {
-                let welcome = Packet::Welcome(self.identity());
+                let welcome = Packet::Welcome(self.claim());
                 self.transmit(link, welcome);
                 self.up(link, from);
             }
@@ -220,8 +240,12 @@ impl Typed {
         }
     }
 
-    fn up(&mut self, link: LinkId, peer: PeerIdentity) {
-        let own = self.identity();
+    fn up(&mut self, link: LinkId, claim: Claim) {
+        let (own, peer) = (self.claim().peer, claim.peer);
+        if !claim.proven {
+            self.end(link, CloseReason::BadIdentity);
+            return;
+        }
         if peer.id == own.id {
             let reason = if peer.instance == own.instance {
                 CloseReason::SelfDial
@@ -321,9 +345,9 @@ impl Shell for Typed {
 
     const STREAMS: bool = false;
 
-    fn start(setup: Setup, now: Time) -> Result<Self, StartError> {
+    fn start(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError> {
         let mut typed = Self {
-            node: Node::start(setup, now)?,
+            node: Node::start_tuned(setup, tuning, now)?,
             links: Map::new(),
             routes: Map::new(),
             next_link: LinkId(1),
@@ -338,9 +362,18 @@ impl Shell for Typed {
         &self.node
     }
 
-    #[cfg(feature = "recording")]
     fn node_mut(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    fn routes(&self) -> Vec<(NodeId, LinkId)> {
+        let up = self.routes.iter();
+        let up = up.filter(|(_, link)| self.links.contains_key(link));
+        up.map(|(peer, link)| (*peer, *link)).collect()
+    }
+
+    fn undecodable(&self) -> u64 {
+        0
     }
 
     fn accept(&mut self, now: Time) -> Option<LinkId> {
@@ -377,7 +410,7 @@ impl Shell for Typed {
             .links
             .iter()
             .filter(|(_, link)| link.deadline.is_some_and(|at| at <= now));
-        let late: alloc::vec::Vec<LinkId> = late.map(|(link, _)| *link).collect();
+        let late: Vec<LinkId> = late.map(|(link, _)| *link).collect();
         for link in late {
             self.end(link, CloseReason::HandshakeTimeout);
         }
@@ -411,7 +444,7 @@ impl Shell for Typed {
                 trace.update(&message.encode());
             }
             Packet::Hello { from, .. } | Packet::Welcome(from) => {
-                trace.update(from.id.as_bytes());
+                trace.update(from.peer.id.as_bytes());
             }
             Packet::Bye(reason) => {
                 trace.update(reason.code().as_bytes());
@@ -422,5 +455,14 @@ impl Shell for Typed {
 
     fn corrupted(_: &Packet, _: &mut Rng) -> Packet {
         Packet::Garbage
+    }
+
+    /// Whoever has no keys can do no more here than a session notices.
+    fn tampered(_: &Packet, _: &[Packet], rng: &mut Rng) -> Vec<Packet> {
+        if rng.chance(500) {
+            [Packet::Garbage].into()
+        } else {
+            Vec::new()
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     },
     sim::{
         host::{Connection, Happening, HostId},
+        network::Travel,
         shell::{Shell, ShellInput},
         world::World,
     },
@@ -16,6 +17,9 @@ use alloc::vec::Vec;
 
 /// The most packets held at one cut; a connection that has more breaks.
 const HELD_MAX: usize = 4_096;
+
+/// The most packets that someone on the paths remembers.
+const OVERHEARD_MAX: usize = 64;
 
 /// A dial without an answer gives up after this.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -144,11 +148,6 @@ impl<S: Shell> World<S> {
         if travel.lost && !S::STREAMS {
             return;
         }
-        let packet = if travel.corrupt {
-            S::corrupted(&packet, &mut self.rng)
-        } else {
-            packet
-        };
         // Packets keep their order unless the path is told to break it.
         let at = travel.at.max(last);
         if !travel.overtaken
@@ -156,17 +155,45 @@ impl<S: Shell> World<S> {
         {
             connection.last = at;
         }
-        let run = self.hosts[usize::from(other)].run;
-        for at in [Some(at), travel.again.map(|again| again.max(at))]
-            .into_iter()
-            .flatten()
-        {
-            let input = ShellInput::Received {
-                link: their_link,
-                packet: packet.clone(),
-            };
-            self.wheel.push(at, (other, run, Happening::Input(input)));
+        let there = (other, their_link);
+        let again = travel.again.map(|again| again.max(at));
+        if travel.corrupt || travel.tampered {
+            for packet in self.handled(packet, travel) {
+                self.arrive(there, at, again, packet);
+            }
+        } else {
+            self.arrive(there, at, again, packet);
         }
+    }
+
+    fn arrive(
+        &mut self,
+        (host, link): (HostId, LinkId),
+        at: Time,
+        again: Option<Time>,
+        packet: S::Packet,
+    ) {
+        let run = self.hosts[usize::from(host)].run;
+        let double = again.map(|again| (again, packet.clone()));
+        for (at, packet) in [Some((at, packet)), double].into_iter().flatten() {
+            let input = ShellInput::Received { link, packet };
+            self.wheel.push(at, (host, run, Happening::Input(input)));
+        }
+    }
+
+    /// What becomes of a packet on its way.
+    fn handled(&mut self, packet: S::Packet, travel: Travel) -> Vec<S::Packet> {
+        if travel.corrupt {
+            return [S::corrupted(&packet, &mut self.rng)].into();
+        }
+        let packets = S::tampered(&packet, &self.overheard, &mut self.rng);
+        if self.overheard.len() < OVERHEARD_MAX {
+            self.overheard.push(packet);
+        } else {
+            let place = self.rng.index(OVERHEARD_MAX);
+            self.overheard[place] = packet;
+        }
+        packets
     }
 
     fn hold(&mut self, from: HostId, to: HostId, input: ShellInput<S::Packet>) {

@@ -24,7 +24,8 @@ use crate::{
         clock::HostClock,
         disk::{Disk, DiskMode, Image},
         host::{Connection, Happening, Host, Paused, host_at},
-        network::Network,
+        network::{Network, PathConfig},
+        settings,
         shell::{Shell, ShellInput, ShellOutput},
         wheel::Wheel,
     },
@@ -73,10 +74,13 @@ pub struct World<S: Shell> {
     pub(super) network: Network,
     /// What a cut holds back on streams, oldest first.
     pub(super) held: BTreeMap<(HostId, HostId), Held<S::Packet>>,
+    /// What someone on the paths remembers.
+    pub(super) overheard: Vec<S::Packet>,
     pub(super) now: Time,
     pub(super) rng: Rng,
     trace: blake3::Hasher,
     pub(super) next_connection: u64,
+    is_wide: bool,
     outputs: u64,
     events: u64,
     observations: VecDeque<Observation>,
@@ -92,15 +96,22 @@ impl<S: Shell> World<S> {
             wheel: Wheel::default(),
             network: Network::default(),
             held: BTreeMap::new(),
+            overheard: Vec::new(),
             now: Time::from_millis(1),
             rng: Rng::from_number(seed).fork("world"),
             trace: blake3::Hasher::new(),
             next_connection: 1,
+            is_wide: false,
             outputs: 0,
             events: 0,
             observations: VecDeque::new(),
             replies: BTreeMap::new(),
         }
+    }
+
+    /// From now on each new host has settings of its own, far apart from the next one's.
+    pub const fn draw_settings_wide(&mut self) {
+        self.is_wide = true;
     }
 
     /// The virtual time.
@@ -198,10 +209,21 @@ impl<S: Shell> World<S> {
         self.hosts[usize::from(host)].clock.local(self.now)
     }
 
+    /// How every path without a setting of its own behaves.
+    #[must_use]
+    pub const fn usual_path(&self) -> PathConfig {
+        self.network.usual()
+    }
+
     /// Creates a host without starting it.
     pub fn add(&mut self, role: Role, join: Option<JoinLink>) -> HostId {
         let number = HostId::try_from(self.hosts.len()).unwrap_or(HostId::MAX);
-        self.hosts.push(Host::new(number, role, join));
+        let mut host = Host::new(number, role, join);
+        if self.is_wide {
+            let mut rng = self.rng.fork("settings").fork(&format!("{number}"));
+            host.tuning = settings::draw(role, &mut rng);
+        }
+        self.hosts.push(host);
         number
     }
 
@@ -221,7 +243,8 @@ impl<S: Shell> World<S> {
             stored: state.disk.image().stored(),
             join: state.join.clone(),
         };
-        let shell = S::start(setup, state.clock.local(now))?;
+        let mut shell = S::start(setup, state.tuning.clone(), state.clock.local(now))?;
+        shell.node_mut().mask_mut().versions = state.versions;
         state.id = Some(shell.node().id());
         state.shell = Some(shell);
         state.run = state.run.wrapping_add(1);
@@ -246,7 +269,7 @@ impl<S: Shell> World<S> {
             stored: image.stored(),
             join: state.join.clone(),
         };
-        S::start(setup, state.clock.local(self.now))
+        S::start(setup, state.tuning.clone(), state.clock.local(self.now))
     }
 
     /// Creates and starts a host.
@@ -544,7 +567,7 @@ impl<S: Shell> World<S> {
         self.drain(host);
     }
 
-    fn drain(&mut self, host: HostId) {
+    pub(super) fn drain(&mut self, host: HostId) {
         while let Some(output) = self.hosts[usize::from(host)]
             .shell
             .as_mut()

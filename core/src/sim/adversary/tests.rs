@@ -1,0 +1,158 @@
+//! Liars do what they are said to do, and the court notices what must not be.
+
+use super::{
+    batches::{Chains, FORBIDDEN},
+    court::Court,
+};
+use crate::{
+    kernel::{
+        id::Role,
+        rng::Rng,
+        time::{Duration, Time},
+    },
+    replication::write::AckLevel,
+    sim::{
+        host::HostId, inject::Injector, run, scenario, typed::Typed, workload::NAMESPACE,
+        world::World,
+    },
+};
+use alloc::{collections::BTreeMap, format, string::String};
+
+fn mesh(relays: HostId) -> World<Typed> {
+    let mut world = World::new(1);
+    let first = world.launch(Role::Relay, None).unwrap();
+    world.run_for(Duration::from_secs(1));
+    let link = world.invite(first, None);
+    for _ in 1..relays {
+        world.launch(Role::Relay, link.clone()).unwrap();
+    }
+    world.run_for(Duration::from_secs(3));
+    world
+}
+
+fn nobody() -> Injector {
+    Injector::new([].into(), Time::ZERO, Rng::from_number(1))
+}
+
+/// What a court says within some seconds, one look a second.
+fn first_word(world: &mut World<Typed>, court: &mut Court, seconds: u64) -> Option<String> {
+    let injector = nobody();
+    (0..seconds).find_map(|_| {
+        world.run_for(Duration::from_secs(1));
+        court.judge(world, &injector, true).into_iter().next()
+    })
+}
+
+#[test]
+fn an_honest_mesh_is_not_found_guilty() {
+    let mut world = mesh(3);
+    world.write(1, NAMESPACE, "own/1/1", Some(b"x"), AckLevel::Local);
+    assert_eq!(first_word(&mut world, &mut Court::default(), 30), None);
+}
+
+#[test]
+fn a_fork_that_nobody_proves_is_found() {
+    let mut world = mesh(3);
+    let fork = Chains::default().equivocate(&mut world, 0, &mut Rng::from_number(1));
+    // Each of the others has one branch, and they never meet.
+    world.crash(0);
+    world.cut(1, 2);
+    world.run_for(Duration::from_secs(1));
+    let mut court = Court::default();
+    court.take(fork.into_iter().collect());
+    let word = first_word(&mut world, &mut court, 14).unwrap();
+    assert!(word.contains("is not proved after 10s"), "{word}");
+    assert_eq!(court.proved(), 0);
+}
+
+#[test]
+fn a_fork_is_proved_where_the_branches_meet() {
+    let mut world = mesh(3);
+    let fork = Chains::default().equivocate(&mut world, 0, &mut Rng::from_number(1));
+    let mut court = Court::default();
+    court.take(fork.into_iter().collect());
+    assert_eq!(first_word(&mut world, &mut court, 14), None);
+    assert_eq!(court.proved(), 1);
+}
+
+#[test]
+fn a_verdict_about_a_living_relay_that_stands_is_found() {
+    let mut world = mesh(3);
+    world.cut(0, 1);
+    world.cut(0, 2);
+    let word = first_word(&mut world, &mut Court::default(), 40).unwrap();
+    assert!(word.contains("for dead for 10 s"), "{word}");
+}
+
+#[test]
+fn a_key_that_nobody_may_write_is_found() {
+    let mut world = mesh(3);
+    let key = format!("{FORBIDDEN}1");
+    world.write(1, NAMESPACE, &key, Some(b"x"), AckLevel::Local);
+    let word = first_word(&mut world, &mut Court::default(), 3).unwrap();
+    assert!(word.contains("which nobody may write"), "{word}");
+}
+
+#[test]
+fn a_clock_that_runs_away_is_found() {
+    let mut world = mesh(3);
+    world.clock(2).set_wall_offset(70_000);
+    world.run_for(Duration::from_secs(2));
+    world.write(2, NAMESPACE, "own/2/1", Some(b"x"), AckLevel::Local);
+    let word = first_word(&mut world, &mut Court::default(), 3).unwrap();
+    assert!(word.contains("was dragged"), "{word}");
+}
+
+fn reached(level: &str, fault: &str) -> BTreeMap<String, u64> {
+    let text =
+        format!("relays 4\ntabs 1\nlevel {level}\nwrites 300\nchaos 12\nat 1 for 10 {fault}");
+    let outcome = run::run(&scenario::parse(&text).unwrap());
+    assert_eq!(outcome.violations, [], "{fault} at the level of {level}");
+    assert_eq!(outcome.faults.values().sum::<u64>(), 1, "{fault}");
+    outcome.reached
+}
+
+#[test]
+fn lies_are_noticed_for_what_they_are() {
+    for (lie, code) in [
+        ("accuse 10", "member_suspect"),
+        ("stamp 5", "offence"),
+        ("oversize 5", "offence"),
+        ("forge 5", "offence"),
+        ("equivocate 2", "lie_proved"),
+        ("equivocate 2", "equivocation"),
+        ("pose 1", "link_refused"),
+        ("swallow 1000", "link_down"),
+    ] {
+        let reached = reached("typed", &format!("liar 2 {lie}"));
+        assert!(reached.get(code) > Some(&0), "{lie}: {reached:?}");
+    }
+}
+
+#[test]
+fn lies_reach_others_down_to_the_bytes_too() {
+    for (lie, code) in [
+        ("forge 5", "offence"),
+        ("equivocate 2", "lie_proved"),
+        ("pose 1", "link_refused"),
+    ] {
+        let reached = reached("bytes", &format!("liar 2 {lie}"));
+        assert!(reached.get(code) > Some(&0), "{lie}: {reached:?}");
+    }
+}
+
+#[test]
+fn nodes_without_a_common_version_part_and_meet_again() {
+    for level in ["typed", "bytes"] {
+        let refused = reached(level, "upgrade 1 2 3");
+        assert!(refused.get("member_dead") > Some(&0), "{refused:?}");
+        let agreed = reached(level, "upgrade 1 0 2");
+        assert_eq!(agreed.get("member_dead"), None, "{agreed:?}");
+    }
+}
+
+#[test]
+fn hands_on_the_wire_break_links_and_nothing_else() {
+    let reached = reached("bytes", "tamper 50 0>1 1>0");
+    assert!(reached.get("link_down") > Some(&0), "{reached:?}");
+}
