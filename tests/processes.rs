@@ -19,6 +19,8 @@ mod hostile;
 mod http_guard;
 #[path = "processes/live.rs"]
 mod live;
+#[path = "processes/recordings.rs"]
+mod recordings;
 #[path = "processes/strangers.rs"]
 mod strangers;
 #[path = "processes/values.rs"]

@@ -42,6 +42,11 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_or_forged_recording_does_no_harm(input in bytes(60)) {
+        fuzz_targets::recording(&input);
+    }
+
+    #[test]
     fn two_sessions_survive_a_liar_between_them(input in bytes(400)) {
         fuzz_targets::session(&input);
     }

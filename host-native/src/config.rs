@@ -12,6 +12,7 @@ use sporenet_core::{
         text::{Name, Zone},
     },
     membership::member::Location,
+    node::recording,
 };
 use std::{
     env, fmt,
@@ -25,6 +26,8 @@ use std::{
 pub(crate) const PORT: u16 = 7600;
 /// The size that a configuration file must not exceed, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The largest recording, in bytes: it is kept in memory.
+const RECORD_BYTES_MAX: u64 = 1 << 30;
 /// How alike two words must be for one to be suggested for the other, of 1.
 const LIKENESS_MIN: f64 = 0.75;
 
@@ -183,6 +186,8 @@ struct File {
     allowed_origins: Option<Vec<String>>,
     connections_max: Option<u32>,
     handshakes_max: Option<u32>,
+    record: Option<bool>,
+    record_bytes_max: Option<u64>,
 }
 
 /// Where a setting comes from.
@@ -252,6 +257,10 @@ pub(crate) struct Settings {
     pub(crate) connections_max: Set<u32>,
     /// The most connections that have not proved who they are.
     pub(crate) handshakes_max: Set<u32>,
+    /// Whether the node records from its start.
+    pub(crate) record: Set<bool>,
+    /// The most bytes of a recording.
+    pub(crate) record_bytes_max: Set<u64>,
 }
 
 impl Settings {
@@ -288,6 +297,10 @@ impl Settings {
             ),
             connections_max: Set::layer(args.connections_max, file.connections_max, || 4096),
             handshakes_max: Set::layer(args.handshakes_max, file.handshakes_max, || 256),
+            record: Set::layer(args.record, file.record, || false),
+            record_bytes_max: Set::layer(args.record_bytes_max, file.record_bytes_max, || {
+                recording::BYTES_MAX_DEFAULT
+            }),
         };
         settings.check()?;
         Ok(settings)
@@ -303,6 +316,10 @@ impl Settings {
         }
         if self.connections_max.value == 0 || self.handshakes_max.value == 0 {
             return wrong("`connections_max` and `handshakes_max` must be at least 1");
+        }
+        let ring = recording::BYTES_MAX_MIN..=RECORD_BYTES_MAX;
+        if !ring.contains(&self.record_bytes_max.value) {
+            return wrong("`record_bytes_max` must be from 1048576 (1 MiB) to 1073741824 (1 GiB)");
         }
         Ok(())
     }
@@ -323,6 +340,8 @@ impl Settings {
         put(&mut out, "allowed_origins", &self.allowed_origins);
         put(&mut out, "connections_max", &self.connections_max);
         put(&mut out, "handshakes_max", &self.handshakes_max);
+        put(&mut out, "record", &self.record);
+        put(&mut out, "record_bytes_max", &self.record_bytes_max);
         out
     }
 }

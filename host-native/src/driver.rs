@@ -22,6 +22,7 @@ use sporenet_core::{
         command::Command,
         event::{Event, Reply},
         message::Message,
+        recording::{RecordingStatus, Saving},
     },
     wire::{close::CloseReason, session::SessionParams},
 };
@@ -49,6 +50,20 @@ const FAREWELL_PATIENCE: Duration = Duration::from_millis(1_500);
 type Question = Box<dyn FnOnce(&Node, Time) + Send>;
 type Making = Box<dyn FnOnce(RequestId) -> Command + Send>;
 
+/// What is asked of the node's recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordingAsked {
+    /// Record from now on.
+    Start,
+    /// Record no more; what was recorded is kept.
+    Stop,
+    /// Give what was recorded until now.
+    Save,
+}
+
+/// What the recorder answers: how it is now, and what was saved.
+type Recorded = (RecordingStatus, Option<Saving>);
+
 /// A word to the core task.
 pub(crate) enum ToDriver {
     /// An input for the node.
@@ -74,6 +89,13 @@ pub(crate) enum ToDriver {
         /// Takes the reply.
         reply: oneshot::Sender<Reply>,
     },
+    /// A word to the recorder.
+    Recording {
+        /// What.
+        asked: RecordingAsked,
+        /// Takes the answer.
+        reply: oneshot::Sender<Recorded>,
+    },
 }
 
 impl fmt::Debug for ToDriver {
@@ -84,6 +106,7 @@ impl fmt::Debug for ToDriver {
             Self::Ended { .. } => "Ended",
             Self::Ask(_) => "Ask",
             Self::Request { .. } => "Request",
+            Self::Recording { .. } => "Recording",
         })
     }
 }
@@ -191,6 +214,16 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
+    /// Starts, stops or saves the recording.
+    pub(crate) async fn recording(&self, asked: RecordingAsked) -> Result<Recorded, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.api
+            .send(ToDriver::Recording { asked, reply })
+            .await
+            .map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
     /// Gives the node a command that has no reply.
     pub(crate) async fn command(&self, command: Command) -> Result<(), Gone> {
         let input = ToDriver::Input(Input::Command(command));
@@ -217,6 +250,7 @@ pub(crate) struct Driver {
     alive: mpsc::Sender<()>,
     all_ended: mpsc::Receiver<()>,
     log: TimelineLog,
+    record_bytes_max: u64,
     departed: bool,
 }
 
@@ -236,6 +270,7 @@ impl Driver {
         store: Store,
         store_inbox: mpsc::Receiver<Command>,
         handshakes: Arc<Semaphore>,
+        record_bytes_max: u64,
     ) -> (Self, LinkContext) {
         let (links_sender, links_inbox) = mpsc::channel(LINKS_INBOX_MAX);
         let (api, api_inbox) = mpsc::channel(API_INBOX_MAX);
@@ -273,6 +308,7 @@ impl Driver {
             alive,
             all_ended,
             log: TimelineLog::new(),
+            record_bytes_max,
             departed: false,
         };
         (driver, context)
@@ -342,6 +378,9 @@ impl Driver {
                 }
             }
             ToDriver::Ask(question) => question(&self.node, now),
+            ToDriver::Recording { asked, reply } => {
+                let _ = reply.send(self.on_recording(asked));
+            }
             ToDriver::Request { command, reply } => {
                 if self.requests.len() >= REQUESTS_MAX {
                     self.requests.retain(|_, waiting| !waiting.is_closed());
@@ -354,6 +393,23 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn on_recording(&mut self, asked: RecordingAsked) -> Recorded {
+        let mut saved = None;
+        match asked {
+            RecordingAsked::Start => self.node.start_recording(self.record_bytes_max),
+            RecordingAsked::Stop => self.node.stop_recording(),
+            RecordingAsked::Save => saved = self.node.save_recording(),
+        }
+        let status = self.node.recording_status();
+        tracing::info!(
+            code = "recording",
+            ?asked,
+            bytes = status.bytes,
+            "the recorder was asked"
+        );
+        (status, saved)
     }
 
     fn register(&mut self) -> Registration {

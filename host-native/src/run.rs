@@ -85,12 +85,20 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let places = Places::new(settings, &sockets);
     let first_start = stored.entries.is_empty() && stored.journal.is_empty();
     let clock = Clock::start();
-    let node = start_node(settings, &places, join, stored, clock)?;
+    let mut node = start_node(settings, &places, join, stored, clock)?;
+    if settings.record.value {
+        node.start_recording(settings.record_bytes_max.value);
+        tracing::info!(
+            code = "recording",
+            "recording from the start, data included"
+        );
+    }
     let welcome = Welcome::new(&node, settings, &places, first_start);
     let (store_sender, store_inbox) = mpsc::channel(STORE_INBOX_MAX);
     let store = Store::start(connection, store_sender)?;
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
-    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes);
+    let ring = settings.record_bytes_max.value;
+    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, ring);
     let core = links.core.clone();
     let mut driver = tokio::spawn(driver.run());
     let api = Arc::new(Api::new(

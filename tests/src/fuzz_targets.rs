@@ -10,13 +10,16 @@
 //! | [`session`] | a script for two sessions and a liar between them | no forged body, one end |
 //! | [`batch`] | a script of signed, forged and damaged batches | only signed values appear, no flood |
 //! | [`journal`] | a script that damages a stored journal | nothing invented, nothing misplaced |
+//! | [`recording`] | a script that damages and forges a recording | damage is noticed, nothing panics |
 
 mod batch;
 mod journal;
+mod recording;
 mod session;
 
 pub use batch::batch;
 pub use journal::journal;
+pub use recording::recording;
 pub use session::{hello, session};
 
 use sporenet_core::wire::{

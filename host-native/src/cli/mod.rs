@@ -6,12 +6,14 @@
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
+//! | `record` | starting, stopping and saving a recording; replaying one |
 //! | `sim` | simulated meshes with faults |
 //! | `admin` | invite, leave, config, completions, man |
 
 mod admin;
 mod client;
 pub(crate) mod print;
+mod record;
 mod sim;
 mod values;
 mod view;
@@ -90,6 +92,10 @@ enum Sub {
     Leave(admin::LeaveArgs),
     /// Container health check: 0 healthy, 1 not, prints why
     Health(view::HealthArgs),
+    /// Record what the node gets, and save it to a file
+    Record(record::RecordArgs),
+    /// Go through a recording, and say whether all comes out as recorded
+    Replay(record::ReplayArgs),
     /// Simulate meshes with faults, in virtual time
     Sim(sim::SimArgs),
     /// Show or check the settings
@@ -174,6 +180,19 @@ pub(crate) struct RunArgs {
     /// The most connections that have not proved who they are [default: 256]
     #[arg(long, value_name = "N", env = "SPORENET_HANDSHAKES_MAX")]
     pub(crate) handshakes_max: Option<u32>,
+    /// Record what the node gets from its start, data included (docs/recording.md)
+    #[arg(
+        long,
+        env = "SPORENET_RECORD",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) record: Option<bool>,
+    /// The most bytes that a recording may take in memory [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "SPORENET_RECORD_BYTES_MAX")]
+    pub(crate) record_bytes_max: Option<u64>,
 }
 
 /// How a command finds the node.
@@ -267,6 +286,8 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Invite(args)) => admin::invite(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Health(args)) => view::health(&args),
+        Some(Sub::Record(args)) => record::record(&args),
+        Some(Sub::Replay(args)) => record::replay(&args),
         Some(Sub::Sim(args)) => sim::sim(&args),
         Some(Sub::Config(args)) => admin::config(&args),
         Some(Sub::Completions(args)) => admin::completions(&args),

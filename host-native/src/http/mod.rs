@@ -11,6 +11,7 @@
 //! | `kv` | reading and writing values |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
+//! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
 mod asked;
@@ -22,6 +23,7 @@ mod kv;
 mod metrics;
 mod probes;
 pub(crate) mod problem;
+mod recording;
 mod sse;
 mod status;
 
@@ -167,6 +169,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/connections", get(status::connections))
         .route("/leave", post(status::leave))
         .route("/invites", post(invites::invite))
+        .route("/recording", get(recording::status).post(recording::switch))
+        .route("/recording/file", get(recording::file))
         .route("/events", get(events::timeline))
         .route("/kv", get(kv::namespaces))
         .route("/kv/{ns}", get(kv::list))

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 pub struct RecordingStatus {
     /// Whether inputs are being recorded.
     pub running: bool,
-    /// The wall clock at the first input that is kept.
-    pub since: Option<WallTime>,
+    /// The wall clock where the oldest snapshot was taken.
+    pub begins_at_ms: Option<WallTime>,
     /// How long a time the recording holds, in milliseconds.
     pub held_ms: u64,
     /// Inputs that are kept.
@@ -37,9 +37,9 @@ pub struct RecordingStatus {
     pub bytes: u64,
     /// The most bytes that are kept; older inputs are dropped.
     pub bytes_max: u64,
-    /// Snapshots that are kept; the recording is dropped and replayed from snapshot to snapshot.
+    /// Segments that are kept: a snapshot each, with the inputs after it.
     pub segments: u64,
-    /// Snapshots that were dropped, with what followed them.
+    /// Segments that were dropped, the oldest first.
     pub dropped: u64,
     /// Why it is not running.
     pub reason: Option<String>,
@@ -95,7 +95,7 @@ impl Node {
             .map(|(first, last)| last.head.to.since(first.head.from));
         RecordingStatus {
             running: recorder.stopped().is_none(),
-            since: first.map(|first| first.head.wall),
+            begins_at_ms: first.map(|first| first.head.wall),
             held_ms: held.map_or(0, crate::kernel::time::millis),
             inputs: recorder
                 .segments()

@@ -240,6 +240,13 @@ impl Replay {
         &self.node
     }
 
+    /// The time of the next input; `None` at the end, or where the replay is not as recorded.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Time> {
+        let since = self.reader().peek().filter(|_| !self.stuck)?;
+        Some(self.place.at + since)
+    }
+
     /// How it went until now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -292,7 +299,7 @@ impl Replay {
         if !is_forward || segment > self.place.segment.saturating_add(1) {
             self.return_to(|place| place.at <= to, segment);
         }
-        while self.peek().is_some_and(|next| next <= to) && self.advance(|_, _| ()).is_some() {}
+        while self.next_at().is_some_and(|next| next <= to) && self.advance(|_, _| ()).is_some() {}
     }
 
     /// Goes to just after so many inputs, forwards or backwards.
@@ -391,12 +398,6 @@ impl Replay {
                 .and_then(|bytes| bytes.get(self.place.offset..))
                 .unwrap_or_default(),
         )
-    }
-
-    /// The time of the next input; `None` at the end, or where there is no way on.
-    fn peek(&self) -> Option<Time> {
-        let since = self.reader().peek().filter(|_| !self.stuck)?;
-        Some(self.place.at + since)
     }
 
     /// The entry that comes next, taken.

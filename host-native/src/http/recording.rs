@@ -1,0 +1,84 @@
+//! Starting, stopping and fetching a recording. It holds all data of the node, and no key.
+
+use crate::{
+    driver::RecordingAsked,
+    http::{Api, problem::Problem, within_patience},
+};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use sporenet_core::node::recording::{RecordingStatus, Saving};
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::mpsc;
+
+/// How many bytes of a file are handed on at once.
+const PART_BYTES: usize = 256 << 10;
+/// How many such parts wait for the network.
+const PARTS_MAX: usize = 4;
+
+/// Whether to record.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    running: bool,
+}
+
+/// `GET /api/v1/recording`.
+pub(crate) async fn status(State(api): State<Arc<Api>>) -> Result<Json<RecordingStatus>, Problem> {
+    let status = within_patience(api.core().ask(|node, _| node.recording_status())).await?;
+    Ok(Json(status))
+}
+
+/// `POST /api/v1/recording`.
+pub(crate) async fn switch(
+    State(api): State<Arc<Api>>,
+    body: Bytes,
+) -> Result<Json<RecordingStatus>, Problem> {
+    let wanted: Wanted = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("The body is not valid: {error}.")))?;
+    let asked = if wanted.running {
+        RecordingAsked::Start
+    } else {
+        RecordingAsked::Stop
+    };
+    let (status, _) = within_patience(api.core().recording(asked)).await?;
+    Ok(Json(status))
+}
+
+/// `GET /api/v1/recording/file`.
+pub(crate) async fn file(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    let (_, saved) = within_patience(api.core().recording(RecordingAsked::Save)).await?;
+    let saving = saved.ok_or_else(|| {
+        Problem::not_found("Nothing is recorded; start with `sporenet record start`.")
+    })?;
+    let disposition = format!("attachment; filename=\"{}\"", saving.about().file_name());
+    let disposition = HeaderValue::try_from(disposition).map_err(|_| Problem::busy())?;
+    let content_type = HeaderValue::from_static("application/octet-stream");
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, in_parts(saving)).into_response())
+}
+
+/// The file, made on a thread of its own as the network takes it.
+fn in_parts(saving: Saving) -> Body {
+    let (sender, receiver) = mpsc::channel::<Bytes>(PARTS_MAX);
+    tokio::task::spawn_blocking(move || {
+        // An error says that nobody takes the rest.
+        let _ = saving.write(|part| {
+            let mut parts = part.chunks(PART_BYTES);
+            parts.try_for_each(|part| sender.blocking_send(Bytes::copy_from_slice(part)))
+        });
+    });
+    Body::from_stream(stream::unfold(receiver, |mut receiver| async move {
+        let part = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(part), receiver))
+    }))
+}
