@@ -127,10 +127,14 @@ impl sporenet_tests::store::Store for Sqlite {
 
     async fn write(&mut self, batches: &[StoreBatch]) -> Vec<Answer> {
         let answers = self.serve(batches.iter().cloned().map(Job::Persist));
-        let answer = |command| match command {
-            Command::Persisted(ticket) => Answer::Kept(ticket),
-            Command::PersistFailed { ticket, full } => Answer::Refused { ticket, full },
-            other => panic!("{other:?} for a batch"),
+        let answer = |command| {
+            if let Command::Persisted(ticket) = command {
+                return Answer::Kept(ticket);
+            }
+            let Command::PersistFailed { ticket, full } = command else {
+                panic!("{command:?} for a batch");
+            };
+            Answer::Refused { ticket, full }
         };
         answers.into_iter().map(answer).collect()
     }
@@ -139,10 +143,11 @@ impl sporenet_tests::store::Store for Sqlite {
         let sequences = sequences.to_vec();
         let ticket = Ticket(7);
         let mut answers = self.serve([Job::Load { ticket, sequences }]);
-        match answers.pop() {
-            Some(Command::Loaded { ticket, records }) if ticket == Ticket(7) => records,
-            other => panic!("{other:?} for a load"),
-        }
+        let answer = answers.pop();
+        let Some(Command::Loaded { records, .. }) = answer else {
+            panic!("{answer:?} for a load");
+        };
+        records
     }
 
     async fn reopen(&mut self) -> Stored {
