@@ -8,6 +8,8 @@
 
 #[path = "stores/contract.rs"]
 mod contract;
+#[path = "stores/journal.rs"]
+mod journal;
 
 use sporenet_core::{
     kernel::{id::Role, rng::Rng, time::Duration},
