@@ -17,6 +17,8 @@ mod errors;
 mod hostile;
 #[path = "processes/http_guard.rs"]
 mod http_guard;
+#[path = "processes/linearizable.rs"]
+mod linearizable;
 #[path = "processes/live.rs"]
 mod live;
 #[path = "processes/recordings.rs"]
