@@ -1,124 +1,116 @@
-//! The store of a tab, in a real browser's IndexedDB.
+//! The store of a tab, in a real browser's IndexedDB, before the judge of all stores.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use sporenet_core::kernel::{
     bytes::Bytes,
-    id::Ticket,
-    store::{StoreBatch, StoreOp, Stored},
+    store::{StoreBatch, Stored},
+};
+use sporenet_tests::store::{
+    Answer, Fault, append, batch,
+    cases::{LARGE, cases},
+    judged,
 };
 use sporenet_web::worker::store::Store;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-fn batch(ops: Vec<StoreOp>) -> StoreBatch {
-    StoreBatch {
-        ticket: Ticket(1),
-        ops,
+/// A database and its host, which writes batches one after the other as a tab's worker does.
+struct Tab {
+    name: String,
+    store: Store,
+    broken: bool,
+}
+
+impl Tab {
+    async fn new(name: String) -> Self {
+        let (store, stored) = Store::open(&name).await.unwrap();
+        assert_eq!(stored, Stored::default());
+        Self {
+            name,
+            store,
+            broken: false,
+        }
     }
 }
 
-fn put(key: &str, value: &str) -> StoreOp {
-    StoreOp::Put {
-        key: key.into(),
-        value: value.as_bytes().into(),
+impl sporenet_tests::store::Store for Tab {
+    const FAULTS: &'static [Fault] = &[Fault::Full, Fault::Failing];
+
+    async fn write(&mut self, batches: &[StoreBatch]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for batch in batches {
+            let ticket = batch.ticket;
+            answers.push(match self.store.write(batch).await {
+                Ok(()) => Answer::Kept(ticket),
+                Err(error) => Answer::Refused {
+                    ticket,
+                    full: error.full,
+                },
+            });
+        }
+        answers
+    }
+
+    async fn load(&mut self, sequences: &[u64]) -> Vec<(u64, Bytes)> {
+        self.store.load(sequences).await.unwrap()
+    }
+
+    async fn reopen(&mut self) -> Stored {
+        self.store.close();
+        let (store, stored) = Store::open(&self.name).await.unwrap();
+        self.store = store;
+        stored
+    }
+
+    async fn set_fault(&mut self, fault: Option<Fault>) {
+        refuse_from(match fault {
+            Some(Fault::Full) => LARGE,
+            Some(Fault::Failing) | None => usize::MAX,
+        });
+        if fault == Some(Fault::Failing) {
+            // Nothing can be written through a connection that is closed.
+            self.store.close();
+            self.broken = true;
+        } else if self.broken {
+            self.reopen().await;
+            self.broken = false;
+        }
     }
 }
 
-fn append(sequence: u64) -> StoreOp {
-    StoreOp::Append {
-        sequence,
-        record: record(sequence),
+/// From now on the browser throws when it is given a value of so many bytes, as it does when it can't
+/// copy one. No page can set its own quota; what is seen here is what becomes of the rest of a batch.
+fn refuse_from(bytes: usize) {
+    let code = format!(
+        "globalThis.plainPut ??= IDBObjectStore.prototype.put;
+        IDBObjectStore.prototype.put = function (value, key) {{
+            if (value.byteLength >= {bytes}) {{
+                throw new DOMException('no room', 'QuotaExceededError');
+            }}
+            return globalThis.plainPut.call(this, value, key);
+        }};"
+    );
+    js_sys::eval(&code).unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn it_does_what_every_store_must() {
+    use sporenet_tests::store::Store;
+    for (at, case) in cases(Tab::FAULTS).iter().enumerate() {
+        let mut tab = Tab::new(format!("case-{at}")).await;
+        assert_eq!(judged(case, &mut tab).await, Ok(()));
+        tab.store.close();
     }
 }
 
-fn record(sequence: u64) -> Bytes {
-    format!("record {sequence}").into_bytes().into()
-}
-
-async fn open(name: &str) -> (Store, Stored) {
-    Store::open(name).await.unwrap()
-}
-
 #[wasm_bindgen_test]
-async fn what_was_written_is_read_back_in_order_after_a_reload() {
-    let (store, stored) = open("test-round-trip").await;
-    assert_eq!(stored, Stored::default());
-    let ops = vec![
-        append(1),
-        put("meta/b", "2"),
-        append(2),
-        put("meta/a", "1"),
-        put("gone", "x"),
-    ];
-    store.write(&batch(ops)).await.unwrap();
-    let delete = StoreOp::Delete { key: "gone".into() };
-    let more = (3..=12).map(append).chain([delete, put("meta/b", "3")]);
-    store.write(&batch(more.collect())).await.unwrap();
-    store.close();
-
-    let (store, stored) = open("test-round-trip").await;
-    let entries = [
-        ("meta/a".into(), b"1"[..].into()),
-        ("meta/b".into(), b"3"[..].into()),
-    ];
-    assert_eq!(stored.entries, entries);
-    // In the order of numbers, not of their digits.
-    let journal: Vec<_> = (1..=12)
-        .map(|sequence| (sequence, record(sequence)))
-        .collect();
-    assert_eq!(stored.journal, journal);
-    store.close();
-}
-
-#[wasm_bindgen_test]
-async fn a_batch_that_fails_leaves_nothing_behind() {
-    let (store, _) = open("test-atomic").await;
-    store.write(&batch(vec![append(1)])).await.unwrap();
-    // Nothing can be written through a connection that is closed.
-    store.close();
-    let refused = store
-        .write(&batch(vec![put("meta/a", "1"), append(2)]))
-        .await;
-    assert!(refused.is_err_and(|error| !error.full));
-
-    let (store, stored) = open("test-atomic").await;
-    assert_eq!(stored.entries, []);
-    assert_eq!(stored.journal, [(1, record(1))]);
-    store.close();
-}
-
-#[wasm_bindgen_test]
-async fn a_truncated_journal_goes_on_where_it_was_cut() {
-    let (store, _) = open("test-truncate").await;
-    store
-        .write(&batch((1..=5).map(append).collect()))
-        .await
-        .unwrap();
-    let ops = vec![StoreOp::Truncate { from: 3 }, put("meta/a", "1")];
-    store.write(&batch(ops)).await.unwrap();
-    store.write(&batch(vec![append(3)])).await.unwrap();
-    store.close();
-    let (store, stored) = open("test-truncate").await;
-    let sequences: Vec<_> = stored
-        .journal
-        .iter()
-        .map(|(sequence, _)| *sequence)
-        .collect();
-    assert_eq!(sequences, [1, 2, 3]);
-    store.close();
-}
-
-#[wasm_bindgen_test]
-async fn a_load_leaves_out_what_is_missing() {
-    for store in [open("test-load").await.0, Store::volatile()] {
-        store
-            .write(&batch((1..=3).map(append).collect()))
-            .await
-            .unwrap();
-        let loaded = store.load(&[3, 9, 1]).await.unwrap();
-        assert_eq!(loaded, [(3, record(3)), (1, record(1))]);
-        store.close();
-    }
+async fn a_store_in_memory_loads_what_was_written_and_leaves_out_what_is_missing() {
+    let store = Store::volatile();
+    let record = |sequence: u64| sequence.to_string().into_bytes();
+    let ops = (1..=3).map(|sequence| append(sequence, &record(sequence)));
+    store.write(&batch(1, ops.collect())).await.unwrap();
+    let loaded = store.load(&[3, 9, 1]).await.unwrap();
+    assert_eq!(loaded, [(3, record(3).into()), (1, record(1).into())]);
 }

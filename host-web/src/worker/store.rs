@@ -228,9 +228,28 @@ async fn read_all(database: &IdbDatabase) -> Result<Stored, StoreError> {
 
 async fn write(database: &IdbDatabase, batch: &StoreBatch) -> Result<(), StoreError> {
     let transaction = strict(database)?;
+    if let Err(error) = ask(&transaction, &batch.ops) {
+        // Left alone, the browser would commit what was asked for before it threw. A transaction
+        // that can't be aborted is over already.
+        let _ = transaction.abort();
+        return Err(error.into());
+    }
+    let done = js_sys::Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    let done = JsFuture::from(done);
+    transaction.commit()?;
+    match done.await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(said(transaction.error())),
+    }
+}
+
+fn ask(transaction: &IdbTransaction, ops: &[StoreOp]) -> Result<(), JsValue> {
     let entries = transaction.object_store(ENTRIES)?;
     let journal = transaction.object_store(JOURNAL)?;
-    for op in &batch.ops {
+    for op in ops {
         // The requests' own outcomes are the transaction's: it commits only if all succeed.
         match op {
             StoreOp::Put { key, value } => {
@@ -246,16 +265,7 @@ async fn write(database: &IdbDatabase, batch: &StoreBatch) -> Result<(), StoreEr
             }
         };
     }
-    let done = js_sys::Promise::new(&mut |resolve, reject| {
-        transaction.set_oncomplete(Some(&resolve));
-        transaction.set_onabort(Some(&reject));
-    });
-    let done = JsFuture::from(done);
-    transaction.commit()?;
-    match done.await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(said(transaction.error())),
-    }
+    Ok(())
 }
 
 /// A transaction that counts as done only when it is on the disk.
