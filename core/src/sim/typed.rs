@@ -26,6 +26,7 @@ use crate::{
         hello::common_version,
         identity::PeerIdentity,
         invitation::{Invitation, KeyHint},
+        session::Proven,
     },
 };
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
@@ -64,6 +65,16 @@ pub struct Claim {
     proven: bool,
 }
 
+impl Claim {
+    const fn proves(&self) -> Proven {
+        if self.proven {
+            Proven::Peer
+        } else {
+            Proven::KeyHolder
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Connecting,
@@ -87,6 +98,8 @@ struct Link {
     hint: Option<KeyHint>,
     key: Option<Secret>,
     deadline: Option<Time>,
+    /// What the other side has proved.
+    proven: Proven,
 }
 
 /// A node with its links.
@@ -178,6 +191,7 @@ impl Typed {
         };
         match (packet, &known.state) {
             (Packet::Bye(reason), _) => {
+                let reason = known.proven.believed(reason);
                 self.outputs.push_back(ShellOutput::Disconnect { link });
                 self.on_ended(link, reason);
             }
@@ -197,6 +211,7 @@ impl Typed {
                 },
                 State::Silent,
             ) => {
+                known.proven = from.proves();
                 let (min, max) = self.node.session_params().versions;
                 if common_version((min, max), versions).is_none() {
                     self.end(link, CloseReason::VersionMismatch { min, max });
@@ -209,6 +224,7 @@ impl Typed {
                 }
             }
             (Packet::Welcome(from), State::Greeted) => {
+                known.proven = from.proves();
                 if known.expect.is_none_or(|expect| expect == from.peer.id) {
                     self.up(link, from);
                 } else {
@@ -301,6 +317,7 @@ impl Typed {
                     hint: Some(hint),
                     key: Some(key),
                     deadline: None,
+                    proven: Proven::KeyHolder,
                 };
                 self.links.insert(link, dialled);
                 self.outputs
@@ -389,6 +406,7 @@ impl Shell for Typed {
             hint: None,
             key: None,
             deadline: Some(self.now + HANDSHAKE_PATIENCE),
+            proven: Proven::KeyHolder,
         };
         self.links.insert(link, accepted);
         Some(link)

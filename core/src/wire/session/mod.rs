@@ -40,6 +40,9 @@ pub use limits::{
     SessionEvent, SessionLimits, SessionParams, SessionStats, VERSION, VERSIONS,
 };
 
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use trust::Trust as Proven;
+
 use self::{
     phase::{Failure, Phase, Step, Voice},
     queue::SendQueues,

@@ -9,7 +9,7 @@ use crate::wire::close::CloseReason;
 
 /// What the other side must have proved for a reason of its to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Trust {
+pub(crate) enum Trust {
     /// Nothing.
     Anyone,
     /// That it holds the key of the handshake.
@@ -61,7 +61,7 @@ impl Trust {
     }
 
     /// The reason that one who proved this much gave; saying more is a breach of the protocol.
-    pub(super) fn believed(self, reason: CloseReason) -> CloseReason {
+    pub(crate) fn believed(self, reason: CloseReason) -> CloseReason {
         if self.covers(&reason) {
             reason
         } else {
