@@ -1,8 +1,9 @@
 //! Makes faults happen in a world, and takes them back.
 
+mod hosts;
+
 use crate::{
     kernel::{
-        id::Role,
         rng::Rng,
         time::{Duration, Time},
     },
@@ -13,7 +14,7 @@ use crate::{
             liar::Liar,
         },
         disk::{DiskMode, Image},
-        fault::{Damage, Fault, Lie, Pairs, Planned},
+        fault::{Fault, Pairs, Planned},
         host::HostId,
         network::PathConfig,
         shell::Shell,
@@ -282,11 +283,7 @@ impl Injector {
             }
         }
         match &planned.fault {
-            Fault::Cut(_, pairs) => {
-                pairs
-                    .iter()
-                    .for_each(|(from, to)| world.cut_one_way(*from, *to));
-            }
+            Fault::Cut(_, pairs) => pairs.iter().for_each(|(a, b)| world.cut_one_way(*a, *b)),
             Fault::Flap(period, pairs) => {
                 let until = now + planned.lasts;
                 self.flaps.push((until, now, *period, pairs.clone(), false));
@@ -324,82 +321,15 @@ impl Injector {
                     return Begun::Less;
                 }
             }
-            Fault::Twin(host) => {
-                let twin = world.copy(*host);
-                self.twins.extend([*host, twin]);
-                if world.start(twin).is_err() {
-                    return Begun::Nothing;
-                }
-            }
-            Fault::Decay(host) => {
-                let rng = &mut self.rng;
-                if !world.disk(*host).rot(rng) {
-                    return Begun::Nothing;
-                }
-                self.harmed.insert(*host);
-            }
+            Fault::Twin(host) => return self.copy(world, *host),
+            Fault::Decay(host) => return self.decay(world, *host),
             Fault::Upgrade(host, oldest, newest) => {
-                world.set_versions(*host, Some((*oldest, *newest)));
-                world.crash(*host);
-                return if self.start(world, *host).is_ok() {
-                    Begun::Fault
-                } else {
-                    Begun::Less
-                };
+                return self.upgrade(world, *host, (*oldest, *newest));
             }
             Fault::Liar(host, lie, rate) => self.set_to_work(world, *host, (*lie, *rate)),
             Fault::Sybil(host, count) => return self.multiply(world, *host, *count),
         }
         Begun::Fault
-    }
-
-    fn set_to_work<S: Shell>(&mut self, world: &World<S>, host: HostId, lies: (Lie, u32)) {
-        self.liars.insert(host);
-        let rng = Rng::from_number(self.rng.next_u64());
-        self.at_work.push(Liar::new(host, lies, world.now(), rng));
-    }
-
-    /// Many identities join with one invite, and lie.
-    fn multiply<S: Shell>(&mut self, world: &mut World<S>, host: HostId, count: u16) -> Begun {
-        if self.sybils.contains_key(&host) {
-            return Begun::Nothing;
-        }
-        let Some(link) = world.invite(host, None) else {
-            return Begun::Nothing;
-        };
-        let mut sybils = Vec::new();
-        for _ in 0..count {
-            let Ok(sybil) = world.launch(Role::Relay, Some(link.clone())) else {
-                continue;
-            };
-            sybils.push(sybil);
-            let lie = SYBIL_LIES[self.rng.index(SYBIL_LIES.len())];
-            self.set_to_work(world, sybil, (lie, SYBIL_RATE));
-        }
-        self.sybils.insert(host, sybils);
-        Begun::Fault
-    }
-
-    /// Damages what a host stores; false if nothing is different now.
-    fn harm<S: Shell>(&mut self, world: &mut World<S>, how: Damage, host: HostId) -> bool {
-        let rng = &mut self.rng;
-        let disk = world.disk(host);
-        let harmed = match how {
-            Damage::Rot => disk.rot(rng),
-            Damage::Lost => disk.lose(rng),
-            Damage::Misdirected => disk.misdirect(rng),
-            Damage::Stale => match self.backups.get(&host) {
-                Some(image) if image != disk.image() => {
-                    disk.restore(image.clone());
-                    true
-                }
-                Some(_) | None => false,
-            },
-        };
-        if harmed {
-            self.harmed.insert(host);
-        }
-        harmed
     }
 
     fn end<S: Shell>(&mut self, world: &mut World<S>, fault: &Fault) -> Result<(), String> {
@@ -462,14 +392,6 @@ impl Injector {
         Ok(())
     }
 
-    /// A liar lies no more.
-    fn call_off<S: Shell>(&mut self, world: &mut World<S>, host: HostId) {
-        self.at_work.retain(|liar| liar.what().0 != host);
-        if let Some(mask) = world.mask(host) {
-            mask.take_off();
-        }
-    }
-
     fn start<S: Shell>(&mut self, world: &mut World<S>, host: HostId) -> Result<(), String> {
         world.set_disk_mode(host, DiskMode::Sound);
         if world.is_up(host) || self.halted.contains_key(&host) {
@@ -490,17 +412,6 @@ impl Injector {
 const fn is_honest(error: &StartError) -> bool {
     matches!(error, StartError::Damaged(_))
 }
-
-/// What Sybils do, and how often in a second.
-const SYBIL_LIES: [Lie; 6] = [
-    Lie::Accuse,
-    Lie::Replay,
-    Lie::Forge,
-    Lie::Swallow,
-    Lie::Flood,
-    Lie::Equivocate,
-];
-const SYBIL_RATE: u32 = 2;
 
 /// Faults at a host that leave the rest of the mesh nothing to suffer from: it has to be as if they
 /// were not there.
@@ -561,67 +472,4 @@ const fn host_of(fault: &Fault) -> Option<HostId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{kernel::id::Role, sim::typed::Typed};
-
-    fn mesh(lines: &str) -> (World<Typed>, Injector) {
-        let mut world = World::<Typed>::new(1);
-        let first = world.launch(Role::Relay, None).unwrap();
-        world.run_for(Duration::from_secs(1));
-        let link = world.invite(first, None);
-        world.launch(Role::Relay, link).unwrap();
-        world.run_for(Duration::from_secs(2));
-        let faults = lines.lines().map(|line| line.trim().parse().unwrap());
-        let injector = Injector::new(faults.collect(), world.now(), Rng::from_number(1));
-        (world, injector)
-    }
-
-    fn go_on(world: &mut World<Typed>, injector: &mut Injector, seconds: u64) {
-        for _ in 0..seconds * 10 {
-            injector.step(world).unwrap();
-            world.run_for(Duration::from_millis(100));
-        }
-    }
-
-    #[test]
-    fn of_two_faults_on_a_path_each_ends_with_its_own_time() {
-        let (mut world, mut injector) = mesh(
-            "at 0 for 4 loss 500 0>1
-             at 1 for 1 loss 500 0>1
-             at 1 for 5 delay 100 0>1",
-        );
-        let usual = world.network().usual();
-        let losses = |world: &mut World<Typed>| world.network().config(0, 1).loss_permille;
-        go_on(&mut world, &mut injector, 1);
-        assert_eq!(losses(&mut world), 500);
-        go_on(&mut world, &mut injector, 1);
-        assert_eq!(losses(&mut world), 750);
-        go_on(&mut world, &mut injector, 1);
-        assert_eq!(losses(&mut world), 500);
-        go_on(&mut world, &mut injector, 2);
-        let path = world.network().config(0, 1);
-        assert_eq!(path.loss_permille, 0);
-        assert_eq!(
-            path.latency_min,
-            usual.latency_min + Duration::from_millis(100)
-        );
-        go_on(&mut world, &mut injector, 2);
-        assert_eq!(world.network().config(0, 1), usual);
-        assert_eq!(injector.counts()["loss"], 2);
-    }
-
-    #[test]
-    fn harm_that_changes_nothing_does_not_count_and_the_host_comes_back() {
-        let (mut world, mut injector) = mesh("at 0 for 1 harm stale 1\nat 2 for 1 harm rot 1");
-        let first_run = world.node(1).unwrap().instance();
-        go_on(&mut world, &mut injector, 2);
-        assert!(injector.counts().is_empty());
-        assert!(injector.harmed().is_empty());
-        let second_run = world.node(1).map(|node| node.instance());
-        assert!(second_run.is_some_and(|run| run != first_run));
-        go_on(&mut world, &mut injector, 1);
-        assert_eq!(injector.counts().get("bit rot"), Some(&1));
-        assert!(injector.harmed().contains(&1));
-    }
-}
+mod tests;
