@@ -194,6 +194,7 @@ fn every_scenario_and_every_regression_holds() {
                 (0, &Value::Array(Vec::new())),
                 "{path}"
             );
+            assert!(number(&summary, "acked_writes") >= 30, "{path}: {summary}");
             ran += 1;
         }
     }

@@ -183,11 +183,17 @@ impl<'a, S: Shell> Run<'a, S> {
         for host in self.world.hosts() {
             self.open(host);
         }
-        let until = self.world.now() + WARM_PATIENCE;
+        let patience = if self.plan.is_wide {
+            WARM_PATIENCE * 10
+        } else {
+            WARM_PATIENCE
+        };
+        let until = self.world.now() + patience;
         while let Some(missing) = self.wrong_membership() {
             if self.world.now() >= until {
                 self.violate(format!(
-                    "the mesh is not complete after a minute: {missing}"
+                    "the mesh is not complete after {} s: {missing}",
+                    patience.as_secs()
                 ));
                 return;
             }
