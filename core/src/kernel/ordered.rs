@@ -11,11 +11,13 @@
 //! |---|---|
 //! | `map` | keys with values |
 //! | `set` | keys alone |
+//! | `shards` | a map whose copies share what they have in common |
 
 #[cfg(feature = "recording")]
 mod frozen;
 mod map;
 mod set;
+mod shards;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ use core::cmp::Ordering;
 pub use self::{
     map::{Entry, Iter, Map, Range},
     set::{Set, SetIter},
+    shards::{Sharded, Shards},
 };
 
 /// Sorts in place; equal items may change places. A heap sort: the standard ones are compiled once per

@@ -10,9 +10,12 @@
 //! Source: Suresh et al., "Stable and Consistent Membership at Scale with Rapid", USENIX ATC 2018,
 //! section 4.1 (K-ring expander overlay).
 
-use crate::kernel::{crypto::Hash, id::NodeId, ordered::Set};
+use crate::kernel::{
+    crypto::Hash,
+    id::NodeId,
+    ordered::{Set, Shards},
+};
 use alloc::vec::Vec;
-use core::ops::Bound;
 
 /// The relays on K rings. Insertion, removal and the question for neighbours cost O(K log n).
 ///
@@ -20,35 +23,36 @@ use core::ops::Bound;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rings {
-    members: Set<NodeId>,
-    orders: Vec<Set<(u64, NodeId)>>,
+    members: Shards<NodeId, ()>,
+    orders: Vec<Shards<(u64, NodeId), ()>>,
 }
 
 impl Rings {
     /// `count` empty rings (at least one).
     #[must_use]
     pub fn new(count: u8) -> Self {
-        let orders = (0..count.max(1)).map(|_| Set::new()).collect();
+        let orders = (0..count.max(1)).map(|_| Shards::new()).collect();
         Self {
-            members: Set::new(),
+            members: Shards::new(),
             orders,
         }
     }
 
     /// Puts a relay on every ring; answers whether it was not there yet.
     pub fn insert(&mut self, id: NodeId) -> bool {
-        if !self.members.insert(id) {
+        if self.members.contains_key(&id) {
             return false;
         }
+        self.members.insert(id, ());
         for (ring, order) in (0_u8..).zip(&mut self.orders) {
-            order.insert((place(ring, id), id));
+            order.insert((place(ring, id), id), ());
         }
         true
     }
 
     /// Takes a relay off every ring; answers whether it was there.
     pub fn remove(&mut self, id: NodeId) -> bool {
-        if !self.members.remove(&id) {
+        if self.members.remove(&id).is_none() {
             return false;
         }
         for (ring, order) in (0_u8..).zip(&mut self.orders) {
@@ -60,7 +64,7 @@ impl Rings {
     /// Whether a relay is on the rings.
     #[must_use]
     pub fn contains(&self, id: NodeId) -> bool {
-        self.members.contains(&id)
+        self.members.contains_key(&id)
     }
 
     /// How many relays are on the rings.
@@ -77,7 +81,7 @@ impl Rings {
 
     /// The relays on the rings, in the order of their identities.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.members.iter().copied()
+        self.members.keys().copied()
     }
 
     /// The most neighbours a relay has: two on every ring.
@@ -98,12 +102,10 @@ impl Rings {
         let mut neighbours = Set::new();
         for (ring, order) in (0_u8..).zip(&self.orders) {
             let at = (place(ring, id), id);
-            let after = order.range((Bound::Excluded(at), Bound::Unbounded));
-            let before = order.range((Bound::Unbounded, Bound::Excluded(at)));
-            let successor = after.map(|key| key.1).next();
-            let predecessor = before.map(|key| key.1).next_back();
-            let first = || order.iter().map(|key| key.1).find(|other| *other != id);
-            let last = || order.iter().map(|key| key.1).rfind(|other| *other != id);
+            let successor = order.after(&at).next().map(|(key, ())| key.1);
+            let predecessor = order.before(&at).map(|(key, ())| key.1);
+            let first = || order.keys().map(|key| key.1).find(|other| *other != id);
+            let last = || order.keys().map(|key| key.1).rfind(|other| *other != id);
             neighbours.extend(successor.or_else(first));
             neighbours.extend(predecessor.or_else(last));
         }

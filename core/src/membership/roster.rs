@@ -21,7 +21,7 @@ use crate::{
     kernel::{
         crypto::{Hash, Verified},
         id::{Incarnation, NodeId, Role},
-        ordered::Map,
+        ordered::Shards,
         time::Time,
     },
     membership::{
@@ -32,7 +32,7 @@ use crate::{
         why::Why,
     },
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 /// How many members are in which state, this node included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +139,8 @@ impl Member {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Roster {
-    members: Map<NodeId, Member>,
+    /// Tables of nodes in one process share what they agree on.
+    members: Shards<NodeId, Arc<Member>>,
     members_max: usize,
     rings: Rings,
     counts: Counts,
@@ -153,7 +154,7 @@ impl Roster {
     #[must_use]
     pub fn new(members_max: usize, rings: u8) -> Self {
         Self {
-            members: Map::new(),
+            members: Shards::new(),
             members_max: members_max.max(1),
             rings: Rings::new(rings),
             counts: Counts::default(),
@@ -186,7 +187,7 @@ impl Roster {
             leases: Leases::default(),
             conflict_at: None,
         };
-        self.members.insert(id, member);
+        self.members.insert(id, Arc::new(member));
         self.list(id);
         true
     }
@@ -198,7 +199,7 @@ impl Roster {
             return;
         }
         self.unlist(id);
-        if let Some(member) = self.members.get_mut(&id) {
+        if let Some(member) = self.get_mut(&id) {
             member.record = record;
         }
         self.list(id);
@@ -214,7 +215,7 @@ impl Roster {
     ) -> Option<MemberState> {
         let before = self.members.get(&id)?.state;
         self.unlist(id);
-        if let Some(member) = self.members.get_mut(&id) {
+        if let Some(member) = self.get_mut(&id) {
             if before != state {
                 member.since = now;
             }
@@ -228,24 +229,26 @@ impl Roster {
     /// A member.
     #[must_use]
     pub fn get(&self, id: &NodeId) -> Option<&Member> {
-        self.members.get(id)
+        self.members.get(id).map(|member| &**member)
     }
 
     /// A member, to change what does not count in rings, counts or digest.
     pub fn get_mut(&mut self, id: &NodeId) -> Option<&mut Member> {
-        self.members.get_mut(id)
+        self.members.get_mut(id).map(Arc::make_mut)
     }
 
     /// Every member, in the order of their identities.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&NodeId, &Member)> {
-        self.members.iter()
+        self.members.iter().map(|(id, member)| (id, &**member))
     }
 
     /// The members after `after` (from the first if `None`), in order.
     pub fn after(&self, after: Option<NodeId>) -> impl Iterator<Item = (&NodeId, &Member)> {
-        use core::ops::Bound;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.members.range((from, Bound::Unbounded))
+        let all = after.is_none().then(|| self.iter());
+        let later = after.map(|id| self.members.after(&id));
+        let later = later.into_iter().flatten();
+        let later = later.map(|(id, member)| (id, &**member));
+        all.into_iter().flatten().chain(later)
     }
 
     /// How many members there are.
