@@ -10,6 +10,8 @@ use crate::kernel::time::Time;
 pub struct Deadlines<K> {
     by_key: Map<K, Time>,
     by_time: Set<(Time, K)>,
+    /// The earliest of them: asked for with every input, of machines by the thousand.
+    next: Option<Time>,
 }
 
 impl<K: Ord + Clone> Deadlines<K> {
@@ -19,6 +21,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         Self {
             by_key: Map::new(),
             by_time: Set::new(),
+            next: None,
         }
     }
 
@@ -28,6 +31,7 @@ impl<K: Ord + Clone> Deadlines<K> {
             self.by_time.remove(&(old, key.clone()));
         }
         self.by_time.insert((at, key));
+        self.find_next();
     }
 
     /// Sets the deadline of `key` unless it already has an earlier one.
@@ -41,6 +45,7 @@ impl<K: Ord + Clone> Deadlines<K> {
     pub fn clear(&mut self, key: &K) -> Option<Time> {
         let at = self.by_key.remove(key)?;
         self.by_time.remove(&(at, key.clone()));
+        self.find_next();
         Some(at)
     }
 
@@ -52,8 +57,12 @@ impl<K: Ord + Clone> Deadlines<K> {
 
     /// The earliest deadline.
     #[must_use]
-    pub fn next(&self) -> Option<Time> {
-        self.by_time.first().map(|(at, _)| *at)
+    pub const fn next(&self) -> Option<Time> {
+        self.next
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.by_time.first().map(|(at, _)| *at);
     }
 
     /// Removes and answers the earliest key that is due at `now`.
@@ -63,6 +72,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         }
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        self.find_next();
         Some(key)
     }
 

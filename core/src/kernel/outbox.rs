@@ -3,6 +3,9 @@
 use crate::kernel::{id::NodeId, machine::Output, time::Time};
 use alloc::collections::VecDeque;
 
+/// The room that an empty queue keeps: more than most inputs need.
+const KEPT_MAX: usize = 16;
+
 /// Outputs waiting for the owner, oldest first.
 ///
 /// Bounded in number. Overflow policy: events are always kept (each answers an input that was itself
@@ -46,10 +49,23 @@ impl<M, E> Outbox<M, E> {
     /// The oldest output.
     pub fn pop(&mut self) -> Option<Output<M, E>> {
         let output = self.queue.pop_front();
+        if self.queue.is_empty() {
+            self.rest();
+        }
         if matches!(output, Some(Output::Send { .. })) {
             self.sends = self.sends.saturating_sub(1);
         }
         output
+    }
+
+    /// An empty queue begins at its front again, which is in the cache, and gives back what a burst
+    /// made it take.
+    fn rest(&mut self) {
+        if self.queue.capacity() > KEPT_MAX {
+            self.queue = VecDeque::new();
+        } else {
+            self.queue.clear();
+        }
     }
 
     /// What `poll_timeout` answers: at once while anything is queued, else `timer`.

@@ -490,6 +490,13 @@ impl Node {
     }
 }
 
+/// Runs a machine's timers if one is due: most of the time it is only one machine's.
+fn wake<M: Machine>(machine: &mut M, now: Time) {
+    if machine.poll_timeout().is_some_and(|at| at <= now) {
+        machine.handle_timeout(now);
+    }
+}
+
 impl Node {
     fn take_input(&mut self, now: Time, input: Input<Message, Command>) {
         self.now = self.now.max(now);
@@ -512,13 +519,14 @@ impl Node {
         if self.phase == Phase::Departed {
             return;
         }
-        self.links.handle_timeout(self.now);
-        self.admission.handle_timeout(self.now);
+        let now = self.now;
+        wake(&mut self.links, now);
+        wake(&mut self.admission, now);
         if !self.is_fenced() {
-            self.swim.handle_timeout(self.now);
+            wake(&mut self.swim, now);
         }
-        self.replica.handle_timeout(self.now);
-        self.journal.handle_timeout(self.now);
+        wake(&mut self.replica, now);
+        wake(&mut self.journal, now);
         self.pump();
     }
 }

@@ -605,6 +605,7 @@ impl Machine for Links {
                         if self.is_linked(from) {
                             self.outbox.send(from, Message::Pong { nonce });
                         }
+                        return;
                     }
                     Message::Pong { nonce } => self.on_pong(from, nonce),
                 }
@@ -622,7 +623,11 @@ impl Machine for Links {
                 }
                 Command::Entry(address) => self.dialer.want_entry(address, self.now),
                 Command::Remember(backoffs) => self.dialer.remember(self.now, backoffs),
-                Command::Heard(from) => self.heard(from),
+                // The most frequent input: neither this nor a ping changes what is worth dialling.
+                Command::Heard(from) => {
+                    self.heard(from);
+                    return;
+                }
                 Command::NetworkChanged => self.dialer.reset_backoff(),
                 Command::Stop(reason) => self.on_stop(&reason),
             },

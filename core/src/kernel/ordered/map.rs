@@ -223,7 +223,11 @@ impl<K: Ord, V> Map<K, V> {
     {
         let starts_later =
             |chunk: &Vec<(K, V)>| chunk.first().is_some_and(|(k, _)| k.borrow() > key);
-        let chunk = self.chunks.partition_point(|chunk| !starts_later(chunk));
+        // Most maps are one list, and looking at its start would be one more miss of the cache.
+        let chunk = match self.chunks.len() {
+            0 | 1 => 0,
+            _ => self.chunks.partition_point(|chunk| !starts_later(chunk)),
+        };
         let chunk = chunk.saturating_sub(1);
         let entries = self.chunks.get(chunk).map_or([].as_slice(), Vec::as_slice);
         match entries.binary_search_by(|(known, _)| known.borrow().cmp(key)) {

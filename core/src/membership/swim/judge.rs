@@ -330,6 +330,10 @@ impl Swim {
 
     /// A peer that speaks although something is held against it hears what, at most once a second.
     pub(super) fn tell_if_accused(&mut self, peer: NodeId) {
+        let counts = self.roster.counts();
+        if counts.suspect == 0 && counts.dead == 0 {
+            return;
+        }
         let accused = self.roster.get(&peer).is_some_and(|member| {
             matches!(member.state(), MemberState::Suspect | MemberState::Dead)
         });

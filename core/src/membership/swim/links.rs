@@ -180,7 +180,20 @@ impl Swim {
     /// Tries the next remembered relay that is not linked, round robin, for ever: so a split of any
     /// age heals when one remembered address still answers.
     pub(super) fn on_try(&mut self) {
+        if let Some((member, addresses)) = self.next_try() {
+            self.try_after = Some(member);
+            self.outbox.event(Event::Try { member, addresses });
+        }
+        self.schedule_try();
+    }
+
+    fn next_try(&self) -> Option<(NodeId, Vec<Address>)> {
         let isolated = !self.is_linked_to_relay();
+        let counts = self.roster.counts();
+        if !isolated && counts.dead == 0 && counts.parked == 0 {
+            // Nobody sleeps: none of thousands need be asked.
+            return None;
+        }
         let worth_it = |(id, member): &(&NodeId, &Member)| {
             let asleep = match member.state() {
                 MemberState::Dead | MemberState::Parked => true,
@@ -196,12 +209,7 @@ impl Swim {
                 && !self.watches.contains_key(*id)
         };
         let later = self.roster.after(self.try_after);
-        let next = later.chain(self.roster.iter()).find(worth_it);
-        if let Some((member, known)) = next {
-            let (member, addresses) = (*member, known.record().addresses.clone());
-            self.try_after = Some(member);
-            self.outbox.event(Event::Try { member, addresses });
-        }
-        self.schedule_try();
+        let (member, known) = later.chain(self.roster.iter()).find(worth_it)?;
+        Some((*member, known.record().addresses.clone()))
     }
 }
