@@ -446,6 +446,17 @@ impl Swim {
         }
     }
 
+    /// Takes a table of members in place of its own, with itself in it.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn acquaint(&mut self, now: Time, members: &Roster) {
+        self.now = self.now.max(now);
+        self.roster = members.clone();
+        let (own, why) = (self.own.clone(), Why::ThisNode);
+        self.roster.insert(own, MemberState::Alive, why, self.now);
+        self.neighbours_dirty = true;
+        self.settle();
+    }
+
     /// The settings.
     #[must_use]
     pub const fn config(&self) -> &Config {

@@ -1,7 +1,10 @@
 //! What must hold between the machines of a node at any time; simulators and tests ask.
 
 use super::machine::{Node, Phase};
-use crate::{kernel::id::NodeId, membership::member::MemberState};
+use crate::{
+    kernel::{id::NodeId, time::Time},
+    membership::{member::MemberState, roster::Roster},
+};
 use alloc::{format, string::String};
 
 impl Node {
@@ -9,6 +12,13 @@ impl Node {
     #[must_use]
     pub fn state_of(&self, member: NodeId) -> Option<MemberState> {
         self.swim.state(&member)
+    }
+
+    /// Knows all members of a table from now on, and itself.
+    pub(crate) fn acquaint(&mut self, now: Time, members: &Roster) {
+        self.now = self.now.max(now);
+        self.swim.acquaint(self.now, members);
+        self.pump();
     }
 
     /// Checks what must hold between the machines, whatever happened.

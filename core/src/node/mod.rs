@@ -35,7 +35,7 @@ pub mod recording;
 mod route;
 pub mod setup;
 pub mod snapshot;
-mod start;
+pub(crate) mod start;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,7 @@ use alloc::{
 };
 
 /// The identity's secret seed.
-const KEY_IDENTITY: &str = "node/identity";
+pub(crate) const KEY_IDENTITY: &str = "node/identity";
 /// The network it belongs to or tries to join.
 const KEY_NETWORK: &str = "node/network";
 /// The link under which it tries to join, until it is let in and its members are stored.

@@ -78,6 +78,11 @@ impl Image {
         }
     }
 
+    /// Puts a value under a key.
+    pub fn set(&mut self, key: &str, value: Bytes) {
+        self.entries.insert(key.into(), value);
+    }
+
     /// All places that hold bytes: entries first, then the journal.
     #[must_use]
     pub fn places(&self) -> usize {

@@ -6,6 +6,8 @@
 //! | `clock`, `disk`, `network` | a host's clocks and store, the paths between hosts, and their faults |
 //! | `shell`, `typed` | what the world drives: endpoints down to the bytes, or nodes with typed messages |
 //! | `host`, `wires`, `world` | machines with processes, their connections, and all that happens to them |
+//! | `settled` | a mesh of thousands that know each other from the start |
+//! | `trace` | a hash over all that the nodes put out |
 //! | `fault`, `inject` | what goes wrong, in a readable form, and how it is done |
 //! | `adversary/` | members that break the rules, and what must hold all the same |
 //! | `settings` | settings drawn wide |
@@ -42,6 +44,7 @@ pub mod rehearsal;
 pub mod run;
 pub mod scenario;
 pub mod settings;
+mod settled;
 pub mod shell;
 pub mod shrink;
 pub mod swarm;
