@@ -140,13 +140,13 @@ impl Typed {
     fn transmit(&mut self, link: LinkId, packet: Packet) {
         self.outputs
             .push_back(ShellOutput::Transmit { link, packet });
+    }
+
     /// Its node knows all members of a table from now on.
     pub(super) fn acquaint(&mut self, now: Time, members: &Roster) {
         self.now = self.now.max(now);
         self.node.acquaint(self.now, members);
         self.pump();
-    }
-
     }
 
     /// Ends a link from this side, and tells the node.
