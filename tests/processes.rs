@@ -13,6 +13,8 @@ mod deaths;
 mod durability;
 #[path = "processes/errors.rs"]
 mod errors;
+#[path = "processes/faulty_paths.rs"]
+mod faulty_paths;
 #[path = "processes/hostile.rs"]
 mod hostile;
 #[path = "processes/http_guard.rs"]

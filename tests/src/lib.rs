@@ -8,6 +8,7 @@
 //! | `program` | the real program: where it is, one run of a client command |
 //! | `relay` | a real relay process |
 //! | `mesh` | several relays of one network |
+//! | `proxy` | a bad path before a relay |
 //! | `store` | what every store must do, as cases and a judge |
 //! | `fuzz_targets` | bytes from strangers against the real decoders |
 //! | `http` | a plain HTTP client that may break the rules |
@@ -30,6 +31,8 @@ pub mod newcomer;
 pub mod page;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod program;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod proxy;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
 pub mod store;
