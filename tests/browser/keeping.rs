@@ -1,5 +1,6 @@
 //! Reload, offline, crash: what a tab acknowledged is there again, and nothing has to be clicked.
 
+use serde_json::{Value, json};
 use sporenet_tests::{mesh::Mesh, page::Page, relay::Relay, wait, webdriver::Browser};
 use std::time::Duration;
 
@@ -117,4 +118,59 @@ fn many_crashes_lose_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn a_tab_out_of_quota_refuses_keeps_what_it_has_and_goes_on_when_there_is_room() {
+    let mesh = Mesh::of(1);
+    let browser = Browser::start();
+    let page = Page::visit(&browser, "about:blank");
+    let origin = mesh.relays[0].origin();
+    let quota = |parameters: Value| {
+        browser.devtools("Storage.overrideQuotaForOrigin", &parameters);
+    };
+    // Before the first write: for half a minute the browser goes on with what it knew of the quota.
+    quota(json!({"origin": origin, "quotaSize": 2_000_000}));
+    page.here().go(&mesh.links.browser);
+    page.is_in();
+    // The browser compresses what repeats itself.
+    let body = "let seed = 1, text = '';
+        while (text.length < 200_000) {
+            seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+            text += String.fromCharCode(33 + (seed >>> 16) % 90);
+        }
+        try { await window.sporenet.put('app', args[0], text); return 'put' }
+        catch (error) { return error.code ?? error.message }";
+    let put = |number: usize| {
+        page.script(body, &[json!(format!("key-{number}"))])
+            .unwrap()
+    };
+    let outcomes: Vec<Value> = (0..50)
+        .map(put)
+        .take_while(|outcome| outcome == "put")
+        .collect();
+    let kept = outcomes.len();
+    assert!((1..50).contains(&kept), "{kept} puts of 200 kB into 2 MB");
+    assert_eq!(put(kept), "full");
+    assert_eq!(page.value("app", &format!("key-{kept}")), None);
+    quota(json!({"origin": origin}));
+    wait::eventually("there is room again", PATIENCE, || {
+        let outcome = put(kept + 1);
+        if outcome == "put" {
+            Ok(())
+        } else {
+            Err(outcome)
+        }
+    });
+    page.here().reload();
+    page.is_in();
+    for number in (0..kept).chain([kept + 1]) {
+        let value = page.value("app", &format!("key-{number}"));
+        assert_eq!(
+            value.map(|value| value.len()),
+            Some(200_000),
+            "key-{number}"
+        );
+    }
+    assert_eq!(page.value("app", &format!("key-{kept}")), None);
 }
