@@ -21,7 +21,8 @@ struct Mesh {
 }
 
 impl Mesh {
-    fn over(path: Path) -> Self {
+    /// Relays that announce themselves for links over this transport.
+    fn over(transport: &str, path: Path) -> Self {
         let mut mesh = Self {
             relays: Vec::new(),
             proxies: Vec::new(),
@@ -31,7 +32,7 @@ impl Mesh {
             let address = free_address();
             let proxy = Proxy::before(address);
             proxy.set(path);
-            let mut arguments = vec![format!("--advertise={}", proxy.address)];
+            let mut arguments = vec![format!("--advertise={transport}://{}", proxy.address)];
             if let Some(founder) = mesh.relays.first() {
                 arguments.push(format!("--join={}", founder.invite(&[]).relay));
             }
@@ -126,11 +127,21 @@ impl Mesh {
 
 #[test]
 fn relays_meet_and_agree_over_a_path_of_single_late_bytes() {
-    let mut mesh = Mesh::over(Path {
+    in_single_late_bytes("tcp");
+}
+
+#[test]
+fn relays_meet_and_agree_over_websockets_of_single_late_bytes() {
+    in_single_late_bytes("ws");
+}
+
+fn in_single_late_bytes(transport: &str) {
+    let late = Path {
         delay: Duration::from_millis(30),
         slice_bytes: 1,
         ..Path::default()
-    });
+    };
+    let mut mesh = Mesh::over(transport, late);
     for round in 0..5 {
         mesh.write(&format!("round {round}"), "relay");
     }
@@ -149,7 +160,16 @@ fn relays_meet_and_agree_over_a_path_of_single_late_bytes() {
 
 #[test]
 fn a_flipped_bit_ends_the_session_and_nothing_false_is_taken() {
-    let mut mesh = Mesh::over(Path::default());
+    with_flipped_bits("tcp");
+}
+
+#[test]
+fn a_flipped_bit_ends_the_session_over_a_websocket_too() {
+    with_flipped_bits("ws");
+}
+
+fn with_flipped_bits(transport: &str) {
+    let mut mesh = Mesh::over(transport, Path::default());
     mesh.write("before", "relay");
     for round in 0..6 {
         mesh.is_linked();
@@ -175,7 +195,7 @@ fn a_flipped_bit_ends_the_session_and_nothing_false_is_taken() {
 
 #[test]
 fn a_half_open_link_is_noticed_and_replaced() {
-    let mut mesh = Mesh::over(Path::default());
+    let mut mesh = Mesh::over("tcp", Path::default());
     mesh.write("before", "relay");
     mesh.set_passage(Passage::HalfOpen);
     let silent = || mesh.sum("sporenet_links_silent_total");
@@ -193,7 +213,7 @@ fn a_half_open_link_is_noticed_and_replaced() {
 
 #[test]
 fn values_written_on_all_sides_of_a_cut_meet_when_it_heals() {
-    let mut mesh = Mesh::over(Path::default());
+    let mut mesh = Mesh::over("tcp", Path::default());
     mesh.write("before", "relay");
     for (round, how) in [Some(End::Reset), Some(End::Finish), None]
         .into_iter()
