@@ -1,5 +1,6 @@
 //! Builds the web bundle and embeds it: host-web as wasm, its JavaScript glue, and the files of `www/`,
-//! compressed, in a table that `src/assets.rs` includes.
+//! compressed, in a table that `src/assets.rs` includes. There are two modules of host-web: `app`, which
+//! every tab loads, and `lab`, the same with recordings, which is loaded when one is made or replayed.
 //!
 //! | environment | effect |
 //! |---|---|
@@ -133,9 +134,21 @@ fn build(out: &Path, dist: &Path) -> Outcome<()> {
     }
     ensure_target(root)?;
 
+    for (features, name) in MODULES {
+        module(root, out, dist, features, name)?;
+    }
+    copy(&root.join("www"), dist)
+}
+
+/// The browser's modules: features of host-web, and what the module is called.
+const MODULES: [(&[&str], &str); 2] = [(&[], "app"), (&["lab"], "lab")];
+
+/// Builds host-web with some features, and the JavaScript that goes with it.
+fn module(root: &Path, out: &Path, dist: &Path, features: &[&str], name: &str) -> Outcome<()> {
     let target = out.join("wasm-target");
     let mut cargo = nested(&variable("CARGO")?, root);
     cargo.args(["build", "--package", "sporenet-web", "--lib", "--locked"]);
+    cargo.args(["--features", &features.join(",")]);
     cargo.args([
         "--target",
         WASM_TARGET,
@@ -157,14 +170,15 @@ fn build(out: &Path, dist: &Path) -> Outcome<()> {
         .typescript(false)
         .remove_name_section(true)
         .remove_producers_section(true)
-        .out_name("app")
+        .out_name(name)
         .omit_default_module_path(false)
         .generate(dist)?;
-    let (module, glue) = (dist.join("app_bg.wasm"), dist.join("app.js"));
+    let module = dist.join(format!("{name}_bg.wasm"));
+    let glue = dist.join(format!("{name}.js"));
     let (short, short_glue) = names::short(&fs::read(&module)?, &fs::read_to_string(&glue)?)?;
     fs::write(&glue, short_glue)?;
     fs::write(&module, order::by_likeness(&short)?)?;
-    copy(&root.join("www"), dist)
+    Ok(())
 }
 
 /// Flags that keep this machine's folders out of the panic messages: they are nobody's business, and

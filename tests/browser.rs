@@ -8,5 +8,7 @@ mod joining;
 mod keeping;
 #[path = "browser/looks.rs"]
 mod looks;
+#[path = "browser/recordings.rs"]
+mod recordings;
 #[path = "browser/values.rs"]
 mod values;

@@ -28,6 +28,9 @@ pub enum Notice {
     Phase(Phase),
     /// The node as it is now.
     Snapshot(Box<Snapshot>),
+    /// Where a replay is, or why it can't be.
+    #[cfg(feature = "lab")]
+    Replayed(Result<Box<protocol::Replayed>, Failure>),
     /// The worker crashed; another one starts after this many milliseconds.
     Crashed {
         /// What the browser said.
@@ -53,6 +56,9 @@ pub struct Client {
     respawn_ms: Cell<i32>,
     crashes: Cell<u32>,
     started: Cell<bool>,
+    /// The recording to replay, in place of a node.
+    #[cfg(feature = "lab")]
+    recording: RefCell<Option<Vec<u8>>>,
 }
 
 struct Running {
@@ -70,7 +76,8 @@ impl core::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Starts a worker through `spawn` (which answers a `Worker`) and tells `notice` what it says.
+    /// Starts a worker through `spawn` (which is asked for one of the module `lab` or not, and answers a
+    /// `Worker`) and tells `notice` what it says.
     #[must_use]
     pub fn new(
         spawn: js_sys::Function,
@@ -88,10 +95,31 @@ impl Client {
             respawn_ms: Cell::new(RESPAWN_MS.0),
             crashes: Cell::new(0),
             started: Cell::new(false),
+            #[cfg(feature = "lab")]
+            recording: RefCell::default(),
         });
         client.spawn_worker();
         listen_to_page(&client);
         client
+    }
+
+    /// Starts a worker that replays a recording.
+    #[cfg(feature = "lab")]
+    #[must_use]
+    pub fn replay(
+        spawn: js_sys::Function,
+        recording: Vec<u8>,
+        notice: impl Fn(Notice) + 'static,
+    ) -> Rc<Self> {
+        let client = Self::new(spawn, Start::default(), notice);
+        *client.recording.borrow_mut() = Some(recording);
+        client
+    }
+
+    /// Goes to another moment of the recording.
+    #[cfg(feature = "lab")]
+    pub fn go(&self, go: protocol::Go) {
+        self.post(&ToWorker::Go(go));
     }
 
     /// How often the worker crashed since the page was loaded.
@@ -183,7 +211,8 @@ impl Client {
     }
 
     fn spawn_worker(self: &Rc<Self>) {
-        let spawned = self.spawn.call0(&JsValue::UNDEFINED);
+        let lab = JsValue::from_bool(cfg!(feature = "lab"));
+        let spawned = self.spawn.call1(&JsValue::UNDEFINED, &lab);
         let Some(worker) = spawned
             .ok()
             .and_then(|worker| worker.dyn_into::<Worker>().ok())
@@ -228,6 +257,8 @@ impl Client {
             Some(FromWorker::Phase(phase)) => self.on_phase(phase),
             Some(FromWorker::Snapshot(snapshot)) => (self.notice)(Notice::Snapshot(snapshot)),
             Some(FromWorker::Answer { id, answer }) => self.answer(id, answer),
+            #[cfg(feature = "lab")]
+            Some(FromWorker::Replayed(replayed)) => (self.notice)(Notice::Replayed(replayed)),
             Some(FromWorker::Watched {
                 id,
                 entries,
@@ -250,6 +281,11 @@ impl Client {
     fn on_ready(&self) {
         if let Some(running) = self.worker.borrow_mut().as_mut() {
             running.ready = true;
+        }
+        #[cfg(feature = "lab")]
+        if let Some(recording) = &*self.recording.borrow() {
+            self.post(&ToWorker::Open(recording.clone()));
+            return;
         }
         let start = self.start.borrow().clone();
         self.post(&ToWorker::Start(start));

@@ -32,6 +32,27 @@ pub enum ToWorker {
         /// The request that started it.
         id: u64,
     },
+    /// Replay this recording; answered by [`FromWorker::Replayed`].
+    #[cfg(feature = "lab")]
+    Open(Vec<u8>),
+    /// Go to another moment of the recording; answered by [`FromWorker::Replayed`].
+    #[cfg(feature = "lab")]
+    Go(Go),
+}
+
+/// Where to in a recording.
+#[cfg(feature = "lab")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Go {
+    /// The state at a moment: so many microseconds on the node's clock.
+    To(u64),
+    /// So many inputs on, or back.
+    Inputs(i32),
+    /// To the next entry of the timeline, or before the newest one.
+    Entry {
+        /// On, rather than back.
+        on: bool,
+    },
 }
 
 /// How to start.
@@ -90,6 +111,9 @@ pub enum Request {
     Status,
     /// Leave the mesh. Answered by [`Answer::Left`] when it is done.
     Leave,
+    /// The recording so far. Answered by [`Answer::Recording`].
+    #[cfg(feature = "lab")]
+    Recording,
 }
 
 /// The worker speaks.
@@ -117,6 +141,35 @@ pub enum FromWorker {
         /// Whether rows were left out.
         more: bool,
     },
+    /// Where a replay is; the snapshot of that moment came before.
+    #[cfg(feature = "lab")]
+    Replayed(Result<Box<Replayed>, Failure>),
+}
+
+/// Where a replay is.
+#[cfg(feature = "lab")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The program that recorded.
+    pub program: String,
+    /// The first moment, in microseconds of the node's clock.
+    pub from_us: u64,
+    /// The last moment.
+    pub to_us: u64,
+    /// This moment.
+    pub at_us: u64,
+    /// What came in last, in words.
+    pub input: String,
+    /// Inputs up to this moment.
+    pub inputs: u64,
+    /// State hashes that were equal so far.
+    pub checks: u64,
+    /// Where the replay differs from what was recorded.
+    pub mismatch: Option<String>,
+    /// Whether the replay is still on its way.
+    pub busy: bool,
+    /// The hash of the node's state.
+    pub state_hash: String,
 }
 
 /// How far the node is.
@@ -185,6 +238,9 @@ pub enum Answer {
     Status(Box<Status>),
     /// The node has left.
     Left,
+    /// A file that `sporenet replay` and the replay page open.
+    #[cfg(feature = "lab")]
+    Recording(Vec<u8>),
 }
 
 /// A value, cut if it is long.
@@ -213,6 +269,9 @@ pub struct Snapshot {
     pub timeline: Vec<TimelineEntry>,
     /// Namespaces held here, with their number of keys.
     pub namespaces: Vec<(String, u64)>,
+    /// How long a recording would be, in bytes, or why there is none any more.
+    #[cfg(feature = "lab")]
+    pub recording: Option<Result<u64, String>>,
 }
 
 /// The most members that a snapshot carries; the counters cover all.

@@ -5,6 +5,33 @@ use sporenet_core::{
     node::snapshot::{Severity, Verdict},
 };
 
+/// What a page calls the node whose view it shows.
+#[cfg(not(feature = "lab"))]
+#[must_use]
+pub const fn here() -> &'static str {
+    THIS_TAB
+}
+
+/// What a page calls the node whose view it shows.
+#[cfg(feature = "lab")]
+#[must_use]
+pub fn here() -> &'static str {
+    HERE.get()
+}
+
+/// Changes what this page calls the node whose view it shows.
+#[cfg(feature = "lab")]
+pub fn set_here(name: &'static str) {
+    HERE.set(name);
+}
+
+#[cfg(feature = "lab")]
+std::thread_local! {
+    static HERE: core::cell::Cell<&'static str> = const { core::cell::Cell::new(THIS_TAB) };
+}
+
+const THIS_TAB: &str = "this tab";
+
 /// A span in its largest sensible unit, such as `12 s`, `3 min` or `5 h`.
 #[must_use]
 pub fn span(millis: u64) -> String {

@@ -230,6 +230,28 @@ impl Browser {
         self.post("/actions", &actions);
     }
 
+    /// Saves what pages offer to download in a folder, without asking.
+    pub fn download_to(&self, folder: &Path) {
+        self.devtools(
+            "Browser.setDownloadBehavior",
+            &json!({"behavior": "allow", "downloadPath": folder}),
+        );
+    }
+
+    /// Chooses a file in a field of the current page for files.
+    ///
+    /// # Panics
+    /// When there is no such field.
+    pub fn choose_file(&self, selector: &str, file: &Path) {
+        let found = self.post(
+            "/element",
+            &json!({"using": "css selector", "value": selector}),
+        );
+        let element = found.as_object().and_then(|found| found.values().next());
+        let element = element.and_then(Value::as_str).expect("the field is there");
+        self.post(&format!("/element/{element}/value"), &json!({"text": file}));
+    }
+
     /// What the page and its workers wrote to the console since the last call.
     #[must_use]
     pub fn console(&self) -> Vec<String> {

@@ -190,7 +190,8 @@ impl Node {
     }
 
     /// The wall clock now, carried on from the last reading.
-    pub(super) fn wall_now(&self) -> WallTime {
+    #[must_use]
+    pub fn wall_now(&self) -> WallTime {
         self.wall.plus(self.now.since(self.wall_at))
     }
 

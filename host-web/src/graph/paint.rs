@@ -3,7 +3,10 @@
 //! A state is always a shape as well as a colour: disc, triangle, square, two bars, ring. Relays are
 //! hexagonal cells, tabs small round ones. Glow is a gradient behind the node; nothing is blurred.
 
-use crate::graph::layout::{Fit, Layout, hash};
+use crate::{
+    graph::layout::{Fit, Layout, hash},
+    words,
+};
 use core::f64::consts::TAU;
 use sporenet_core::{kernel::id::Role, membership::member::MemberState};
 use wasm_bindgen::JsValue;
@@ -20,7 +23,7 @@ pub struct Node {
     pub role: Role,
     /// Its state.
     pub state: MemberState,
-    /// Whether it is this tab's node.
+    /// Whether it is the node whose view the page shows.
     pub this_node: bool,
 }
 
@@ -350,7 +353,9 @@ fn label(
         name.push('…');
     }
     if node.this_node {
-        name.push_str(" (this tab)");
+        name.push_str(" (");
+        name.push_str(words::here());
+        name.push(')');
     }
     let weight = if node.this_node || pointed {
         "600 "

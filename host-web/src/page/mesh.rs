@@ -30,22 +30,24 @@ pub(crate) fn panel(state: &State) -> View {
     let nodes = count(state.members.len());
     let own = count(state.edges.iter().filter(|edge| edge.own).count());
     let summary = format!(
-        "The mesh: {}, {} held by this tab. The same as a table follows.",
+        "The mesh: {}, {} held by {}. The same as a table follows.",
         words::count(nodes, "node", "nodes"),
         words::count(own, "link", "links"),
+        words::here(),
     );
     view!(
         "<section class='panel mesh' aria-labelledby='mesh-title'>\
            <div class='panel-head'>\
              <h2 id='mesh-title'>The mesh</h2>\
              <ul class='legend'>\
-               <li><span class='key own' aria-hidden='true'></span>this tab's link</li>\
+               <li><span class='key own' aria-hidden='true'></span>link of {}</li>\
                <li><span class='key inferred' aria-hidden='true'></span>inferred</li>\
              </ul>\
            </div>\
            <canvas id='picture' class='picture' role='img' aria-label='{}' data-click='node'></canvas>\
            {}\
          </section>",
+        words::here(),
         summary,
         edge_table(state)
     )
@@ -61,9 +63,9 @@ fn edge_table(state: &State) -> View {
     let rows: Vec<_> = edges
         .map(|edge| {
             let known = if edge.own {
-                "held by this tab"
+                format!("held by {}", words::here())
             } else {
-                "inferred"
+                "inferred".into()
             };
             view!(
                 "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",

@@ -14,6 +14,8 @@
 //! | `timeline` | what happened, newest first |
 //! | `connections` | each connection and what is being done about it |
 //! | `join` | how to get in: paste a link, or learn how to get one |
+//! | `recorder` | recording this tab's node, and saving that as a file |
+//! | `replay` | the page on which a recording is gone through (feature `lab`) |
 //! | `parts` | shapes and the mark |
 //! | `view` | views as values, and the part of the page that follows them |
 //! | `dom` | the few browser calls that views need |
@@ -26,6 +28,9 @@ mod mesh;
 mod nodes;
 mod overview;
 mod parts;
+mod recorder;
+#[cfg(feature = "lab")]
+mod replay;
 mod state;
 mod timeline;
 mod view;
@@ -34,6 +39,7 @@ use crate::{
     client::Client,
     protocol::{Failure, Phase, Start},
     script::Mesh,
+    words,
 };
 use mesh::Picture;
 use sporenet_core::{membership::join_link::JoinLink, node::snapshot::Verdict};
@@ -49,28 +55,9 @@ use web_sys::{Document, Element, Event, HtmlElement, MouseEvent};
 /// The console's entry point, called by `boot.js` with a function that starts a worker.
 #[wasm_bindgen]
 pub fn ui_main(spawn: js_sys::Function) {
-    crate::report_panics();
-    let Some((window, document)) = dom::window_and_document() else {
+    let Some((console, window)) = Console::put_up() else {
         return;
     };
-    let Some(root) = document.get_element_by_id("console") else {
-        return;
-    };
-    root.set_text_content(None);
-    let console = Rc::new(Console {
-        root,
-        document,
-        state: RefCell::new(State::new()),
-        shown: RefCell::new(None),
-        stale: Cell::new(false),
-        picture: Picture::new(),
-    });
-    for kind in ["click", "submit", "change", "pointermove", "pointerout"] {
-        let console = Rc::clone(&console);
-        dom::listen(&console.root.clone(), kind, move |event| {
-            console.on_event(kind, &event);
-        });
-    }
     start_client(&console, spawn, &window);
     console.draw();
 }
@@ -130,6 +117,29 @@ struct Console {
 }
 
 impl Console {
+    /// A console in the place that the page has for it, with the page's window.
+    fn put_up() -> Option<(Rc<Self>, web_sys::Window)> {
+        crate::report_panics();
+        let (window, document) = dom::window_and_document()?;
+        let root = document.get_element_by_id("console")?;
+        root.set_text_content(None);
+        let console = Rc::new(Self {
+            root,
+            document,
+            state: RefCell::new(State::new()),
+            shown: RefCell::new(None),
+            stale: Cell::new(false),
+            picture: Picture::new(),
+        });
+        for kind in ["click", "submit", "change", "pointermove", "pointerout"] {
+            let listener = Rc::clone(&console);
+            dom::listen(&console.root, kind, move |event| {
+                listener.on_event(kind, &event);
+            });
+        }
+        Some((console, window))
+    }
+
     /// Changes what the page knows, and shows it.
     fn change(self: &Rc<Self>, change: impl FnOnce(&mut State)) {
         change(&mut self.state.borrow_mut());
@@ -212,6 +222,16 @@ impl Console {
             }
             "edit" => data::edit(self, &of.unwrap_or_default()),
             "delete" => data::write(self, of.unwrap_or_default(), None),
+            "record" => recorder::set(true),
+            #[cfg(feature = "lab")]
+            "record-stop" => recorder::set(false),
+            #[cfg(feature = "lab")]
+            "record-save" => recorder::save(self),
+            #[cfg(feature = "lab")]
+            "recording" => replay::choose(self),
+            #[cfg(feature = "lab")]
+            other => replay::act(self, other),
+            #[cfg(not(feature = "lab"))]
             _ => {}
         }
         self.draw();
@@ -259,10 +279,16 @@ enum Stage {
     Waiting,
     Departed,
     Mesh,
+    #[cfg(feature = "lab")]
+    Replay,
 }
 
 impl Stage {
     fn of(state: &State) -> Self {
+        #[cfg(feature = "lab")]
+        if state.replaying.is_some() {
+            return Self::Replay;
+        }
         match &state.phase {
             Phase::Loading => Self::Loading,
             Phase::NeedsLink | Phase::Failed(_) => Self::Join,
@@ -287,24 +313,49 @@ fn page(state: &State, stage: Stage) -> View {
         Stage::Waiting => join::waiting(state),
         Stage::Departed => departed(),
         Stage::Mesh => view!(
-            "<div class='grid'>{}{}{}{}{}{}</div>",
+            "<div class='grid'>{}{}{}{}{}{}{}</div>",
             overview::panel(state),
             mesh::panel(state),
             timeline::panel(state),
             nodes::panel(state),
             data::panel(state),
             connections::panel(state),
+            recorder::panel(
+                #[cfg(feature = "lab")]
+                state
+            ),
         ),
+        #[cfg(feature = "lab")]
+        Stage::Replay => replayed(state),
     };
     view!(
         concat!(
             "{}<main id='main' tabindex='-1'>{}{}</main><footer class='foot'><p>Sporenet ",
             env!("CARGO_PKG_VERSION"),
-            " · this tab is a node of the mesh · times in your local zone</p></footer>"
+            " · {} is a node of the mesh · times in your local zone</p></footer>"
         ),
         header(state),
         overview::trouble(state),
         body,
+        words::here(),
+    )
+}
+
+/// The node of a recording at one moment, or where one is chosen.
+#[cfg(feature = "lab")]
+fn replayed(state: &State) -> View {
+    let replaying = state.replaying.as_ref();
+    let Some((replaying, now)) = replaying.and_then(|r| Some((r, r.now.as_ref()?))) else {
+        return replaying.map_or_else(loading, replay::chooser);
+    };
+    view!(
+        "<div class='grid'>{}{}{}{}{}{}</div>",
+        replay::bar(state, replaying, now),
+        overview::panel(state),
+        mesh::panel(state),
+        timeline::panel(state),
+        nodes::panel(state),
+        connections::panel(state),
     )
 }
 
@@ -312,12 +363,13 @@ fn header(state: &State) -> View {
     let who = state.status.as_ref().map(|status| {
         view!(
             "<dl class='who'>\
-               <div><dt>this tab</dt><dd>{}</dd></div>\
+               <div><dt>{}</dt><dd>{}</dd></div>\
                <div title='{}'><dt>network</dt><dd class='mono'>{}</dd></div>\
              </dl>",
+            words::here(),
             status.name.to_string(),
             status.network.as_str(),
-            crate::words::short(&status.network),
+            words::short(&status.network),
         )
     });
     view!(

@@ -68,7 +68,7 @@ fn row(member: &Member) -> View {
         None => "unknown".into(),
     };
     let tag = match (member.this_node, member.linked) {
-        (true, _) => Some(view!("<span class='tag here'>this tab</span>")),
+        (true, _) => Some(view!("<span class='tag here'>{}</span>", words::here())),
         (false, true) => Some(view!("<span class='tag'>linked</span>")),
         (false, false) => None,
     };

@@ -48,6 +48,11 @@ pub(crate) struct State {
     pub(crate) now_ms: u64,
     pub(crate) client: Option<Rc<Client>>,
     pub(crate) browser: Browser,
+    /// How long the recording is, or why it ended.
+    #[cfg(feature = "lab")]
+    pub(crate) recording: Option<Result<u64, String>>,
+    #[cfg(feature = "lab")]
+    pub(crate) replaying: Option<crate::page::replay::Replaying>,
     /// The members' names by identity.
     names: SmallMap<String, String>,
 }
@@ -69,6 +74,10 @@ impl State {
             now_ms: dom::wall_ms(),
             client: None,
             browser: Browser::default(),
+            #[cfg(feature = "lab")]
+            recording: None,
+            #[cfg(feature = "lab")]
+            replaying: None,
             names: SmallMap::new(),
         }
     }
@@ -78,6 +87,15 @@ impl State {
         match notice {
             Notice::Phase(phase) => self.take_phase(phase),
             Notice::Snapshot(snapshot) => self.take_snapshot(*snapshot),
+            #[cfg(feature = "lab")]
+            Notice::Replayed(replayed) => {
+                if let Some(replaying) = &mut self.replaying {
+                    match replayed {
+                        Ok(now) => replaying.now = Some(*now),
+                        Err(error) => replaying.error = Some(error),
+                    }
+                }
+            }
             Notice::Crashed {
                 why,
                 again_in_ms: _,
@@ -134,6 +152,10 @@ impl State {
         self.edges = snapshot.edges;
         self.connections = snapshot.connections;
         self.namespaces = snapshot.namespaces;
+        #[cfg(feature = "lab")]
+        {
+            self.recording = snapshot.recording;
+        }
         self.status = Some(snapshot.status);
         self.now_ms = snapshot.wall_ms;
         if matches!(self.trouble, Some(Trouble::Crashed(_))) {

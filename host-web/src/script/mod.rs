@@ -90,6 +90,8 @@ impl Mesh {
             | Answer::Members(_)
             | Answer::Status(_)
             | Answer::Left => JsValue::NULL,
+            #[cfg(feature = "lab")]
+            Answer::Recording(_) => JsValue::NULL,
         })
     }
 
@@ -146,6 +148,8 @@ impl Mesh {
             | Answer::Watching
             | Answer::Status(_)
             | Answer::Left => JsValue::NULL,
+            #[cfg(feature = "lab")]
+            Answer::Recording(_) => JsValue::NULL,
         })
     }
 
@@ -222,6 +226,8 @@ impl Joining {
             )
             | Notice::Snapshot(_)
             | Notice::Crashed { .. } => {}
+            #[cfg(feature = "lab")]
+            Notice::Replayed(_) => {}
         }
     }
 
@@ -279,6 +285,8 @@ fn status_of(answer: Answer) -> Option<Box<Status>> {
         | Answer::Watching
         | Answer::Members(_)
         | Answer::Left => None,
+        #[cfg(feature = "lab")]
+        Answer::Recording(_) => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! From a page's `Start` to a running node: slot, store, setup.
 
+#[cfg(feature = "lab")]
+use crate::worker::{recorder, replay::Replaying};
 use crate::{
     protocol::{Failure, FromWorker, Phase, Start, ToWorker},
     worker::{
@@ -40,6 +42,8 @@ enum Stage {
     Idle,
     Starting(Vec<ToWorker>),
     Running(Rc<Driver>),
+    #[cfg(feature = "lab")]
+    Replaying(Rc<Replaying>),
 }
 
 impl Host {
@@ -60,6 +64,19 @@ pub(crate) fn take(host: &Rc<RefCell<Host>>, message: ToWorker) {
             let driver = Rc::clone(driver);
             drop(borrowed);
             driver.wake(Wake::Page(message));
+        }
+        #[cfg(feature = "lab")]
+        (stage @ Stage::Idle, ToWorker::Open(recording)) => {
+            match crate::worker::replay::open(&scope, recording) {
+                Ok(replaying) => *stage = Stage::Replaying(replaying),
+                Err(failure) => scope.post(&FromWorker::Replayed(Err(failure))),
+            }
+        }
+        #[cfg(feature = "lab")]
+        (Stage::Replaying(replaying), ToWorker::Go(go)) => {
+            let replaying = Rc::clone(replaying);
+            drop(borrowed);
+            replaying.go(go);
         }
         (stage @ Stage::Idle, ToWorker::Start(start)) => {
             *stage = Stage::Starting(Vec::new());
@@ -110,7 +127,11 @@ async fn begin(scope: &Scope, start: &Start) -> Result<Running, Phase> {
         let place = Place::find(scope, held_before.take(), from).await;
         let setup = setup(scope, start, &place, link.clone())?;
         match Endpoint::start(setup, scope.now()) {
-            Ok(endpoint) => return Ok(place.run(scope, endpoint, start)),
+            Ok(endpoint) => {
+                #[cfg(feature = "lab")]
+                let endpoint = recorder::started(endpoint);
+                return Ok(place.run(scope, endpoint, start));
+            }
             // This slot belongs to another network: leave it alone and take the next.
             Err(StartError::OtherNetwork) if place.slot.is_some() => {
                 from = place

@@ -141,7 +141,7 @@ impl Desk {
         if self.snapshots && self.visible && self.snapshot_due() <= now {
             self.snapshot_at = now;
             self.touched = false;
-            self.send_snapshot(now, endpoint.node());
+            self.send_snapshot(now, endpoint);
         }
     }
 
@@ -178,6 +178,8 @@ impl Desk {
                 endpoint.handle_input(now, EndpointInput::Command(Command::Leave));
                 Ok(None)
             }
+            #[cfg(feature = "lab")]
+            Request::Recording => crate::worker::recorder::save(endpoint).map(Some),
         };
         match answer {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -355,7 +357,8 @@ impl Desk {
         }
     }
 
-    fn send_snapshot(&mut self, now: Time, node: &Node) {
+    fn send_snapshot(&mut self, now: Time, endpoint: &Endpoint) {
+        let node = endpoint.node();
         let mut members = node.members(now);
         members.truncate(MEMBERS_SHOWN_MAX);
         let timeline = node.timeline_since(self.timeline_sent).entries;
@@ -377,6 +380,8 @@ impl Desk {
             connections: node.connections(now),
             timeline,
             namespaces: namespaces.into_vec(),
+            #[cfg(feature = "lab")]
+            recording: crate::worker::recorder::status(endpoint),
         })));
     }
 }

@@ -350,6 +350,9 @@ impl State {
                 self.desk.on_request(now, &mut self.endpoint, id, request);
             }
             ToWorker::Unwatch { id } => self.desk.on_unwatch(id),
+            // They are for a replay.
+            #[cfg(feature = "lab")]
+            ToWorker::Open(_) | ToWorker::Go(_) => {}
         }
     }
 
