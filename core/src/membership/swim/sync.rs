@@ -27,6 +27,9 @@ use core::time::Duration;
 /// The most messages about tables that one peer may have answered in a second: a table of 10,000 has
 /// 40 pages and, in the worst case, 80 answers.
 const SYNCS_PER_SECOND_MAX: u32 = 128;
+/// The most entries of one message that are looked at: more than fit into its bytes. How many a peer
+/// puts on a page is its own setting; a lower bound here would hide the rest of its pages for ever.
+const ENTRIES_MAX: usize = 4_096;
 
 impl Swim {
     /// A link's counters for the present second.
@@ -109,10 +112,9 @@ impl Swim {
         if !self.may_sync(from) {
             return;
         }
-        let max = usize::from(self.config.sync_entries_max.max(1));
         let theirs: Map<NodeId, (Incarnation, MemberState)> = entries
             .iter()
-            .take(max)
+            .take(ENTRIES_MAX)
             .map(|(id, incarnation, state)| (*id, (*incarnation, *state)))
             .collect();
         let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
@@ -171,7 +173,7 @@ impl Swim {
         let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
         let mut bytes = 0_usize;
         let mut wanted = Vec::new();
-        for id in want.iter().take(usize::from(self.config.sync_entries_max)) {
+        for id in want.iter().take(ENTRIES_MAX) {
             let member = self.roster.get(id);
             let Some(entry) = member.and_then(|member| self.sync_entry(*id, member)) else {
                 continue;
@@ -215,7 +217,7 @@ impl Swim {
 
     /// Takes what a peer knows: all records, then who vouches, then who accuses.
     fn take_entries(&mut self, from: NodeId, mut entries: Vec<SyncEntry>) {
-        entries.truncate(usize::from(self.config.sync_entries_max.max(1)));
+        entries.truncate(ENTRIES_MAX);
         let unheard: Set<NodeId> = entries
             .iter()
             .map(|entry| entry.record.claims().id)
