@@ -10,7 +10,7 @@
 //! | `settings wide` | each node's settings are its own, up to a hundred times apart; usual if absent |
 //! | `writes 300` | writes a minute, all hosts together; 300 if absent |
 //! | `chaos 30` | for how many seconds things go wrong; until the last fault ended if absent |
-//! | `latency 10 40`, `loss 20` | the usual network: milliseconds at least and at most, lost of a thousand |
+//! | `latency 10 40`, `loss 20`, `tail 5` | the usual network: milliseconds at least and at most; lost of a thousand; twenty times as long on their way of a thousand |
 //! | `expect heal-ms 30000` | a figure's limit: `detection-ms`, `heal-ms`, `false-deaths`, `true-deaths` |
 //! | `at 5 for 3 crash 1` | a fault, see [`fault`](crate::sim::fault) |
 
@@ -124,6 +124,7 @@ fn read_line(plan: &mut Plan, text: &str) -> Result<(), String> {
             plan.network.latency_spread = Duration::from_millis(most.saturating_sub(least));
         }
         ["loss", permille] => plan.network.loss_permille = number(permille)?,
+        ["tail", permille] => plan.network.tail_permille = number(permille)?,
         ["expect", figure, most] => {
             let known = FIGURES.iter().find(|(name, _)| name == figure);
             let (_, figure) = known.ok_or_else(|| {
@@ -174,10 +175,17 @@ pub fn print(plan: &Plan) -> String {
     if plan.is_wide {
         text.push_str("settings wide\n");
     }
-    if network != PathConfig::default() {
+    let usual = PathConfig::default();
+    let spans = |config: PathConfig| (config.latency_min, config.latency_spread);
+    if spans(network) != spans(usual) {
         let least = network.latency_min.as_millis();
         let _ = writeln!(text, "latency {least} {}", most.as_millis());
+    }
+    if network.loss_permille > 0 {
         let _ = writeln!(text, "loss {}", network.loss_permille);
+    }
+    if network.tail_permille > 0 {
+        let _ = writeln!(text, "tail {}", network.tail_permille);
     }
     text.extend(limits);
     for fault in &plan.faults {
@@ -195,7 +203,6 @@ mod tests {
     fn a_scenario_is_read_as_it_is_written() {
         for seed in 0..50 {
             let mut plan = Plan::draw(seed, Wish::default());
-            plan.network = PathConfig::default();
             plan.limits.push((Figure::HealMs, seed));
             assert_eq!(parse(&print(&plan)), Ok(plan));
         }
