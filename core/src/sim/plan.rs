@@ -100,6 +100,8 @@ const RARE: [u32; 14] = [23, 31, 33, 34, 35, 36, 40, 41, 43, 45, 46, 47, 48, 50]
 const LIES: u32 = 40;
 /// Fewer relays than this are lost to one that lies.
 const RELAYS_WITH_LIAR_MIN: HostId = 3;
+/// Of a thousand meshes, in so many nothing is wrong but lies: there most is asked of the honest.
+const LIES_ONLY_PERMILLE: u32 = 120;
 /// Of a thousand meshes, so many have nodes of several versions.
 const MIXED_PERMILLE: u32 = 200;
 /// Of a thousand meshes, so many have nodes with settings far apart.
@@ -190,6 +192,9 @@ impl Plan {
         let mut classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
         if self.wish.sound_disks {
             classes.retain(|class| !(31..=35).contains(class) && *class != 38);
+        }
+        if rng.chance(LIES_ONLY_PERMILLE) {
+            classes = (LIES..CLASSES).collect();
         }
         classes.extend(
             RARE.iter()

@@ -75,7 +75,7 @@ fn draw_swim(usual: swim::Config, rng: &mut Rng) -> swim::Config {
         home_avoidance: span(3_000, 60_000, rng),
         incarnation_block: block,
         incarnation_margin: (block / 4).max(2),
-        refute_interval: span(20, 400, rng),
+        refute_interval: span(20, 300, rng),
         roster_interval: span(100, 10_000, rng),
         stall: probe_period * 2,
         ..usual

@@ -10,10 +10,11 @@ use crate::{
         rng::Rng,
         time::{Duration, Time},
     },
+    membership::member::MemberState,
     replication::write::AckLevel,
     sim::{
-        host::HostId, inject::Injector, run, scenario, typed::Typed, workload::NAMESPACE,
-        world::World,
+        host::HostId, inject::Injector, network::PathConfig, run, scenario, typed::Typed,
+        workload::NAMESPACE, world::World,
     },
 };
 use alloc::{collections::BTreeMap, format, string::String};
@@ -122,11 +123,41 @@ fn lies_are_noticed_for_what_they_are() {
         ("equivocate 2", "lie_proved"),
         ("equivocate 2", "equivocation"),
         ("pose 1", "link_refused"),
-        ("swallow 1000", "link_down"),
     ] {
         let reached = reached("typed", &format!("liar 2 {lie}"));
         assert!(reached.get(code) > Some(&0), "{lie}: {reached:?}");
     }
+}
+
+#[test]
+fn a_black_hole_answers_pings_and_passes_nothing_on() {
+    let mut world = mesh(3);
+    let mask = world.mask(1).unwrap();
+    mask.swallows_permille = 1_000;
+    world.write(1, NAMESPACE, "own/1/1", Some(b"x"), AckLevel::Local);
+    world.run_for(Duration::from_secs(12));
+    assert!(world.read(1, NAMESPACE, "own/1/1").is_some());
+    assert_eq!(world.read(0, NAMESPACE, "own/1/1"), None);
+    let id = world.id(1).unwrap();
+    assert_eq!(world.believes(0, id), Some(MemberState::Alive));
+}
+
+#[test]
+fn nobody_is_fenced_by_who_only_claims_its_identity() {
+    let mut world = mesh(3);
+    let victim = world.id(2).unwrap();
+    // The impostor's welcome is often lost, its last word is not.
+    let path = PathConfig {
+        loss_permille: 400,
+        ..world.usual_path()
+    };
+    world.network().set(1, 2, path);
+    for _ in 0..30 {
+        world.mask(1).unwrap().poses_as = Some(victim);
+        world.reset(2, 1);
+        world.run_for(Duration::from_secs(1));
+    }
+    assert!(world.node(2).is_some_and(|node| !node.is_fenced()));
 }
 
 #[test]
