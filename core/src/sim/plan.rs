@@ -95,7 +95,9 @@ pub struct Wish {
 const CLASSES: u32 = 52;
 /// Classes that often cannot happen (a mesh without tabs, a host that is down or lies already) are drawn
 /// more often.
-const RARE: [u32; 14] = [23, 31, 33, 34, 35, 36, 40, 41, 43, 45, 46, 47, 48, 50];
+const RARE: [u32; 17] = [
+    23, 31, 32, 33, 34, 35, 36, 38, 40, 41, 43, 44, 45, 46, 47, 48, 50,
+];
 /// The first class of lies; the others follow.
 const LIES: u32 = 40;
 /// Fewer relays than this are lost to one that lies.
@@ -206,7 +208,7 @@ impl Plan {
         }
         let victim = self.draw_relay(rng);
         let liar = self.draw_other_relay(victim, rng);
-        for _ in 0..10 + rng.below(34) {
+        for _ in 0..12 + rng.below(38) {
             let class = classes[rng.index(classes.len())];
             let fault = if (LIES..CLASSES).contains(&class) {
                 self.draw_lie(class, liar, rng)

@@ -225,7 +225,9 @@ impl<'a, S: Shell> Run<'a, S> {
                 is_backed_up = true;
                 self.injector.back_up(&mut self.world);
             }
-            self.workload.step(&mut self.world, &mut self.ledger, TICK);
+            let liars = self.injector.liars();
+            self.workload
+                .step(&mut self.world, &mut self.ledger, liars, TICK);
             self.advance(TICK);
             if self.world.now() >= next_check {
                 next_check = self.world.now() + Duration::from_secs(1);

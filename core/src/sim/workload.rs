@@ -5,7 +5,7 @@ use crate::{
     replication::write::AckLevel,
     sim::{host::HostId, ledger::Ledger, shell::Shell, world::World},
 };
-use alloc::{format, string::String};
+use alloc::{collections::BTreeSet, format, string::String};
 
 /// The namespace of all simulated writes.
 pub const NAMESPACE: &str = "sim";
@@ -34,15 +34,24 @@ impl Workload {
         }
     }
 
-    /// Writes as often as is due in a span of time.
-    pub fn step<S: Shell>(&mut self, world: &mut World<S>, ledger: &mut Ledger, span: Duration) {
+    /// Writes as often as is due in a span of time. Clients stay away from liars: what those write may
+    /// end differently everywhere.
+    pub fn step<S: Shell>(
+        &mut self,
+        world: &mut World<S>,
+        ledger: &mut Ledger,
+        liars: &BTreeSet<HostId>,
+        span: Duration,
+    ) {
         // Chances below a millionth are lost, which is less than a write a day.
         let micros = span.as_micros() as u64 * u64::from(self.writes_per_minute) / 60;
         let due = micros / 1_000_000 + u64::from(self.rng.below(1_000_000) < micros % 1_000_000);
         for _ in 0..due {
-            let hosts = world.hosts().count() as u64;
-            let host = HostId::try_from(self.rng.below(hosts)).unwrap_or(0);
-            self.write(world, ledger, host);
+            let trusted = || world.hosts().filter(|host| !liars.contains(host));
+            let host = trusted().nth(self.rng.index(trusted().count()));
+            if let Some(host) = host {
+                self.write(world, ledger, host);
+            }
         }
     }
 
