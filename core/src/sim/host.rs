@@ -11,7 +11,7 @@ use crate::{
     node::{command::Command, config::Config, tuning::Tuning},
     sim::{clock::HostClock, disk::Disk, shell::ShellInput},
 };
-use alloc::{collections::BTreeMap, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 
 /// What a host is called: its place in the order of creation.
 pub type HostId = u16;
@@ -129,8 +129,8 @@ impl<S, P> Host<S, P> {
 }
 
 impl<P> Happening<P> {
-    pub(super) const fn command(command: Command) -> Self {
-        Self::Input(ShellInput::Command(command))
+    pub(super) fn command(command: Command) -> Self {
+        Self::Input(ShellInput::Command(Box::new(command)))
     }
 }
 

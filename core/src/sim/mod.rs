@@ -48,6 +48,7 @@ mod settled;
 pub mod shell;
 pub mod shrink;
 pub mod swarm;
+pub mod trace;
 pub mod typed;
 pub mod wheel;
 mod wires;

@@ -16,9 +16,10 @@ use crate::{
         setup::{Setup, StartError},
         tuning::Tuning,
     },
+    sim::trace::Trace,
     wire::close::CloseReason,
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt::Debug;
 
 /// What goes into a node behind links.
@@ -44,7 +45,7 @@ pub enum ShellInput<P> {
         packet: P,
     },
     /// Everything that is not about links.
-    Command(Command),
+    Command(Box<Command>),
 }
 
 /// What comes out of a node behind links.
@@ -119,7 +120,7 @@ pub trait Shell: Sized + Debug {
     fn size(packet: &Self::Packet) -> usize;
 
     /// Feeds what a packet says to the trace.
-    fn trace(packet: &Self::Packet, trace: &mut blake3::Hasher);
+    fn trace(packet: &Self::Packet, trace: &mut Trace);
 
     /// The packet with a random bit flipped.
     fn corrupted(packet: &Self::Packet, rng: &mut Rng) -> Self::Packet;
@@ -170,7 +171,7 @@ impl Shell for Endpoint {
                 link,
                 message: packet,
             },
-            ShellInput::Command(command) => EndpointInput::Command(command),
+            ShellInput::Command(command) => EndpointInput::Command(*command),
         };
         self.handle_input(now, input);
     }
@@ -221,8 +222,8 @@ impl Shell for Endpoint {
         packet.len()
     }
 
-    fn trace(packet: &Bytes, trace: &mut blake3::Hasher) {
-        trace.update(packet);
+    fn trace(packet: &Bytes, trace: &mut Trace) {
+        trace.add(packet);
     }
 
     fn corrupted(packet: &Bytes, rng: &mut Rng) -> Bytes {

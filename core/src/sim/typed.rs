@@ -20,7 +20,10 @@ use crate::{
         setup::{Setup, StartError},
         tuning::Tuning,
     },
-    sim::shell::{Shell, ShellInput, ShellOutput},
+    sim::{
+        shell::{Shell, ShellInput, ShellOutput},
+        trace::Trace,
+    },
     wire::{
         body::Body,
         close::CloseReason,
@@ -36,20 +39,9 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 #[derive(Clone, Debug)]
 pub enum Packet {
     /// The side that dialled says who it is and what it can prove.
-    Hello {
-        /// Its network.
-        network: NetworkId,
-        /// The key it offers to prove.
-        hint: KeyHint,
-        /// That key.
-        key: Secret,
-        /// The oldest and the newest protocol version that it speaks.
-        versions: (u16, u16),
-        /// Who it is.
-        from: Claim,
-    },
+    Hello(Box<Hello>),
     /// The other side lets it in and says who it is.
-    Welcome(Claim),
+    Welcome(Box<Claim>),
     /// The link ends, and why.
     Bye(CloseReason),
     /// A message.
@@ -76,6 +68,21 @@ impl Claim {
     }
 }
 
+/// What the side that dialled says.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// Its network.
+    pub network: NetworkId,
+    /// The key it offers to prove.
+    pub hint: KeyHint,
+    /// That key.
+    pub key: Secret,
+    /// The oldest and the newest protocol version that it speaks.
+    pub versions: (u16, u16),
+    /// Who it is.
+    pub from: Claim,
+}
+
 #[derive(Debug)]
 enum State {
     Connecting,
@@ -98,7 +105,6 @@ struct Link {
     expect: Option<NodeId>,
     hint: Option<KeyHint>,
     key: Option<Secret>,
-    deadline: Option<Time>,
     /// What the other side has proved.
     proven: Proven,
 }
@@ -109,6 +115,8 @@ pub struct Typed {
     node: Node,
     links: Map<LinkId, Link>,
     routes: Map<NodeId, LinkId>,
+    /// When a handshake in progress has taken too long.
+    deadlines: Map<LinkId, Time>,
     next_link: LinkId,
     now: Time,
     outputs: VecDeque<ShellOutput<Packet>>,
@@ -159,6 +167,7 @@ impl Typed {
     }
 
     fn on_ended(&mut self, link: LinkId, reason: CloseReason) {
+        self.deadlines.remove(&link);
         let Some(ended) = self.links.remove(&link) else {
             return;
         };
@@ -181,15 +190,15 @@ impl Typed {
             (&opened.state, opened.hint.clone(), opened.key.take())
         {
             opened.state = State::Greeted;
-            opened.deadline = Some(deadline);
-            let hello = Packet::Hello {
+            self.deadlines.insert(link, deadline);
+            let hello = Hello {
                 network,
                 hint,
                 key,
                 versions,
                 from,
             };
-            self.transmit(link, hello);
+            self.transmit(link, Packet::Hello(Box::new(hello)));
         }
     }
 
@@ -209,16 +218,14 @@ impl Typed {
                     .handle_input(self.now, Input::Message { from, message });
                 self.pump();
             }
-            (
-                Packet::Hello {
+            (Packet::Hello(hello), State::Silent) => {
+                let Hello {
                     network,
                     hint,
                     key,
                     versions,
                     from,
-                },
-                State::Silent,
-            ) => {
+                } = *hello;
                 known.proven = from.proves();
                 let (min, max) = self.node.session_params().versions;
                 if common_version((min, max), versions).is_none() {
@@ -234,13 +241,13 @@ impl Typed {
             (Packet::Welcome(from), State::Greeted) => {
                 known.proven = from.proves();
                 if known.expect.is_none_or(|expect| expect == from.peer.id) {
-                    self.up(link, from);
+                    self.up(link, *from);
                 } else {
                     self.end(link, CloseReason::UnexpectedPeer);
                 }
             }
             // A packet of the handshake that came twice, or a message that overtook it.
-            (Packet::Hello { .. } | Packet::Welcome(_) | Packet::Message(_), _) => {}
+            (Packet::Hello(_) | Packet::Welcome(_) | Packet::Message(_), _) => {}
             (Packet::Garbage, _) => self.end(link, CloseReason::Protocol),
         }
     }
@@ -255,7 +262,7 @@ impl Typed {
         let from = *from;
         match given {
             Ok(right) if right == *key => {
-                let welcome = Packet::Welcome(self.claim());
+                let welcome = Packet::Welcome(Box::new(self.claim()));
                 self.transmit(link, welcome);
                 self.up(link, from);
             }
@@ -284,7 +291,7 @@ impl Typed {
             return;
         };
         known.state = State::Up(peer.id);
-        known.deadline = None;
+        self.deadlines.remove(&link);
         let (dial, invitation) = (known.dial, invitation_of(known.hint.as_ref()));
         self.tell(Command::LinkUp {
             link,
@@ -324,7 +331,6 @@ impl Typed {
                     expect,
                     hint: Some(hint),
                     key: Some(key),
-                    deadline: None,
                     proven: Proven::KeyHolder,
                 };
                 self.links.insert(link, dialled);
@@ -335,6 +341,7 @@ impl Typed {
             Event::Route { peer, link } => drop(self.routes.insert(peer, link)),
             Event::Unroute { peer } => drop(self.routes.remove(&peer)),
             Event::Close { link, reason } => {
+                self.deadlines.remove(&link);
                 if self.links.remove(&link).is_some() {
                     self.transmit(link, Packet::Bye(reason));
                     self.outputs.push_back(ShellOutput::Disconnect { link });
@@ -375,6 +382,7 @@ impl Shell for Typed {
             node: Node::start_tuned(setup, tuning, now)?,
             links: Map::new(),
             routes: Map::new(),
+            deadlines: Map::new(),
             next_link: LinkId(1),
             now,
             outputs: VecDeque::new(),
@@ -413,10 +421,10 @@ impl Shell for Typed {
             expect: None,
             hint: None,
             key: None,
-            deadline: Some(self.now + HANDSHAKE_PATIENCE),
             proven: Proven::KeyHolder,
         };
         self.links.insert(link, accepted);
+        self.deadlines.insert(link, self.now + HANDSHAKE_PATIENCE);
         Some(link)
     }
 
@@ -426,16 +434,13 @@ impl Shell for Typed {
             ShellInput::Opened { link } => self.on_opened(link),
             ShellInput::Ended { link, reason } => self.on_ended(link, reason),
             ShellInput::Received { link, packet } => self.on_packet(link, packet),
-            ShellInput::Command(command) => self.tell(command),
+            ShellInput::Command(command) => self.tell(*command),
         }
     }
 
     fn handle_timeout(&mut self, now: Time) {
         self.now = self.now.max(now);
-        let late = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.deadline.is_some_and(|at| at <= now));
+        let late = self.deadlines.iter().filter(|(_, at)| **at <= now);
         let late: Vec<LinkId> = late.map(|(link, _)| *link).collect();
         for link in late {
             self.end(link, CloseReason::HandshakeTimeout);
@@ -448,7 +453,7 @@ impl Shell for Typed {
         if !self.outputs.is_empty() {
             return Some(Time::ZERO);
         }
-        let deadlines = self.links.values().filter_map(|link| link.deadline);
+        let deadlines = self.deadlines.values().copied();
         deadlines.chain(self.node.poll_timeout()).min()
     }
 
@@ -459,21 +464,24 @@ impl Shell for Typed {
     fn size(packet: &Packet) -> usize {
         match packet {
             Packet::Message(message) => message.encode().len() + 24,
-            Packet::Hello { .. } | Packet::Welcome(_) | Packet::Bye(_) | Packet::Garbage => 100,
+            Packet::Hello(_) | Packet::Welcome(_) | Packet::Bye(_) | Packet::Garbage => 100,
         }
     }
 
-    fn trace(packet: &Packet, trace: &mut blake3::Hasher) {
+    fn trace(packet: &Packet, trace: &mut Trace) {
         match packet {
             Packet::Message(message) => {
-                trace.update(&message.kind().to_le_bytes());
-                trace.update(&message.encode());
+                trace.add(&message.kind().to_le_bytes());
+                trace.add(&message.encode());
             }
-            Packet::Hello { from, .. } | Packet::Welcome(from) => {
-                trace.update(from.peer.id.as_bytes());
+            Packet::Hello(hello) => {
+                trace.add(hello.from.peer.id.as_bytes());
+            }
+            Packet::Welcome(from) => {
+                trace.add(from.peer.id.as_bytes());
             }
             Packet::Bye(reason) => {
-                trace.update(reason.code().as_bytes());
+                trace.add(reason.code().as_bytes());
             }
             Packet::Garbage => {}
         }

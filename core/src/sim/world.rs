@@ -8,7 +8,6 @@ use crate::{
         id::{NodeId, RequestId, Role},
         memo::Simulating,
         rng::Rng,
-        store::StoreOp,
         text::{Key, Namespace},
         time::{Duration, Time},
     },
@@ -27,11 +26,13 @@ use crate::{
         network::{Network, PathConfig},
         settings,
         shell::{Shell, ShellInput, ShellOutput},
+        trace::Trace,
         wheel::Wheel,
     },
     wire::close::CloseReason,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     format,
     string::String,
@@ -78,12 +79,14 @@ pub struct World<S: Shell> {
     pub(super) overheard: Vec<S::Packet>,
     pub(super) now: Time,
     pub(super) rng: Rng,
-    trace: blake3::Hasher,
+    /// Absent where nobody asks for it.
+    trace: Option<Trace>,
     pub(super) next_connection: u64,
     is_wide: bool,
     outputs: u64,
     events: u64,
-    observations: VecDeque<Observation>,
+    /// Absent where nobody takes them.
+    observations: Option<VecDeque<Observation>>,
     replies: BTreeMap<(HostId, RequestId), Reply>,
 }
 
@@ -99,12 +102,12 @@ impl<S: Shell> World<S> {
             overheard: Vec::new(),
             now: Time::from_millis(1),
             rng: Rng::from_number(seed).fork("world"),
-            trace: blake3::Hasher::new(),
+            trace: Some(Trace::default()),
             next_connection: 1,
             is_wide: false,
             outputs: 0,
             events: 0,
-            observations: VecDeque::new(),
+            observations: Some(VecDeque::new()),
             replies: BTreeMap::new(),
         }
     }
@@ -120,10 +123,16 @@ impl<S: Shell> World<S> {
         self.now
     }
 
-    /// A hash over every output of every node so far, with its time.
+    /// A hash over every output of every node so far, with its time; empty without a trace.
     #[must_use]
     pub fn trace_hash(&self) -> String {
-        format!("{}", self.trace.finalize())
+        self.trace.as_ref().map_or_else(String::new, Trace::hash)
+    }
+
+    /// Keeps neither trace nor observations from now on: in a large mesh they cost time and memory.
+    pub fn forgo_records(&mut self) {
+        self.trace = None;
+        self.observations = None;
     }
 
     /// Outputs of all nodes so far.
@@ -165,7 +174,7 @@ impl<S: Shell> World<S> {
 
     /// Takes the oldest observation.
     pub fn observe(&mut self) -> Option<Observation> {
-        self.observations.pop_front()
+        self.observations.as_mut()?.pop_front()
     }
 
     /// All hosts, in the order of creation.
@@ -509,11 +518,14 @@ impl<S: Shell> World<S> {
     }
 
     fn notice(&mut self, host: HostId, what: What) {
-        if self.observations.len() >= OBSERVATIONS_MAX {
-            self.observations.pop_front();
-        }
         let at = self.now;
-        self.observations.push_back(Observation { at, host, what });
+        let Some(observations) = &mut self.observations else {
+            return;
+        };
+        if observations.len() >= OBSERVATIONS_MAX {
+            observations.pop_front();
+        }
+        observations.push_back(Observation { at, host, what });
     }
 
     fn happen(&mut self, host: HostId, happening: Happening<S::Packet>) {
@@ -553,7 +565,7 @@ impl<S: Shell> World<S> {
             }
             Happening::Clock => {
                 let wall = Command::WallClock(state.clock.wall(now));
-                shell.handle_input(local, ShellInput::Command(wall));
+                shell.handle_input(local, ShellInput::Command(Box::new(wall)));
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }
             Happening::Input(input) => {
@@ -574,7 +586,9 @@ impl<S: Shell> World<S> {
             .and_then(S::poll_output)
         {
             self.outputs += 1;
-            self.record(host, &output);
+            if let Some(trace) = &mut self.trace {
+                trace.output::<S>(self.now, host, &output);
+            }
             let state = self.host_mut(host);
             if let Some(fuse) = &mut state.fuse {
                 if *fuse == 0 {
@@ -603,35 +617,6 @@ impl<S: Shell> World<S> {
             state.timer_at = Some(at);
             let run = state.run;
             self.wheel.push(at, (host, run, Happening::Timer));
-        }
-    }
-
-    fn record(&mut self, host: HostId, output: &ShellOutput<S::Packet>) {
-        let trace = &mut self.trace;
-        trace.update(&self.now.as_micros().to_le_bytes());
-        trace.update(&host.to_le_bytes());
-        match output {
-            ShellOutput::Transmit { link, packet } => {
-                trace.update(&link.0.to_le_bytes());
-                S::trace(packet, trace);
-            }
-            ShellOutput::Event(Event::Persist(batch)) => {
-                for op in &batch.ops {
-                    match op {
-                        StoreOp::Put { key, value } => trace.update(key.as_bytes()).update(value),
-                        StoreOp::Delete { key } => trace.update(key.as_bytes()),
-                        StoreOp::Append { sequence, record } => {
-                            trace.update(&sequence.to_le_bytes()).update(record)
-                        }
-                        StoreOp::Truncate { from } => trace.update(&from.to_le_bytes()),
-                    };
-                }
-            }
-            other @ (ShellOutput::Connect { .. }
-            | ShellOutput::Disconnect { .. }
-            | ShellOutput::Event(_)) => {
-                trace.update(format!("{other:?}").as_bytes());
-            }
         }
     }
 

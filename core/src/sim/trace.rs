@@ -1,0 +1,108 @@
+//! A hash over everything that all nodes put out.
+
+use crate::{
+    kernel::{store::StoreOp, time::Time},
+    node::event::Event,
+    sim::{
+        host::HostId,
+        shell::{Shell, ShellOutput},
+    },
+};
+use alloc::{format, string::String, vec::Vec};
+use core::fmt::{self, Write as _};
+
+/// Hashed at once when so many bytes wait: the hash works on many kilobytes side by side, and
+/// several times slower on what comes in pieces of a packet's size.
+const PENDING_MAX: usize = 1 << 16;
+
+/// The trace of a world.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    hasher: blake3::Hasher,
+    pending: Vec<u8>,
+}
+
+impl Trace {
+    /// Adds bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= PENDING_MAX {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    /// Adds an output of a host's node, with its time.
+    pub(super) fn output<S: Shell>(
+        &mut self,
+        at: Time,
+        host: HostId,
+        output: &ShellOutput<S::Packet>,
+    ) {
+        self.add(&at.as_micros().to_le_bytes());
+        self.add(&host.to_le_bytes());
+        match output {
+            ShellOutput::Transmit { link, packet } => {
+                self.add(&link.0.to_le_bytes());
+                S::trace(packet, self);
+            }
+            ShellOutput::Event(Event::Persist(batch)) => {
+                for op in &batch.ops {
+                    match op {
+                        StoreOp::Put { key, value } => {
+                            self.add(key.as_bytes());
+                            self.add(value);
+                        }
+                        StoreOp::Delete { key } => self.add(key.as_bytes()),
+                        StoreOp::Append { sequence, record } => {
+                            self.add(&sequence.to_le_bytes());
+                            self.add(record);
+                        }
+                        StoreOp::Truncate { from } => self.add(&from.to_le_bytes()),
+                    }
+                }
+            }
+            other @ (ShellOutput::Connect { .. }
+            | ShellOutput::Disconnect { .. }
+            | ShellOutput::Event(_)) => {
+                let _ = write!(self, "{other:?}");
+            }
+        }
+    }
+
+    /// The hash of all bytes so far, in hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.pending);
+        format!("{}", hasher.finalize())
+    }
+}
+
+impl fmt::Write for Trace {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_hash_of_the_bytes_however_they_came() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|number| number as u8).collect();
+        let mut trace = Trace::default();
+        let mut rest = &bytes[..];
+        for length in (1..).take_while(|length| *length < 600) {
+            let (now, later) = rest.split_at(length);
+            trace.add(now);
+            rest = later;
+        }
+        trace.add(rest);
+        write!(trace, "and {}", 1).unwrap();
+        let whole = [&bytes[..], b"and 1"].concat();
+        assert_eq!(trace.hash(), format!("{}", blake3::hash(&whole)));
+    }
+}
