@@ -6,6 +6,8 @@
 mod forwarding;
 #[path = "mesh/latency.rs"]
 mod latency;
+#[path = "mesh/recording.rs"]
+mod recording;
 #[path = "mesh/sizes.rs"]
 mod sizes;
 #[path = "mesh/writes.rs"]
@@ -22,10 +24,11 @@ fn main() {
         .skip(1)
         .filter(|word| !word.starts_with('-'))
         .collect();
-    let benches: [(&str, Measure); 4] = [
+    let benches: [(&str, Measure); 5] = [
         ("latency", latency::measure),
         ("writes", writes::measure),
         ("forwarding", forwarding::measure),
+        ("recording", recording::measure),
         ("sizes", sizes::measure),
     ];
     let mut table = Table::default();

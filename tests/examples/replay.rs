@@ -14,6 +14,7 @@ fn main() {
         "session" => fuzz_targets::session(&bytes),
         "batch" => fuzz_targets::batch(&bytes),
         "journal" => fuzz_targets::journal(&bytes),
+        "recording" => fuzz_targets::recording(&bytes),
         other => panic!("no target {other:?}"),
     }
 }

@@ -26,6 +26,7 @@ use crate::{
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
+use serde::Serialize;
 
 pub(super) type NodeInput = Input<Message, Command>;
 
@@ -56,9 +57,10 @@ pub(super) enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Appends an input, but for its signatures.
+/// Appends an input, but for its signatures. `room` is any buffer.
 pub(super) fn write_input(
     to: &mut Vec<u8>,
+    room: &mut Vec<u8>,
     since: Duration,
     input: Option<&NodeInput>,
     node: &Node,
@@ -70,21 +72,34 @@ pub(super) fn write_input(
     {
         let message = Message::Admission(node.admission.blinded(message));
         let from = *from;
-        write_blind(to, since, Some(&Input::Message { from, message }));
+        write_blind(to, room, since, Some(&Input::Message { from, message }));
     } else {
-        write_blind(to, since, input);
+        write_blind(to, room, since, input);
     }
 }
 
 /// Appends an input that holds no secret, but for its signatures.
-pub(super) fn write_blind(to: &mut Vec<u8>, since: Duration, input: Option<&NodeInput>) {
+pub(super) fn write_blind(
+    to: &mut Vec<u8>,
+    room: &mut Vec<u8>,
+    since: Duration,
+    input: Option<&NodeInput>,
+) {
     match input {
         None => write(to, since, KIND_TIMEOUT, &[]),
-        Some(Input::Command(command)) => write(to, since, KIND_COMMAND, &encode(command)),
+        Some(Input::Command(command)) => write(to, since, KIND_COMMAND, encode_in(room, command)),
         Some(Input::Message { from, message }) => {
-            write(to, since, KIND_MESSAGE, &encode(&(from, message)));
+            write(to, since, KIND_MESSAGE, encode_in(room, &(from, message)));
         }
     }
+}
+
+/// Encodes into a buffer that is used again and again. Our own types always encode.
+fn encode_in<'a>(room: &'a mut Vec<u8>, value: &impl Serialize) -> &'a [u8] {
+    let mut buffer = core::mem::take(room);
+    buffer.clear();
+    *room = postcard::to_extend(value, buffer).unwrap_or_default();
+    room
 }
 
 /// Ends an input.

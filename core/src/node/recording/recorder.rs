@@ -19,7 +19,7 @@ use crate::{
         machine::Node,
         recording::{
             entry::{self, NodeInput},
-            frozen::state_hash,
+            frozen::{NotDrained, state_hash},
             segment::{Head, Segment, size},
         },
     },
@@ -34,13 +34,12 @@ pub const BYTES_MAX_MIN: u64 = 1 << 20;
 
 /// How often what was said is noted: a divergence is told to the second.
 const SAID_INTERVAL: Duration = Duration::from_secs(1);
-/// The longest time between two notes of the state.
-const STATE_INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// How many bytes of state may be hashed a second while hardly anything is recorded: some ten
-/// microseconds of work. Halved, a quiet node with much state is checked half as often.
-const STATE_RATE: u64 = 16 << 10;
-/// How many bytes are recorded for one byte of state that is hashed meanwhile. Freezing and hashing a
-/// byte costs about as much as recording one, which itself is a small part of handling it.
+/// How many bytes of state may be hashed a second while hardly anything is recorded: some twenty
+/// microseconds of work, where a quiet relay does some milliseconds. Halved, a quiet node is checked
+/// half as often.
+const STATE_RATE: u64 = 4 << 10;
+/// How many bytes are recorded for one byte of state that is hashed meanwhile. To handle a recorded byte
+/// costs some ten times as much as to freeze and hash one.
 const STATE_SHARE: u64 = 8;
 
 /// Why a recording stopped.
@@ -85,6 +84,9 @@ pub(in crate::node) struct Recorder {
     open: Option<Segment>,
     /// The input that is being handled, until its signatures are known; empty if none.
     entry: Vec<u8>,
+    /// Room for bodies and states, kept so that it need not be made anew.
+    body: Vec<u8>,
+    frozen: Vec<u8>,
     last_at: Time,
     said_at: Time,
     state_at: Time,
@@ -104,6 +106,8 @@ impl Recorder {
             done_bytes: 0,
             open: None,
             entry: Vec::new(),
+            body: Vec::new(),
+            frozen: Vec::new(),
             last_at: Time::ZERO,
             said_at: Time::ZERO,
             state_at: Time::ZERO,
@@ -123,7 +127,8 @@ impl Recorder {
             return;
         }
         let now = now.max(node.now);
-        entry::write_input(&mut self.entry, now.since(self.last_at), input, node);
+        let since = now.since(self.last_at);
+        entry::write_input(&mut self.entry, &mut self.body, since, input, node);
         self.last_at = now;
     }
 
@@ -164,7 +169,7 @@ impl Recorder {
         }
         let worth = self.state_bytes.saturating_mul(STATE_SHARE);
         let patience = Duration::from_secs(self.state_bytes / STATE_RATE);
-        let patience = patience.clamp(SAID_INTERVAL, STATE_INTERVAL_MAX);
+        let patience = patience.max(SAID_INTERVAL);
         let passed = node.now.since(self.state_at);
         let is_worth = recorded.saturating_sub(self.state_noted_at_bytes) >= worth;
         if passed >= patience || (is_worth && passed >= SAID_INTERVAL) {
@@ -182,25 +187,26 @@ impl Recorder {
         let Some(open) = &mut self.open else {
             return;
         };
-        let Ok(frozen) = node.freeze() else {
+        let Ok(frozen) = freeze(node, &mut self.frozen) else {
             return;
         };
         let mut bytes = Vec::new();
         entry::write_said(&mut bytes, open.said);
-        entry::write_state(&mut bytes, state_hash(&frozen));
+        entry::write_state(&mut bytes, state_hash(frozen));
         open.append(&bytes);
-        self.noted(node.now, &frozen);
+        let state_bytes = size(frozen.len());
+        self.noted(node.now, state_bytes);
     }
 
-    fn noted(&mut self, now: Time, frozen: &[u8]) {
+    fn noted(&mut self, now: Time, state_bytes: u64) {
         self.said_at = now;
         self.state_at = now;
-        self.state_bytes = size(frozen.len());
+        self.state_bytes = state_bytes;
         self.state_noted_at_bytes = self.open.as_ref().map_or(0, Segment::entries_bytes);
     }
 
     fn begin_segment(&mut self, node: &Node) {
-        let Ok(frozen) = node.freeze() else {
+        let Ok(frozen) = freeze(node, &mut self.frozen) else {
             return self.stop(Stopped::NotDrained);
         };
         let bytes = size(frozen.len());
@@ -212,11 +218,11 @@ impl Recorder {
             to: node.now,
             wall: node.wall_now(),
             inputs: 0,
-            hash: state_hash(&frozen),
+            hash: state_hash(frozen),
         };
         self.last_at = node.now;
-        self.open = Some(Segment::new(head, Bytes::from(frozen.as_slice())));
-        self.noted(node.now, &frozen);
+        self.open = Some(Segment::new(head, Bytes::from(frozen)));
+        self.noted(node.now, bytes);
         self.keep_within_bound();
     }
 
@@ -278,4 +284,12 @@ impl Recorder {
         done.chain(self.open.iter().map(|open| Arc::new(open.clone())))
             .collect()
     }
+}
+
+/// Freezes a node into a buffer that is used again and again.
+fn freeze<'a>(node: &Node, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], NotDrained> {
+    let mut room = core::mem::take(buffer);
+    room.clear();
+    *buffer = node.freeze_into(room)?;
+    Ok(buffer)
 }

@@ -308,7 +308,8 @@ fn changed(saving: &Saving, mut change: impl FnMut(&mut Entry)) -> Saving {
             Entry::Said(said) => entry::write_said(&mut bytes, said),
             Entry::State(hash) => entry::write_state(&mut bytes, hash),
             Entry::Input { input, signatures } => {
-                entry::write_blind(&mut bytes, since, input.as_deref());
+                let room = &mut Vec::new();
+                entry::write_blind(&mut bytes, room, since, input.as_deref());
                 entry::write_signatures(&mut bytes, &signatures);
             }
         }
