@@ -70,7 +70,8 @@ fn draw_swim(usual: swim::Config, rng: &mut Rng) -> swim::Config {
         lease_grace: span(500, 10_000, rng),
         try_interval: span(3_000, 60_000, rng),
         try_interval_isolated: span(500, 6_000, rng),
-        homes: 1 + rng.below(2) as u8,
+        // With one home a tab is parked for everyone who takes a liar for dead.
+        homes: 2 + rng.below(2) as u8,
         home_patience: span(1_000, 10_000, rng),
         home_avoidance: span(3_000, 60_000, rng),
         incarnation_block: block,
