@@ -49,26 +49,32 @@ impl<S: Shell> World<S> {
         // A stream's next attempt comes somewhere in its wait.
         let at = self.now + self.rng.span_below(Duration::from_secs(1));
         for (run, input) in held {
-            if let ShellInput::Received { link, .. } = &input {
-                self.keep_order(to, *link, at);
-            }
+            let at = match &input {
+                ShellInput::Received { link, .. } | ShellInput::Ended { link, .. } => {
+                    self.keep_order(to, *link, at)
+                }
+                ShellInput::Opened { .. } | ShellInput::Command(_) => at,
+            };
             self.wheel.push(at, (to, run, Happening::Input(input)));
         }
     }
 
-    /// What arrives on a link after this does not arrive before `at`.
-    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) {
+    /// When something arrives on a link that may arrive at `at`, but not before what was sent before it;
+    /// what is sent later does not arrive before that.
+    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) -> Time {
         let Some(connection) = self.hosts[usize::from(host)]
             .connections
             .get(&link)
             .cloned()
         else {
-            return;
+            return at;
         };
         let theirs = &mut self.host_mut(connection.other).connections;
-        if let Some(sender) = theirs.get_mut(&connection.their_link) {
-            sender.last = sender.last.max(at);
-        }
+        let Some(sender) = theirs.get_mut(&connection.their_link) else {
+            return at;
+        };
+        sender.last = sender.last.max(at);
+        sender.last
     }
 
     pub(super) fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
