@@ -3,6 +3,20 @@
 use crate::kernel::ordered::Map;
 use alloc::collections::VecDeque;
 
+/// Who is told how full collections are: what each is called, how much it holds, how much it may.
+pub type Gauge<'a> = &'a mut dyn FnMut(&'static str, usize, usize);
+
+/// The first of some rules that does not hold.
+///
+/// # Errors
+/// What it says.
+pub fn first_broken(rules: &[(bool, &'static str)]) -> Result<(), &'static str> {
+    match rules.iter().find(|(holds, _)| !holds) {
+        Some((_, broken)) => Err(broken),
+        None => Ok(()),
+    }
+}
+
 /// A queue that drops its oldest item when full, and counts what it dropped.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]

@@ -16,6 +16,7 @@
 //! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
 //! | `ordered` | maps and sets in key order, in little code |
 //! | `bounded` | collections with a maximum, an overflow policy and a counter |
+//! | `planted` | bugs that the simulator has to find (feature `planted-bugs`) |
 //! | `laws` | what every machine must satisfy, as one generic check (feature `laws`) |
 //!
 //! Not here: anything that knows a peer protocol, a room or a host.
@@ -33,6 +34,7 @@ pub mod machine;
 pub(crate) mod memo;
 pub mod ordered;
 pub mod outbox;
+pub mod planted;
 pub mod rng;
 pub mod store;
 pub mod text;

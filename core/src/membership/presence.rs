@@ -15,6 +15,7 @@ use crate::{
     kernel::{
         crypto::{Hash, Verified},
         id::NodeId,
+        planted::{self, Planted},
         time::Time,
     },
     membership::member::Lease,
@@ -74,7 +75,10 @@ impl Leases {
     pub fn homes(&self, now: Time) -> impl Iterator<Item = NodeId> + '_ {
         self.0
             .iter()
-            .filter(move |held| held.lease.attached && held.expires_at > now)
+            .filter(move |held| {
+                let runs = held.lease.attached && held.expires_at > now;
+                runs || planted::is(Planted::LeaseForEver)
+            })
             .map(|held| held.lease.home)
     }
 
@@ -100,6 +104,24 @@ impl Leases {
         for held in self.0.iter_mut().filter(|held| held.expires_at > since) {
             held.expires_at = held.expires_at + slept;
         }
+    }
+
+    /// Which homes hold the tab, as far as leases say, and until when.
+    pub fn ends(&self) -> impl Iterator<Item = (NodeId, Time)> + '_ {
+        let attached = self.0.iter().filter(|held| held.lease.attached);
+        attached.map(|held| (held.lease.home, held.expires_at))
+    }
+
+    /// How many leases are kept.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The latest lease of each home, to pass on.

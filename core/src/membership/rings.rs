@@ -14,6 +14,7 @@ use crate::kernel::{
     crypto::Hash,
     id::NodeId,
     ordered::{Set, Shards},
+    planted::{self, Planted},
 };
 use alloc::vec::Vec;
 
@@ -43,9 +44,14 @@ impl Rings {
         if self.members.contains_key(&id) {
             return false;
         }
+        let arrival = if planted::is(Planted::RingByArrival) {
+            u64::try_from(self.members.len()).unwrap_or(0)
+        } else {
+            0
+        };
         self.members.insert(id, ());
         for (ring, order) in (0_u8..).zip(&mut self.orders) {
-            order.insert((place(ring, id), id), ());
+            order.insert((place(ring, id) ^ arrival, id), ());
         }
         true
     }
@@ -121,6 +127,15 @@ impl Rings {
             edges.extend(others.range(one..).map(|other| (one, *other)));
         }
         edges
+    }
+}
+
+impl Rings {
+    /// Whether every ring has every relay once: must hold at any time.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let len = self.members.len();
+        self.orders.iter().all(|order| order.len() == len)
     }
 }
 

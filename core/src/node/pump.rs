@@ -1,7 +1,10 @@
 //! Draining the machines in one fixed order, bounded, until nothing moves.
 
 use crate::{
-    kernel::machine::Machine,
+    kernel::{
+        machine::Machine,
+        planted::{self, Planted},
+    },
     node::{
         event::Event,
         machine::{Node, Phase},
@@ -37,7 +40,9 @@ impl Node {
 
     fn depart_when_durable(&mut self) {
         if self.phase == (Phase::Leaving { flushed: true })
-            && (self.journal.is_idle() || self.journal.is_broken())
+            && (self.journal.is_idle()
+                || self.journal.is_broken()
+                || planted::is(Planted::StopsUnflushed))
         {
             self.phase = Phase::Departed;
             self.outbox.event(Event::Departed);

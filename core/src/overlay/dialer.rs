@@ -5,6 +5,7 @@ use crate::{
         address::{Address, Transport},
         id::{DialId, NodeId},
         ordered::Map,
+        planted::{self, Planted},
         rng::Rng,
         time::{Duration, Time},
     },
@@ -317,6 +318,9 @@ impl Dialer {
 
     /// A link to the destination holds, whoever opened it.
     pub fn settle(&mut self, destination: &Destination) {
+        if planted::is(Planted::BackoffKept) {
+            return;
+        }
         self.changed |= self.remembered.remove(destination).is_some();
         if let Some(attempts) = self.destinations.get_mut(destination) {
             attempts.last_failure = None;
@@ -354,7 +358,9 @@ impl Dialer {
         attempts.dialling = None;
         attempts.turn = attempts.turn.wrapping_add(1);
         attempts.last_failure = Some(reason.clone());
-        attempts.backoff.fail(now, self.config.backoff, rng);
+        if !planted::is(Planted::BackoffIgnored) {
+            attempts.backoff.fail(now, self.config.backoff, rng);
+        }
         if attempts.once {
             self.destinations.remove(&destination);
         } else {

@@ -21,6 +21,7 @@ use crate::{
         machine::{Input, Machine, Output},
         ordered::Map,
         outbox::Outbox,
+        planted::{self, Planted},
         rng::Rng,
         time::{Duration, Time},
     },
@@ -266,6 +267,9 @@ impl Links {
         };
         self.by_link.remove(&old.link);
         self.route(link, new, dialled, None);
+        if planted::is(Planted::SupersededKept) {
+            return;
+        }
         self.outbox.event(Event::Close {
             link: old.link,
             reason,
@@ -528,7 +532,8 @@ impl Links {
             return;
         };
         let link = routed.link;
-        if self.now.since(routed.heard_at) > patience {
+        let forgiven = planted::is(Planted::SilenceForgiven);
+        if self.now.since(routed.heard_at) > patience && !forgiven {
             self.stats.silent = self.stats.silent.saturating_add(1);
             self.outbox.event(Event::Close {
                 link,

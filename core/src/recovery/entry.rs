@@ -8,7 +8,12 @@
 //!
 //! Source: as [`record`](super::record).
 
-use crate::kernel::{bytes::Bytes, crypto::Hash, store::Stored};
+use crate::kernel::{
+    bytes::Bytes,
+    crypto::Hash,
+    planted::{self, Planted},
+    store::Stored,
+};
 use alloc::{string::String, vec::Vec};
 
 /// The bytes of a sealed value besides the value.
@@ -26,7 +31,8 @@ pub fn seal(key: &str, value: &[u8]) -> Bytes {
 #[must_use]
 pub fn open(key: &str, sealed: &[u8]) -> Option<Bytes> {
     let (value, found) = sealed.split_last_chunk::<OVERHEAD>()?;
-    (*found == checksum(key, value)).then(|| value.into())
+    let sound = *found == checksum(key, value) || planted::is(Planted::EntryUnsealed);
+    sound.then(|| value.into())
 }
 
 /// All entries opened, and the names of those that are damaged.

@@ -21,7 +21,11 @@
 //! Source: Bairavasundaram et al., "An Analysis of Data Corruption in the Storage Stack", FAST'08,
 //! section 2 (checksum mismatch, misdirected and lost writes).
 
-use crate::kernel::{bytes::Bytes, crypto::Hash};
+use crate::kernel::{
+    bytes::Bytes,
+    crypto::Hash,
+    planted::{self, Planted},
+};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -172,7 +176,7 @@ pub fn decode(sequence: u64, previous: Option<Chain>, bytes: &[u8]) -> Result<Re
     let (covered, sum) = bytes
         .split_last_chunk::<CHECKSUM>()
         .ok_or(RecordError::Torn)?;
-    let intact = checksum(covered) == *sum;
+    let intact = checksum(covered) == *sum || planted::is(Planted::ChecksumUnverified);
     let version = covered.first().copied().ok_or(RecordError::Torn)?;
     if version != VERSION {
         return Err(if intact {

@@ -12,9 +12,12 @@
 //! Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, section 3
 //! (a torn tail and a corrupt middle must be told apart).
 
-use crate::kernel::ordered::Set;
 use crate::{
-    kernel::bytes::Bytes,
+    kernel::{
+        bytes::Bytes,
+        ordered::Set,
+        planted::{self, Planted},
+    },
     recovery::record::{Chain, Record, RecordError, decode},
 };
 use alloc::vec::Vec;
@@ -150,6 +153,14 @@ pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
         .filter(|(sequence, _)| *sequence >= tail.next)
         .count();
     tail.truncate = dropped > 0;
+    if planted::is(Planted::TornTailKept) {
+        let last = stored.last().map_or(0, |(sequence, _)| *sequence);
+        tail.next = last.saturating_add(1);
+        tail.truncate = false;
+    }
+    if planted::is(Planted::ReplayBackwards) {
+        records.reverse();
+    }
     let report = Report {
         records: count(records.len()),
         torn_tail: tail.truncate.then_some(tail.next),

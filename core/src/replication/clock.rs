@@ -6,7 +6,10 @@
 //! Safety never depends on the wall clock: a wrong one only decides who wins a concurrent write. What
 //! a peer stamps too far ahead is kept out by [`Clock::ahead`], so that it can't drag everyone along.
 
-use crate::kernel::time::{Time, WallTime};
+use crate::kernel::{
+    planted::{self, Planted},
+    time::{Time, WallTime},
+};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +108,9 @@ impl Clock {
 
     /// Takes note of a stamp that was seen, so that later ones here come after it.
     pub fn observe(&mut self, stamp: Hlc) {
-        self.latest = self.latest.max(stamp);
+        if !planted::is(Planted::ClockNotPushed) {
+            self.latest = self.latest.max(stamp);
+        }
     }
 
     /// How many milliseconds a stamp lies ahead of the wall clock here; 0 if it does not, unknown

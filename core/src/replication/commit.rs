@@ -5,6 +5,7 @@ use crate::{
         bytes::Bytes,
         crypto::Verified,
         id::{RequestId, Role},
+        planted::{self, Planted},
         text::{Key, Namespace},
     },
     replication::{
@@ -18,7 +19,7 @@ use crate::{
         write::{AckLevel, WriteRefusal},
     },
 };
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 impl Replica {
     pub(in crate::replication) fn on_write(
@@ -56,7 +57,8 @@ impl Replica {
         key: &Key,
         value: Option<&Bytes>,
     ) -> Result<(), WriteRefusal> {
-        if let Some(why) = &self.frozen {
+        let is_frozen = |_: &&String| !planted::is(Planted::ReadOnlyWrites);
+        if let Some(why) = self.frozen.as_ref().filter(is_frozen) {
             return Err(WriteRefusal::NotWritable { why: why.clone() });
         }
         if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
@@ -158,6 +160,11 @@ impl Replica {
             reissue: None,
             ops,
         };
+        if planted::is(Planted::AckBeforePersisted) {
+            for (request, _) in core::mem::take(&mut writers) {
+                self.written(request, self.cells.revision());
+            }
+        }
         let batch = Verified::seal(batch, &self.keypair, self.network);
         self.stage(lane, batch, Source::Own, Vec::new(), writers);
     }
@@ -210,9 +217,14 @@ impl Replica {
         for op in batch.ops.iter().cloned() {
             self.clock.observe(op.stamp);
             let key = op.key.clone();
+            let untold = op.value.is_none() && planted::is(Planted::ChangeMissed);
             let changed = self.cells.apply(&batch.namespace, batch.author, op);
             revisions.push(changed.unwrap_or_else(|| self.cells.revision()));
-            if let Some(revision) = changed {
+            let caught = matches!(staged.source, Source::Caught(_));
+            let twice = caught && planted::is(Planted::ChangeTwice);
+            let told = changed.filter(|_| !untold);
+            for revision in told.into_iter().chain(told.filter(|_| twice)) {
+                let key = key.clone();
                 self.outbox.event(Event::Changed {
                     revision,
                     namespace: batch.namespace.clone(),

@@ -11,6 +11,7 @@ use crate::{
         crypto::{Hash, Signed},
         id::NodeId,
         ordered::Map,
+        planted::{self, Planted},
         text::Namespace,
     },
     replication::{
@@ -67,7 +68,10 @@ impl End {
         if lane.namespace.is_some() {
             batch.namespace_previous == self.sequence && batch.sequence > self.sequence
         } else {
-            Some(batch.sequence) == self.sequence.checked_add(1) && batch.previous == self.hash
+            let follows = Some(batch.sequence) == self.sequence.checked_add(1);
+            let skips = planted::is(Planted::FrontierGap) && batch.sequence > self.sequence;
+            let unchecked = planted::is(Planted::ChainUnchecked) || skips;
+            (follows || skips) && (batch.previous == self.hash || unchecked)
         }
     }
 }
@@ -373,7 +377,8 @@ impl Log {
             proof: keep.then_some(proof),
         });
         self.aside.revoke(chain, at);
-        for (sequence, root) in entry.roots_from(at) {
+        let beyond = entry.roots_from(at).into_iter();
+        for (sequence, root) in beyond.filter(|_| !planted::is(Planted::BranchForgotten)) {
             self.aside.hold(chain, sequence, root);
         }
         self.touch(chain.0);

@@ -5,6 +5,8 @@ use crate::{
     exit::{Code, Failure},
 };
 use clap::{Args, ValueEnum};
+#[cfg(feature = "planted-bugs")]
+use sporenet_core::kernel::planted::{self, Planted};
 use sporenet_core::{
     node::event::Event,
     sim::{
@@ -56,6 +58,14 @@ pub(crate) struct SimArgs {
     /// Fail always: proves that a failure is noticed
     #[arg(long)]
     canary: bool,
+    /// Plant this bug: the simulator should find it
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, value_name = "NAME", value_parser = bug)]
+    plant: Option<Planted>,
+    /// List the bugs that can be planted
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    plants: bool,
     /// Write each failing run, reduced to the faults that matter, to this directory
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
@@ -111,7 +121,29 @@ impl Work {
     }
 }
 
+/// The bug that a command line names.
+#[cfg(feature = "planted-bugs")]
+fn bug(name: &str) -> Result<Planted, String> {
+    Planted::from_name(name).ok_or_else(|| "there is no such bug; --plants lists them".into())
+}
+
+/// Plants a bug, or lists them; answers whether that was all.
+#[cfg(feature = "planted-bugs")]
+fn plant(args: &SimArgs) -> Result<bool, Failure> {
+    planted::plant(args.plant);
+    if args.plants {
+        let bugs = Planted::ALL.iter();
+        let lines = bugs.map(|bug| format!("{:<28} {}\n", bug.name(), bug.class()));
+        print::text(&lines.collect::<String>())?;
+    }
+    Ok(args.plants)
+}
+
 pub(crate) fn sim(args: &SimArgs) -> Result<(), Failure> {
+    #[cfg(feature = "planted-bugs")]
+    if plant(args)? {
+        return Ok(());
+    }
     let plan = args.scenario.as_ref().map(read).transpose()?;
     let count = if args.minutes.is_some() {
         u64::MAX

@@ -5,6 +5,7 @@ use crate::{
     kernel::{
         crypto::{Signed, Verified},
         id::{NodeId, Role},
+        planted::{self, Planted},
     },
     membership::{
         dissemination::{Rumour, told_max},
@@ -151,7 +152,7 @@ impl Swim {
             if let Some(member) = self.roster.get_mut(&id) {
                 member.suspicion = None;
             }
-        } else {
+        } else if !planted::is(Planted::SuspicionSticks) {
             self.forgive_and_count(id);
         }
         self.end_window(id);
@@ -213,6 +214,11 @@ impl Swim {
         if relays.len() > fanout {
             self.rng.shuffle(&mut relays);
             relays.truncate(fanout);
+        }
+        if planted::is(Planted::OutsideAddress) {
+            let place = relays.as_ptr().addr() >> 4;
+            let turn = place.checked_rem(relays.len()).unwrap_or(0);
+            relays.rotate_left(turn);
         }
         let bytes_max = usize::try_from(self.config.gossip_bytes_max).unwrap_or(usize::MAX);
         let times = u32::try_from(relays.len()).unwrap_or(u32::MAX);

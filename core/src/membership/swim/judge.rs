@@ -7,6 +7,7 @@ use crate::{
     kernel::{
         crypto::{Signed, SignedBody, Verified},
         id::{NodeId, Role},
+        planted::{self, Planted},
         time::Time,
     },
     membership::{
@@ -28,7 +29,7 @@ pub(super) struct Refuted {
 
 /// The most pairs of accuser and accused that are remembered; when full, pairs that are forgiven by
 /// now go, and else the newcomer is not counted.
-const REFUTED_MAX: usize = 4_096;
+pub(super) const REFUTED_MAX: usize = 4_096;
 
 /// How many relays are asked about a suspect. One may have missed the refutation too.
 const INQUIRIES: usize = 2;
@@ -183,7 +184,11 @@ impl Swim {
             .min(self.roster.rings().neighbours_max());
         if let Some(suspicion) = &member.suspicion {
             let end = suspicion.ends_at(&self.config.windows, relays, observers);
-            let end = end.max(self.now);
+            let end = if planted::is(Planted::NoSuspicionWindow) {
+                self.now
+            } else {
+                end.max(self.now)
+            };
             self.deadlines.set(Timer::Suspicion(subject), end);
             if !suspicion.accusers().any(|accuser| accuser == self.me) {
                 let half = self.now + end.since(self.now) / 2;

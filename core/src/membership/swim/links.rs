@@ -6,6 +6,7 @@ use crate::{
         address::Address,
         id::{NodeId, Role},
         ordered::Set,
+        planted::{self, Planted},
     },
     membership::{
         dissemination::Rumour,
@@ -93,6 +94,10 @@ impl Swim {
         if abrupt && self.roster.get(&peer).is_some() {
             self.lost.insert(peer, self.now);
             self.probe_lost(peer);
+        }
+        if abrupt && planted::is(Planted::LostLinkIsVerdict) {
+            self.accuse(peer, Evidence::Crash);
+            self.on_suspicion_end(peer);
         }
         self.reconsider(peer);
         self.neighbours_dirty |= !self.is_relay();
@@ -196,6 +201,7 @@ impl Swim {
         }
         let worth_it = |(id, member): &(&NodeId, &Member)| {
             let asleep = match member.state() {
+                MemberState::Dead if planted::is(Planted::DeadForgotten) => false,
                 MemberState::Dead | MemberState::Parked => true,
                 MemberState::Alive | MemberState::Suspect => isolated,
                 MemberState::Left => false,

@@ -10,6 +10,7 @@ use crate::{
         address::Address,
         crypto::{Signed, Verified},
         id::{Incarnation, InstanceId, NodeId, Role},
+        planted::{self, Planted},
         time::Time,
     },
     membership::{
@@ -157,7 +158,8 @@ impl Swim {
     ///
     /// Source: SWIM, section 4.2; Lifeguard, section IV-A (having to refute is a sign of slowness).
     pub(super) fn on_accused(&mut self, from: NodeId, accusation: Signed<Accusation>) {
-        let pending = self.ownership.raise_to.is_some()
+        let pending = planted::is(Planted::NeverRefutes)
+            || self.ownership.raise_to.is_some()
             || self.deadlines.at(&Timer::Refute).is_some()
             || self.has_left();
         if pending || accusation.claims().incarnation != self.own.incarnation {

@@ -10,7 +10,12 @@
 //! | departed | links: stop |
 
 use crate::{
-    kernel::{crypto::encode, id::NodeId, machine::Output},
+    kernel::{
+        crypto::encode,
+        id::NodeId,
+        machine::Output,
+        planted::{self, Planted},
+    },
     membership::{member::MemberState, swim, why::Why},
     node::{machine::Node, message::Message, snapshot::Severity, start, timeline::in_words},
     overlay::links,
@@ -44,6 +49,11 @@ impl Node {
                     peer: member,
                     addresses,
                 });
+            }
+            swim::Event::ReserveIncarnation(bound)
+                if planted::is(Planted::IncarnationNotStored) =>
+            {
+                self.tell_swim(swim::Command::IncarnationDurable(bound));
             }
             swim::Event::ReserveIncarnation(bound) => {
                 self.tell_journal(journal::Command::Put {

@@ -19,7 +19,12 @@
 //! whatever was forgotten by the bounds below.
 
 use crate::{
-    kernel::{bytes::Bytes, id::NodeId, ordered::sort_by},
+    kernel::{
+        bytes::Bytes,
+        id::NodeId,
+        ordered::sort_by,
+        planted::{self, Planted},
+    },
     replication::clock::Hlc,
 };
 use alloc::vec::Vec;
@@ -168,6 +173,10 @@ impl Register {
     }
 
     fn insert(&mut self, version: Version) {
+        let deletes = version.value.is_none() && !self.versions.is_empty();
+        if deletes && planted::is(Planted::TombstoneLoses) {
+            return;
+        }
         let author = version.author;
         let superseded = self
             .context
@@ -185,7 +194,14 @@ impl Register {
         });
         self.versions.push(version);
         self.context.retain(|(who, _)| *who != author);
-        sort_by(&mut self.versions, newest_first);
+        if planted::is(Planted::LastArrivalWins) {
+            self.versions.rotate_right(1);
+        } else {
+            sort_by(&mut self.versions, newest_first);
+        }
+        if planted::is(Planted::ConflictDropped) {
+            self.versions.truncate(1);
+        }
         let mut twins = 0_usize;
         self.versions.retain(|v| {
             twins = twins.saturating_add(usize::from(v.author == author));

@@ -1,9 +1,12 @@
 //! Fragments back to bodies: one body in progress per class, grown only by bytes that arrived.
 
-use crate::wire::{
-    class::PerClass,
-    close::CloseReason,
-    frame::{Frame, Part},
+use crate::{
+    kernel::planted::{self, Planted},
+    wire::{
+        class::PerClass,
+        close::CloseReason,
+        frame::{Frame, Part},
+    },
 };
 use alloc::vec::Vec;
 
@@ -57,7 +60,9 @@ impl Reassembly {
             }
             (Part::Last, Some(begun)) => {
                 let whole = begun.finish(&frame)?;
-                *partial = None;
+                if !planted::is(Planted::ReassemblyLeak) {
+                    *partial = None;
+                }
                 Ok(Some(whole))
             }
             (Part::Whole | Part::First { .. }, Some(_)) | (Part::Middle | Part::Last, None) => {
@@ -101,7 +106,9 @@ impl Partial {
             return Err(CloseReason::Protocol);
         }
         let mut body = core::mem::take(&mut self.body);
-        body.extend_from_slice(frame.payload);
+        if !planted::is(Planted::LastFragmentLost) {
+            body.extend_from_slice(frame.payload);
+        }
         Ok(body)
     }
 
