@@ -41,6 +41,7 @@ use core::time::Duration;
 
 #[cfg(feature = "recording")]
 mod blind;
+mod check;
 mod contract;
 mod invites;
 

@@ -118,6 +118,16 @@ impl RumourQueue {
         self.entries.insert(key, entry);
     }
 
+    /// The records among the rumours.
+    pub fn records(&self) -> impl Iterator<Item = &MemberRecord> {
+        self.entries
+            .values()
+            .filter_map(|entry| match &entry.rumour {
+                Rumour::Record(record) => Some(record.claims()),
+                Rumour::Accusation(_) | Rumour::Lease(_) => None,
+            })
+    }
+
     /// Forgets what was said against `subject`: it refuted, or is gone.
     pub fn forget_accusations(&mut self, subject: NodeId) {
         let from = (1, subject, NodeId::from_bytes([0; 32]));

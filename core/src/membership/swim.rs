@@ -14,6 +14,7 @@
 //!
 //! Source: the papers above; FAULTS F8 (no cascade of false verdicts by slow observers).
 
+mod check;
 #[cfg(feature = "recording")]
 mod frozen;
 mod gossip;

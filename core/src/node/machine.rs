@@ -47,7 +47,7 @@ use alloc::{
 };
 
 /// The most handshakes under an invite that wait to be decided; further ones are refused as busy.
-const ARRIVING_MAX: usize = 256;
+pub(super) const ARRIVING_MAX: usize = 256;
 
 /// Traffic of a peer is told to membership at most this often: fresh evidence of life need not be
 /// fresher than a fraction of the probe period.

@@ -44,6 +44,11 @@ impl Timeline {
         }
     }
 
+    /// How many entries are kept.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Numbers and keeps an entry; answers it for the host.
     pub(super) fn add(
         &mut self,

@@ -1,5 +1,7 @@
 //! Where to dial next, and what became of each dial.
 
+mod check;
+
 use crate::{
     kernel::{
         address::{Address, Transport},

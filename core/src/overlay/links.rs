@@ -30,6 +30,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 
+mod check;
 mod contract;
 pub use contract::{Command, Config, Event, Message, Stats};
 

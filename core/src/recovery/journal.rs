@@ -38,6 +38,7 @@ use crate::{
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 use core::convert::Infallible;
 
+mod check;
 mod contract;
 pub use contract::{Command, Config, Event, Stats};
 

@@ -177,6 +177,12 @@ impl Aside {
         owners
     }
 
+    /// The bytes of those in memory.
+    pub(in crate::replication) fn pooled_bytes(&self) -> u64 {
+        let bytes = self.pooled.iter().map(|(_, bytes)| *bytes);
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// How many batches are set aside.
     pub(in crate::replication) fn len(&self) -> usize {
         self.places.len()

@@ -2,6 +2,8 @@
 //!
 //! Source: DESIGN "the data: memory"; bounded in bytes, refuses when full.
 
+mod check;
+
 use crate::{
     kernel::{
         bounded::RingLog,

@@ -6,6 +6,8 @@
 //!
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3.2 (heads as hashes).
 
+mod check;
+
 use crate::{
     kernel::{
         crypto::{Hash, Signed},

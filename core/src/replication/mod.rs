@@ -19,10 +19,9 @@
 //! | `serve` | answers from memory or journal |
 //! | `interest` | namespaces that tabs follow |
 //! | `ahead` | what tabs hold and their homes do not |
-//! | `restore`, `views` | replay at start; read-only questions |
+//! | `restore`, `views`, `check` | replay at start; read-only questions; what must hold |
 //!
 //! Papers: Kulkarni 2014 (clock); Preguiça 2010 (versions); Kleppmann 2022 (log); Demers 1987 (sync).
-//!
 //! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
 //! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain
 //! says from a fork on is not taken until its author issues it again. Two relays with equal frontiers
@@ -35,6 +34,7 @@ mod aside;
 pub mod batch;
 mod branches;
 pub mod cells;
+mod check;
 pub mod clock;
 mod commit;
 pub mod config;

@@ -4,6 +4,8 @@
 //! go out as the next one. Source: Gawlick and Kinkade, "Varieties of Concurrency Control in IMS/VS
 //! Fast Path", 1985 (group commit).
 
+mod check;
+
 use crate::{
     kernel::{
         bytes::Bytes,

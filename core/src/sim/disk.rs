@@ -83,6 +83,12 @@ impl Image {
         self.entries.insert(key.into(), value);
     }
 
+    /// What stands at a place of the journal.
+    #[must_use]
+    pub fn record(&self, sequence: u64) -> Option<&Bytes> {
+        self.journal.get(&sequence)
+    }
+
     /// All places that hold bytes: entries first, then the journal.
     #[must_use]
     pub fn places(&self) -> usize {

@@ -30,6 +30,8 @@ struct Attempt {
     level: AckLevel,
     /// `None` deletes.
     value: Option<String>,
+    /// Its host had said that it takes no writes.
+    frozen: bool,
     acknowledged: bool,
     /// It was refused and nothing changed.
     refused: bool,
@@ -46,18 +48,21 @@ struct Subject {
 pub struct Ledger {
     subjects: BTreeMap<String, Subject>,
     open: BTreeMap<(HostId, RequestId), (String, usize)>,
+    closed: BTreeSet<(HostId, RequestId)>,
+    misled: Option<String>,
     acknowledged: u64,
     refused: u64,
 }
 
 impl Ledger {
-    /// A write was asked for.
+    /// A write was asked for; `frozen` if its host had said that it takes none.
     pub fn tried(
         &mut self,
         (host, request): (HostId, RequestId),
         key: &str,
         value: Option<String>,
         level: AckLevel,
+        frozen: bool,
     ) {
         let subject = self.subjects.entry(key.into()).or_default();
         subject.contested = key.starts_with("any/");
@@ -67,6 +72,7 @@ impl Ledger {
             host,
             level,
             value,
+            frozen,
             acknowledged: false,
             refused: false,
         });
@@ -75,8 +81,12 @@ impl Ledger {
     /// A host answered.
     pub fn answered(&mut self, host: HostId, request: RequestId, reply: &Reply) {
         let Some((key, index)) = self.open.remove(&(host, request)) else {
+            if self.closed.contains(&(host, request)) {
+                self.misled = Some(format!("host {host} answered request {} twice", request.0));
+            }
             return;
         };
+        self.closed.insert((host, request));
         let subject = self.subjects.get_mut(&key);
         let Some(attempt) = subject.and_then(|subject| subject.attempts.get_mut(index)) else {
             return;
@@ -85,6 +95,9 @@ impl Ledger {
             Reply::Written { .. } => {
                 attempt.acknowledged = true;
                 self.acknowledged += 1;
+                if attempt.frozen {
+                    self.misled = Some(format!("host {host} was read-only and wrote {key}"));
+                }
             }
             Reply::Refused(Refusal::Write(WriteRefusal::NotReplicated)) => {}
             Reply::Refused(_) => {
@@ -105,6 +118,52 @@ impl Ledger {
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// What no host may answer, if one did.
+    #[must_use]
+    pub fn misled(&self) -> Option<&str> {
+        self.misled.as_deref()
+    }
+
+    /// Keys that several hosts write, each with the hosts that acknowledged a write to it.
+    pub fn contested(&self) -> impl Iterator<Item = (&str, BTreeSet<HostId>)> {
+        let contested = self
+            .subjects
+            .iter()
+            .filter(|(_, subject)| subject.contested);
+        contested.map(|(key, subject)| {
+            let promised = subject
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.acknowledged);
+            (key.as_str(), promised.map(|attempt| attempt.host).collect())
+        })
+    }
+
+    /// The first promise of one host that it does not keep itself; `read` gives its value of a key.
+    pub fn judge_host(
+        &self,
+        host: HostId,
+        read: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let own = |attempt: &Attempt| attempt.host == host && attempt.acknowledged;
+        for (key, subject) in &self.subjects {
+            let Some(last) = subject.attempts.iter().rposition(own) else {
+                continue;
+            };
+            let value = read(key);
+            let why = if subject.contested {
+                let kept = value.is_some() || subject.attempts[last].value.is_none();
+                (!kept).then(|| "it is gone".into())
+            } else {
+                subject.judge(value.as_deref(), &BTreeSet::new(), &BTreeSet::new())
+            };
+            if let Some(why) = why {
+                return Some(format!("{key} is {value:?}: {why}"));
+            }
+        }
+        None
     }
 
     /// Compares what a host reads with what was promised; answers each broken promise. `read` gives
@@ -183,7 +242,7 @@ mod tests {
         for (number, answered) in (1..).zip(answers) {
             let request = RequestId(number);
             let value = (number != 2).then(|| format!("{number}"));
-            ledger.tried((0, request), "own/0/0", value, AckLevel::Local);
+            ledger.tried((0, request), "own/0/0", value, AckLevel::Local, false);
             if answered {
                 ledger.answered(0, request, &written());
             }

@@ -13,7 +13,8 @@
 //! | `settings` | settings drawn wide |
 //! | `plan`, `scenario` | what a seed does, and the same as a readable file |
 //! | `workload`, `ledger` | clients that write, and what they were promised |
-//! | `run` | one run from warm-up to final reads, with its checkers |
+//! | `checkers` | what must hold at any time, in nodes and between them |
+//! | `run` | one run from warm-up to final reads |
 //! | `shrink` | the few faults of a plan that matter |
 //! | `swarm` | what many runs came to |
 //! | `rehearsal` | one recorded run whose trace has the same hash on every target |
@@ -32,6 +33,7 @@
 )]
 
 mod adversary;
+pub mod checkers;
 pub mod clock;
 pub mod disk;
 pub mod fault;

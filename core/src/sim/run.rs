@@ -12,6 +12,7 @@ use crate::{
     node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
         adversary::{batches::TWO_FACED, court::Court},
+        checkers::{Checkers, check_traces},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -124,6 +125,7 @@ struct Run<'a, S: Shell> {
     revisions: BTreeMap<HostId, u64>,
     calm_since: Time,
     court: Court,
+    checkers: Checkers,
 }
 
 impl<'a, S: Shell> Run<'a, S> {
@@ -146,6 +148,7 @@ impl<'a, S: Shell> Run<'a, S> {
             revisions: BTreeMap::new(),
             calm_since: Time::ZERO,
             court: Court::default(),
+            checkers: Checkers::new(plan),
         }
     }
 
@@ -231,7 +234,7 @@ impl<'a, S: Shell> Run<'a, S> {
             self.advance(TICK);
             if self.world.now() >= next_check {
                 next_check = self.world.now() + Duration::from_secs(1);
-                self.check_nodes();
+                self.hear_court();
             }
         }
     }
@@ -244,7 +247,7 @@ impl<'a, S: Shell> Run<'a, S> {
         self.calm_since = healed_at;
         if self.plan.mode == Mode::Unbounded {
             self.advance(Duration::from_secs(20));
-            self.check_nodes();
+            self.hear_court();
             return;
         }
         let patience = if self.plan.is_wide {
@@ -265,7 +268,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 break;
             }
             self.advance(Duration::from_millis(250));
-            self.check_nodes();
+            self.hear_court();
         }
         self.outcome.heal_ms = Some(self.world.now().since(healed_at).as_millis() as u64);
         self.judge();
@@ -291,6 +294,8 @@ impl<'a, S: Shell> Run<'a, S> {
             }
         }
         self.outcome.lost = broken.len() as u64;
+        let traced = check_traces(&self.world, &self.injector, &self.ledger);
+        self.hold(traced);
     }
 
     fn finish(mut self) -> Outcome {
@@ -349,8 +354,15 @@ impl<'a, S: Shell> Run<'a, S> {
         }
         while let Some(observation) = self.world.observe() {
             (self.watcher)(&observation);
+            let (world, injector) = (&self.world, &self.injector);
+            let seen = self
+                .checkers
+                .see(world, injector, &self.ledger, &observation);
             self.see(observation);
+            self.hold(seen);
         }
+        let looked = self.checkers.look(&self.world, &self.injector);
+        self.hold(looked);
     }
 
     fn see(&mut self, Observation { at, host, what }: Observation) {
@@ -411,17 +423,21 @@ impl<'a, S: Shell> Run<'a, S> {
         }
     }
 
-    fn check_nodes(&mut self) {
+    /// Notes what a checker found; a run that went wrong once is not looked at any more.
+    fn hold(&mut self, checked: Result<(), String>) {
+        if let Err(what) = checked
+            && self.outcome.violations.is_empty()
+        {
+            self.violate(what);
+        }
+    }
+
+    /// What honest nodes hold and believe, whatever liars do.
+    fn hear_court(&mut self) {
         self.court.take(self.injector.take_forks());
         let calm = self.world.now().since(self.calm_since) > AFTERMATH && !self.plan.is_wide;
         for what in self.court.judge(&self.world, &self.injector, calm) {
             self.violate(what);
-        }
-        for host in self.world.hosts() {
-            let checked = self.world.node(host).map_or(Ok(()), |node| node.check());
-            if let Err(what) = checked {
-                self.violate(format!("host {host}: {what}"));
-            }
         }
     }
 

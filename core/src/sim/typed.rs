@@ -487,8 +487,20 @@ impl Shell for Typed {
         }
     }
 
-    fn corrupted(_: &Packet, _: &mut Rng) -> Packet {
-        Packet::Garbage
+    fn corrupted(packet: &Packet, rng: &mut Rng) -> Packet {
+        match packet {
+            Packet::Message(message) if is_signed(message) => {
+                let flipped = flip(message, rng);
+                flipped.map_or(Packet::Garbage, |flipped| {
+                    Packet::Message(Box::new(flipped))
+                })
+            }
+            Packet::Message(_)
+            | Packet::Hello { .. }
+            | Packet::Welcome(_)
+            | Packet::Bye(_)
+            | Packet::Garbage => Packet::Garbage,
+        }
     }
 
     /// Whoever has no keys can do no more here than a session notices.
@@ -499,4 +511,23 @@ impl Shell for Typed {
             Vec::new()
         }
     }
+}
+
+/// Whether all that counts in a message is signed by its author, so that a peer whose memory flips bits
+/// can do no more harm than one that forges.
+const fn is_signed(message: &Message) -> bool {
+    use crate::{membership::swim, replication::replica};
+    matches!(
+        message,
+        Message::Replica(replica::Message::Push { .. } | replica::Message::Batches { .. })
+            | Message::Swim(swim::Message::Gossip { .. })
+    )
+}
+
+/// The message with a bit flipped, if it is still one.
+fn flip(message: &Message, rng: &mut Rng) -> Option<Message> {
+    let mut bytes = message.encode();
+    let place = rng.index(bytes.len());
+    *bytes.get_mut(place)? ^= 1 << rng.below(8);
+    Message::decode(message.kind(), &bytes).ok().flatten()
 }

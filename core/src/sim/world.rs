@@ -1,7 +1,6 @@
 //! Several nodes on simulated machines, joined by a simulated network, under virtual time.
 
 pub use crate::sim::host::HostId;
-
 use crate::{
     kernel::{
         bytes::Bytes,
@@ -84,7 +83,10 @@ pub struct World<S: Shell> {
     pub(super) next_connection: u64,
     is_wide: bool,
     outputs: u64,
-    events: u64,
+    pub(super) outputs_most: u64,
+    pub(super) events: u64,
+    pub(super) at_once: u64,
+    pub(super) contradiction: Option<String>,
     /// Absent where nobody takes them.
     observations: Option<VecDeque<Observation>>,
     replies: BTreeMap<(HostId, RequestId), Reply>,
@@ -106,7 +108,10 @@ impl<S: Shell> World<S> {
             next_connection: 1,
             is_wide: false,
             outputs: 0,
+            outputs_most: 0,
             events: 0,
+            at_once: 0,
+            contradiction: None,
             observations: Some(VecDeque::new()),
             replies: BTreeMap::new(),
         }
@@ -262,6 +267,7 @@ impl<S: Shell> World<S> {
         self.notice(host, What::Started);
         self.after(Duration::from_secs(1), host, Happening::Clock);
         self.drain(host);
+        self.examine(host);
         Ok(())
     }
 
@@ -492,8 +498,7 @@ impl<S: Shell> World<S> {
     pub fn run_to(&mut self, until: Time) {
         let _simulating = Simulating::begin();
         while let Some((at, (host, run, happening))) = self.wheel.pop(until) {
-            self.now = at;
-            self.events += 1;
+            self.count_event(at);
             if self.hosts[usize::from(host)].run == run {
                 self.happen(host, happening);
             }
@@ -580,6 +585,7 @@ impl<S: Shell> World<S> {
     }
 
     pub(super) fn drain(&mut self, host: HostId) {
+        let before = self.outputs;
         while let Some(output) = self.hosts[usize::from(host)]
             .shell
             .as_mut()
@@ -599,6 +605,7 @@ impl<S: Shell> World<S> {
             }
             self.act(host, output);
         }
+        self.outputs_most = self.outputs_most.max(self.outputs - before);
         self.arm(host);
     }
 
@@ -652,6 +659,7 @@ impl<S: Shell> World<S> {
             }
             Event::Departed => {
                 self.notice(host, What::Told(Event::Departed));
+                self.examine(host);
                 self.crash(host);
             }
             Event::Reply { request, reply } => {

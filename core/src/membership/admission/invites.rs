@@ -69,6 +69,11 @@ pub(super) struct Invites {
 }
 
 impl Invites {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Reads the stored invites of `issuer`; answers how many could not be read. At most `max` are
     /// taken, those that expire last.
     pub(super) fn load(

@@ -89,6 +89,11 @@ impl Swim {
         self.own.incarnation <= self.ownership.durable
     }
 
+    /// Up to where incarnations are durable, and up to where that was asked for.
+    pub(super) const fn reservations(&self) -> (Incarnation, Incarnation) {
+        (self.ownership.durable, self.ownership.reserved)
+    }
+
     /// Asks for the next block of incarnations when the reserved ones run low.
     pub(super) fn reserve_incarnations(&mut self) {
         let wanted = self.ownership.raise_to.unwrap_or_default();

@@ -47,7 +47,7 @@ pub(super) struct Help {
 
 /// The most pings on others' behalf at a time; further requests are declined at once. As many as the
 /// neighbours of a relay with several silent neighbours of its own would ask for, several times over.
-const HELPS_MAX: usize = 256;
+pub(super) const HELPS_MAX: usize = 256;
 
 /// The most accusations that are handed to a suspect at once: any one of them makes it refute.
 pub(super) const TOLD_MAX: usize = 4;

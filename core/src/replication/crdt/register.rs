@@ -18,6 +18,8 @@
 //! seen a stamp not before their own; with that, the winner is the greatest write there ever was,
 //! whatever was forgotten by the bounds below.
 
+mod check;
+
 use crate::{
     kernel::{
         bytes::Bytes,

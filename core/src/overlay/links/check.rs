@@ -1,0 +1,88 @@
+//! What must hold among the links at any time; simulators and tests ask.
+
+use super::{Links, Timer};
+use crate::{
+    kernel::{
+        bounded::{Gauge, first_broken},
+        id::{LinkId, NodeId},
+        time::Duration,
+    },
+    overlay::dialer::Destination,
+};
+
+/// How late silence may be noticed: three intervals of a tab are looked at once in an interval.
+const LATE: Duration = Duration::from_secs(2);
+
+impl Links {
+    /// What must hold at any time.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let back =
+            |(peer, routed): (&NodeId, &super::Peer)| self.by_link.get(&routed.link) == Some(peer);
+        let watched = |peer: &NodeId| self.deadlines.at(&Timer::Ping(*peer)).is_some();
+        let heard = |routed: &super::Peer| {
+            let patience = self.interval_to(routed.identity.role) * 4 + LATE;
+            self.now.since(routed.heard_at) <= patience
+        };
+        let on_time = self.deadlines.next().is_none_or(|next| next >= self.now);
+        first_broken(&[
+            (!self.is_linked(self.id), "it is linked to itself"),
+            (
+                self.peers.len() == self.by_link.len(),
+                "a link leads to nobody, or two to one peer",
+            ),
+            (
+                self.peers.iter().all(back),
+                "a peer's link leads to somebody else",
+            ),
+            (self.peers.keys().all(watched), "a link is never pinged"),
+            (
+                !on_time || self.peers.values().all(heard),
+                "a silent link is kept",
+            ),
+            (
+                !self.stopped || self.peers.is_empty(),
+                "it has stopped and holds links",
+            ),
+            (
+                !self.stopped || self.deadlines.at(&Timer::Dial).is_none(),
+                "it has stopped and still dials",
+            ),
+        ])?;
+        // Who has stopped dials nobody, whoever was wanted before.
+        self.dialer
+            .check(|peer| self.stopped || self.targets.contains_key(peer))
+    }
+
+    /// Who is dialled again whenever there is no link.
+    pub fn targets(&self) -> impl Iterator<Item = NodeId> {
+        self.targets.keys().copied()
+    }
+
+    /// A peer's link.
+    #[must_use]
+    pub fn link_of(&self, peer: NodeId) -> Option<LinkId> {
+        Some(self.peers.get(&peer)?.link)
+    }
+
+    /// Peers whose link has answered, and whose failures of before are not forgiven.
+    pub fn unforgiven(&self) -> impl Iterator<Item = NodeId> {
+        let answered = self.peers.iter().filter(|(_, routed)| routed.rtt.is_some());
+        let failed = |peer: &NodeId| self.dialer.failures(&Destination::Member(*peer)) > 0;
+        answered.map(|(peer, _)| *peer).filter(failed)
+    }
+
+    /// Tells how full its collections are.
+    pub fn gauge(&self, tell: Gauge<'_>) {
+        let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
+        tell("links", self.by_link.len(), links_max);
+        tell(
+            "messages of links",
+            self.outbox.len(),
+            links_max.saturating_mul(2),
+        );
+        self.dialer.gauge(tell);
+    }
+}

@@ -1,0 +1,72 @@
+//! What must hold in the log at any time.
+
+use super::{Chain, ChainId, Log, PROOF_BYTES_MAX, TAIL_MAX, cost_in_memory};
+use crate::{kernel::bounded::first_broken, replication::aside::owner_of};
+use alloc::vec::Vec;
+
+impl Log {
+    pub(in crate::replication) fn check(&self) -> Result<(), &'static str> {
+        let slots: usize = self.chains.values().map(|chain| chain.slots.len()).sum();
+        let streams: usize = self.streams.values().map(|s| s.sequences.len()).sum();
+        let recent: usize = self.recent.values().map(cost_in_memory).sum();
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let ends = self.streams.values().all(|stream| {
+            let rises = stream.sequences.is_sorted_by(|a, b| a < b);
+            let last = stream.sequences.last().copied();
+            rises && last.is_none_or(|last| last == stream.end.sequence)
+        });
+        let tails = |max| self.streams.values().all(|stream| stream.tail.len() <= max);
+        first_broken(&[
+            (
+                slots == streams,
+                "chains and their streams differ in length",
+            ),
+            (wide(slots) <= self.batches, "batches are counted wrongly"),
+            (ends, "a stream does not end where it says"),
+            (tails(TAIL_MAX), "a stream's tail is too long"),
+            (
+                recent == self.recent_bytes,
+                "bytes of recent batches are counted wrongly",
+            ),
+            (
+                recent <= self.recent_bytes_max,
+                "too many recent batches are kept",
+            ),
+            (
+                self.proof_bytes <= PROOF_BYTES_MAX,
+                "too many proofs are kept",
+            ),
+        ])?;
+        let mut chains = self.chains.iter();
+        chains.try_for_each(|(id, chain)| self.check_chain(*id, chain))
+    }
+
+    fn check_chain(&self, id: ChainId, chain: &Chain) -> Result<(), &'static str> {
+        let beyond = chain.fork.as_ref().map(|fork| chain.roots_from(fork.at));
+        let owner = owner_of(id);
+        let kept = |(_, root): &(u64, u128)| {
+            self.aside.get(owner, *root).is_some() || self.aside.is_reissued(owner, *root)
+        };
+        let placed: Vec<u64> = chain.slots.iter().map(|slot| slot.journal).collect();
+        first_broken(&[
+            (
+                chain.head.is_some() != chain.slots.is_empty(),
+                "a chain has no head, or nothing else",
+            ),
+            (
+                beyond.unwrap_or_default().iter().all(kept),
+                "what stands beyond a fork is neither set aside nor issued again",
+            ),
+            (
+                placed.iter().all(|place| *place > 0),
+                "a batch in the log has no place in the journal",
+            ),
+        ])
+    }
+
+    /// The last place in the journal that a batch of a chain has.
+    pub(in crate::replication) fn journal_last(&self) -> u64 {
+        let slots = self.chains.values().flat_map(|chain| &chain.slots);
+        slots.map(|slot| slot.journal).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,525 @@
+//! What must hold in a world at any time, whatever happened to it: in each node, between nodes, and
+//! between what a node believes and what is.
+//!
+//! | when | what |
+//! |---|---|
+//! | every tick | every collection of every node is within its maximum |
+//! | every second | [`Node::check`]; no incarnation in two processes; nothing is confirmed that is not held; clocks are not dragged away; nothing leaks between links and connections |
+//! | every ten seconds, in the end | equal tables give equal rings, equal frontiers equal data; few dials |
+//! | when a node tells something | sound disks have sound journals, honest nodes are not called liars, what a process promised is there after its restart |
+//! | in the end | no concurrent write is lost without a trace |
+
+use crate::{
+    kernel::{
+        id::{Incarnation, InstanceId, LinkId, NodeId, Role},
+        time::{Duration, Time},
+    },
+    node::{Node, event::Event, snapshot::TimelineEntry},
+    recovery::record,
+    sim::{
+        clock::HostClock,
+        fault::{Fault, PathFault},
+        host::HostId,
+        inject::Injector,
+        ledger::Ledger,
+        plan::Plan,
+        shell::Shell,
+        workload::{NAMESPACE, brief},
+        world::{Observation, What, World},
+    },
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
+
+/// How far an honest clock may be ahead of the true time: what a stamp of others may be, and the wait
+/// until the wall clock is read again.
+const AHEAD_MAX: Duration = Duration::from_secs(62);
+/// A connection without a link is given up after this: a handshake, a silent end.
+const STRAY_MAX: Duration = Duration::from_secs(30);
+/// A link that has answered forgives the failures before it after this.
+const UNFORGIVEN_MAX: Duration = Duration::from_secs(20);
+/// The most dials of a node in ten seconds: the budget allows 120, backoff makes few of them.
+const DIALS_MAX: u64 = 90;
+/// The most outputs that one input may cause.
+const OUTPUTS_MAX: u64 = 20_000;
+/// The most events at one moment: more than all that waits at cuts can be.
+const AT_ONCE_MAX: u64 = 5_000_000;
+/// Meshes beyond this are too dear to compare as a whole.
+const COMPARED_MAX: usize = 64;
+
+/// The checkers of one run.
+#[derive(Debug, Default)]
+pub struct Checkers {
+    /// Hosts whose wall clock is set wrong in this run.
+    misled: BTreeSet<HostId>,
+    /// No path damages, doubles or reorders packets in this run, and nobody lies.
+    is_faithful: bool,
+    /// The settings are drawn wide: what they allow is not known here.
+    is_wide: bool,
+    lives: BTreeMap<(NodeId, u64), InstanceId>,
+    /// How new what each host knows of each member is.
+    known: BTreeMap<(HostId, NodeId), Incarnation>,
+    strays: BTreeMap<(HostId, LinkId), Time>,
+    unforgiven: BTreeMap<(HostId, NodeId), Time>,
+    dials: BTreeMap<HostId, u64>,
+    second_at: Time,
+    compared_at: Time,
+}
+
+impl Checkers {
+    /// For a run of this plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let misled = |fault: &Fault| {
+            if let Fault::Wall(host, _) = fault {
+                Some(*host)
+            } else {
+                None
+            }
+        };
+        let faults = || plan.faults.iter().map(|planned| &planned.fault);
+        let lies = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::Liar(..) | Fault::Sybil(..) | Fault::Upgrade(..)
+            )
+        };
+        let damages = |fault: &Fault| {
+            let Fault::Path(fault, _) = fault else {
+                return false;
+            };
+            match fault {
+                PathFault::Corrupt(_)
+                | PathFault::Duplicate(_)
+                | PathFault::Reorder(_)
+                | PathFault::Tamper(_) => true,
+                PathFault::Delay(_)
+                | PathFault::Tail(_)
+                | PathFault::Loss(_)
+                | PathFault::Burst(_)
+                | PathFault::Bandwidth(_) => false,
+            }
+        };
+        Self {
+            misled: faults().filter_map(misled).collect(),
+            is_faithful: !faults().any(|fault| lies(fault) || damages(fault)),
+            is_wide: plan.is_wide,
+            ..Self::default()
+        }
+    }
+
+    /// Looks at the world; to be called at every tick.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn look<S: Shell>(&mut self, world: &World<S>, injector: &Injector) -> Result<(), String> {
+        let now = world.now();
+        if world.outputs_most() > OUTPUTS_MAX {
+            return Err(format!("one input caused {} outputs", world.outputs_most()));
+        }
+        if let Some(what) = world.contradiction() {
+            return Err(what.into());
+        }
+        for (host, node) in nodes(world) {
+            gauge(node).map_err(|what| format!("host {host}: {what}"))?;
+        }
+        if now >= self.second_at {
+            self.second_at = now + Duration::from_secs(1);
+            self.look_closely(world, injector)?;
+        }
+        if now >= self.compared_at {
+            self.compared_at = now + Duration::from_secs(10);
+            if !self.is_wide {
+                self.count_dials(world)?;
+            }
+            compare(world, injector)?;
+        }
+        Ok(())
+    }
+
+    fn look_closely<S: Shell>(
+        &mut self,
+        world: &World<S>,
+        injector: &Injector,
+    ) -> Result<(), String> {
+        for (host, node) in nodes(world) {
+            node.check()
+                .map_err(|what| format!("host {host}: {what}"))?;
+        }
+        self.check_lives(world, injector)?;
+        self.check_news(world)?;
+        self.check_strays(world, injector)?;
+        if !self.is_wide {
+            self.check_clocks(world, injector)?;
+            self.check_forgiveness(world, injector)?;
+        }
+        check_confirmed(world, injector)
+    }
+
+    /// An incarnation is never used twice, unless the disk forgot it.
+    fn check_lives<S: Shell>(
+        &mut self,
+        world: &World<S>,
+        injector: &Injector,
+    ) -> Result<(), String> {
+        for (host, node) in nodes(world).filter(|(host, _)| is_trusted(injector, *host)) {
+            let (incarnation, instance) = node.life();
+            let known = self
+                .lives
+                .entry((node.id(), incarnation))
+                .or_insert(instance);
+            if *known != instance {
+                return Err(format!("host {host} uses incarnation {incarnation} again"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a process knows of a member never gets older.
+    fn check_news<S: Shell>(&mut self, world: &World<S>) -> Result<(), String> {
+        if world.hosts().count() > COMPARED_MAX {
+            return Ok(());
+        }
+        for (host, node) in nodes(world) {
+            for (member, incarnation) in node.incarnations() {
+                let known = self.known.entry((host, member)).or_insert(incarnation);
+                if incarnation < *known {
+                    let who = member.short();
+                    return Err(format!(
+                        "host {host} took an older record of {who} for news"
+                    ));
+                }
+                *known = incarnation;
+            }
+        }
+        Ok(())
+    }
+
+    /// FAULTS G11: no clock that is right is dragged away by others.
+    fn check_clocks<S: Shell>(&self, world: &World<S>, injector: &Injector) -> Result<(), String> {
+        let latest = HostClock::default()
+            .wall(world.now())
+            .plus(AHEAD_MAX)
+            .as_millis();
+        let is_right =
+            |host: &HostId| !self.misled.contains(host) && !injector.twins().contains(host);
+        for (host, node) in nodes(world).filter(|(host, _)| is_right(host)) {
+            let stamp = node.replica().latest_millis();
+            if stamp > latest {
+                let ahead = stamp - latest;
+                return Err(format!("host {host}'s clock is {ahead} ms too far ahead"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection serves a link, or it is just being opened or closed.
+    fn check_strays<S: Shell>(
+        &mut self,
+        world: &World<S>,
+        injector: &Injector,
+    ) -> Result<(), String> {
+        let now = world.now();
+        let mut strays = BTreeMap::new();
+        for (host, node) in nodes(world).filter(|(host, _)| world.runs(*host)) {
+            for (link, other) in world.connections(host) {
+                let peer = world.id(other);
+                let serves = peer.and_then(|peer| node.links().link_of(peer)) == Some(link);
+                let liars = injector.liars();
+                if serves || liars.contains(&host) || liars.contains(&other) {
+                    continue;
+                }
+                let since = self.strays.get(&(host, link)).copied().unwrap_or(now);
+                if now.since(since) > STRAY_MAX {
+                    return Err(format!(
+                        "host {host} keeps a connection to {other} without use"
+                    ));
+                }
+                strays.insert((host, link), since);
+            }
+        }
+        self.strays = strays;
+        Ok(())
+    }
+
+    fn check_forgiveness<S: Shell>(
+        &mut self,
+        world: &World<S>,
+        injector: &Injector,
+    ) -> Result<(), String> {
+        let now = world.now();
+        let mut unforgiven = BTreeMap::new();
+        let lie = |peer: &NodeId| {
+            let mut liars = injector.liars().iter();
+            liars.any(|liar| world.id(*liar) == Some(*peer))
+        };
+        // A tab pings only whom it does not hear: nothing comes back that could forgive.
+        let pings = |host: HostId| world.runs(host) && world.role(host) == Role::Relay;
+        for (host, node) in nodes(world).filter(|(host, _)| pings(*host)) {
+            for peer in node.links().unforgiven().filter(|peer| !lie(peer)) {
+                let since = self.unforgiven.get(&(host, peer)).copied().unwrap_or(now);
+                if now.since(since) > UNFORGIVEN_MAX {
+                    let peer = peer.short();
+                    return Err(format!(
+                        "host {host} is linked to {peer} and does not forgive it"
+                    ));
+                }
+                unforgiven.insert((host, peer), since);
+            }
+        }
+        self.unforgiven = unforgiven;
+        Ok(())
+    }
+
+    fn count_dials<S: Shell>(&mut self, world: &World<S>) -> Result<(), String> {
+        for (host, node) in nodes(world) {
+            let dials = node.links().stats().dials;
+            let before = self.dials.insert(host, dials).unwrap_or(dials);
+            let more = dials.saturating_sub(before);
+            if more > DIALS_MAX {
+                return Err(format!("host {host} dialled {more} times in ten seconds"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a node told.
+    ///
+    /// # Errors
+    /// What must not happen.
+    pub fn see<S: Shell>(
+        &mut self,
+        world: &World<S>,
+        injector: &Injector,
+        ledger: &Ledger,
+        seen: &Observation,
+    ) -> Result<(), String> {
+        let host = seen.host;
+        if let Some(broken) = ledger.misled() {
+            return Err(broken.into());
+        }
+        if matches!(seen.what, What::Started) {
+            self.known.retain(|(of, _), _| *of != host);
+            self.dials.remove(&host);
+        }
+        match &seen.what {
+            What::Started if is_trusted(injector, host) => check_promises(world, ledger, host),
+            What::Told(Event::Timeline(entry)) => self.see_entry(injector, host, entry),
+            What::Started | What::Ended | What::Told(_) => Ok(()),
+        }
+    }
+
+    fn see_entry(
+        &self,
+        injector: &Injector,
+        host: HostId,
+        entry: &TimelineEntry,
+    ) -> Result<(), String> {
+        let code = entry.code.as_str();
+        let text = &entry.text;
+        let damaged = ["journal_damaged", "journal_unusable"].contains(&code);
+        if damaged && is_trusted(injector, host) {
+            return Err(format!(
+                "host {host}'s disk is sound, its journal is not: {text}"
+            ));
+        }
+        let broke_off = code == "link_down" && text.contains("broke the protocol");
+        if broke_off && self.is_faithful {
+            return Err(format!(
+                "host {host} heard what no honest node says: {text}"
+            ));
+        }
+        let lies = ["signature", "Signature", "alformed", "not_its_own"];
+        if code == "offence" && self.is_faithful && lies.iter().any(|lie| text.contains(lie)) {
+            return Err(format!("host {host} blames an honest node: {text}"));
+        }
+        Ok(())
+    }
+}
+
+impl<S: Shell> World<S> {
+    /// The most outputs that one input of any node has caused.
+    #[must_use]
+    pub const fn outputs_most(&self) -> u64 {
+        self.outputs_most
+    }
+
+    /// What was wrong with a node as it started or departed, if anything was.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&str> {
+        self.contradiction.as_deref()
+    }
+
+    /// Moves on to the next event.
+    pub(super) fn count_event(&mut self, at: Time) {
+        self.at_once = if at > self.now { 0 } else { self.at_once + 1 };
+        assert!(self.at_once < AT_ONCE_MAX, "a node never lets time pass");
+        self.now = at;
+        self.events += 1;
+    }
+
+    /// Checks a node at a moment that no tick would hit.
+    pub(super) fn examine(&mut self, host: HostId) {
+        let Some(node) = self.node(host) else {
+            return;
+        };
+        let image = self.hosts[usize::from(host)].disk.image();
+        let last = node.journal_next().saturating_sub(1);
+        let torn = image
+            .record(last)
+            .is_some_and(|bytes| record::decode(last, None, bytes).is_err());
+        let checked = match node.check() {
+            Ok(()) if torn => Err("its journal goes on after a record that is not whole".into()),
+            checked => checked,
+        };
+        if let Err(what) = checked {
+            self.contradiction = Some(format!("host {host}: {what}"));
+        }
+    }
+
+    /// A host's open connections, and who is at their other ends.
+    pub fn connections(&self, host: HostId) -> impl Iterator<Item = (LinkId, HostId)> + '_ {
+        let open = self.hosts[usize::from(host)].connections.iter();
+        open.map(|(link, connection)| (*link, connection.other))
+    }
+}
+
+/// In the end: what was acknowledged is there, or known to be overwritten. The value that lost
+/// against a concurrent one is not lost without a trace.
+///
+/// # Errors
+/// What is lost.
+pub fn check_traces<S: Shell>(
+    world: &World<S>,
+    injector: &Injector,
+    ledger: &Ledger,
+) -> Result<(), String> {
+    let is_relay = |host: &HostId| {
+        let lies = injector.liars().contains(host) || injector.twins().contains(host);
+        world.role(*host) == Role::Relay && world.runs(*host) && !lies
+    };
+    let relays: Vec<HostId> = world.hosts().filter(is_relay).collect();
+    for (key, hosts) in ledger.contested() {
+        // Beyond that many writers a key forgets some on purpose.
+        if hosts.len() > crate::replication::crdt::register::CONFLICTS_MAX {
+            continue;
+        }
+        let promised = hosts.iter().filter(|host| is_trusted(injector, **host));
+        for author in promised.filter_map(|host| world.id(*host)) {
+            let knows = |host: &HostId| {
+                let node = world.node(*host);
+                node.is_none_or(|node| node.replica().accounts_for(NAMESPACE, key, author))
+            };
+            let whose = author.short();
+            if let Some(host) = relays.iter().find(|host| !knows(host)) {
+                return Err(format!(
+                    "host {host} has no trace of what {whose} wrote to {key}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a process acknowledged is there when it starts again, whatever the others have.
+fn check_promises<S: Shell>(world: &World<S>, ledger: &Ledger, host: HostId) -> Result<(), String> {
+    let read = |key: &str| {
+        let bytes = world.read(host, NAMESPACE, key)?;
+        Some(brief(&String::from_utf8_lossy(&bytes)))
+    };
+    match ledger.judge_host(host, read) {
+        Some(broken) => Err(format!("lost at host {host} by a restart: {broken}")),
+        None => Ok(()),
+    }
+}
+
+/// What one relay has confirmed to another, it holds.
+fn check_confirmed<S: Shell>(world: &World<S>, injector: &Injector) -> Result<(), String> {
+    let relays = nodes(world).filter(|(host, _)| is_trusted(injector, *host));
+    let by_id: BTreeMap<NodeId, (HostId, &Node)> = relays
+        .map(|(host, node)| (node.id(), (host, node)))
+        .collect();
+    for (host, node) in nodes(world).filter(|(host, _)| is_trusted(injector, *host)) {
+        for (peer, shard, writer, up_to) in node.replica().confirmed() {
+            let Some((other, relay)) = by_id.get(&peer) else {
+                continue;
+            };
+            if relay.replica().held(shard, writer) < up_to {
+                return Err(format!(
+                    "host {other} confirmed to host {host} what it does not hold"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who should be linked to whom.
+type Edges = Vec<(NodeId, NodeId)>;
+
+/// Relays that agree on the members agree on the rings; relays with the same frontier and nothing
+/// set aside have the same data.
+fn compare<S: Shell>(world: &World<S>, injector: &Injector) -> Result<(), String> {
+    if world.hosts().count() > COMPARED_MAX {
+        return Ok(());
+    }
+    let mut rings: BTreeMap<[u8; 32], (HostId, Edges)> = BTreeMap::new();
+    let mut states: BTreeMap<[u8; 32], (HostId, [u8; 32])> = BTreeMap::new();
+    for (host, node) in nodes(world) {
+        let lies = injector.liars().contains(&host) || injector.twins().contains(&host);
+        if world.role(host) == Role::Tab || lies {
+            continue;
+        }
+        let edges = node.ring_edges();
+        let (one, known) = rings
+            .entry(node.table_digest())
+            .or_insert_with(|| (host, edges.clone()));
+        if *known != edges {
+            return Err(format!(
+                "hosts {one} and {host} see the same members on other rings"
+            ));
+        }
+        let replica = node.replica();
+        if replica.stats().aside > 0 {
+            continue;
+        }
+        let state = *replica.state_hash().as_bytes();
+        let frontier = *replica.frontier_digest().as_bytes();
+        let (one, known) = states.entry(frontier).or_insert((host, state));
+        if *known != state {
+            return Err(format!(
+                "hosts {one} and {host} hold other data with the same frontier"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The fullest collection beyond its maximum, if there is one.
+fn gauge(node: &Node) -> Result<(), String> {
+    let mut over = None;
+    node.gauge(&mut |name, len, max| {
+        if len > max {
+            over = Some((name, len, max));
+        }
+    });
+    match over {
+        Some((name, len, max)) => Err(format!("{len} {name}, at most {max} are allowed")),
+        None => Ok(()),
+    }
+}
+
+fn nodes<S: Shell>(world: &World<S>) -> impl Iterator<Item = (HostId, &Node)> {
+    let hosts = world.hosts();
+    hosts.filter_map(|host| Some((host, world.node(host)?)))
+}
+
+/// Whether a host is honest, and its disk and identity are its own and sound.
+fn is_trusted(injector: &Injector, host: HostId) -> bool {
+    let lies = injector.liars().contains(&host) || injector.twins().contains(&host);
+    !lies && !injector.harmed().contains(&host)
+}
