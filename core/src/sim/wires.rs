@@ -126,11 +126,11 @@ impl<S: Shell> World<S> {
             .get(&their_link)
             .is_some_and(|theirs| theirs.id == id);
         if self.network.is_cut(host, other) {
-            let input = ShellInput::Received {
-                link: their_link,
-                packet,
-            };
-            self.hold(host, other, input);
+            // Nothing waits for a process that is gone: the next one gives the link's number anew.
+            if is_open {
+                let link = their_link;
+                self.hold(host, other, ShellInput::Received { link, packet });
+            }
             return;
         }
         if !is_open {
