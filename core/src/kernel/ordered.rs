@@ -11,23 +11,33 @@
 //! |---|---|
 //! | `map` | keys with values |
 //! | `set` | keys alone |
-//! | `shards` | a map whose copies share what they have in common |
+//! | `shards` | a map whose copies share what they have in common (tests, feature `sim`) |
 
 #[cfg(feature = "recording")]
 mod frozen;
 mod map;
 mod set;
+#[cfg(any(test, feature = "sim"))]
 mod shards;
 #[cfg(test)]
 mod tests;
 
 use core::cmp::Ordering;
 
+#[cfg(any(test, feature = "sim"))]
+pub use self::shards::{Sharded, Shards};
 pub use self::{
     map::{Entry, Iter, Map, Range},
     set::{Set, SetIter},
-    shards::{Sharded, Shards},
 };
+
+/// A map of what all nodes of a mesh know alike. Where a process may simulate thousands of them, its
+/// copies share memory; elsewhere there is one copy, and sharing would only cost.
+#[cfg(any(test, feature = "sim"))]
+pub type Table<K, V> = Shards<K, V>;
+/// A map of what all nodes of a mesh know alike: plain, where a process is one node.
+#[cfg(not(any(test, feature = "sim")))]
+pub type Table<K, V> = Map<K, V>;
 
 /// Sorts in place; equal items may change places. A heap sort: the standard ones are compiled once per
 /// type too, four kilobytes each, and what the core sorts is short.

@@ -13,7 +13,7 @@
 use crate::kernel::{
     crypto::Hash,
     id::NodeId,
-    ordered::{Set, Shards},
+    ordered::{Set, Table},
     planted::{self, Planted},
 };
 use alloc::vec::Vec;
@@ -24,17 +24,17 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rings {
-    members: Shards<NodeId, ()>,
-    orders: Vec<Shards<(u64, NodeId), ()>>,
+    members: Table<NodeId, ()>,
+    orders: Vec<Table<(u64, NodeId), ()>>,
 }
 
 impl Rings {
     /// `count` empty rings (at least one).
     #[must_use]
     pub fn new(count: u8) -> Self {
-        let orders = (0..count.max(1)).map(|_| Shards::new()).collect();
+        let orders = (0..count.max(1)).map(|_| Table::new()).collect();
         Self {
-            members: Shards::new(),
+            members: Table::new(),
             orders,
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         bounded::first_broken,
         crypto::{Hash, Verified},
         id::{Incarnation, NodeId, Role},
-        ordered::Shards,
+        ordered::Table,
         planted::{self, Planted},
         time::Time,
     },
@@ -142,7 +142,7 @@ impl Member {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Roster {
     /// Tables of nodes in one process share what they agree on.
-    members: Shards<NodeId, Arc<Member>>,
+    members: Table<NodeId, Arc<Member>>,
     members_max: usize,
     rings: Rings,
     counts: Counts,
@@ -156,7 +156,7 @@ impl Roster {
     #[must_use]
     pub fn new(members_max: usize, rings: u8) -> Self {
         Self {
-            members: Shards::new(),
+            members: Table::new(),
             members_max: members_max.max(1),
             rings: Rings::new(rings),
             counts: Counts::default(),

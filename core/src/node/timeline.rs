@@ -45,6 +45,7 @@ impl Timeline {
     }
 
     /// How many entries are kept.
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

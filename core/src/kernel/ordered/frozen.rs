@@ -1,6 +1,8 @@
 //! Maps and sets in a recording: their entries in order.
 
-use super::{Map, Set, Sharded, Shards};
+use super::{Map, Set};
+#[cfg(any(test, feature = "sim"))]
+use super::{Sharded, Shards};
 use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeSeq as _};
 
@@ -20,6 +22,8 @@ impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for M
     }
 }
 
+/// As a [`Map`] with the same entries.
+#[cfg(any(test, feature = "sim"))]
 impl<K: Sharded + Serialize, V: Clone + Serialize> Serialize for Shards<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entries = serializer.serialize_seq(Some(self.len()))?;
@@ -30,6 +34,7 @@ impl<K: Sharded + Serialize, V: Clone + Serialize> Serialize for Shards<K, V> {
     }
 }
 
+#[cfg(any(test, feature = "sim"))]
 impl<'de, K, V> Deserialize<'de> for Shards<K, V>
 where
     K: Sharded + Deserialize<'de>,

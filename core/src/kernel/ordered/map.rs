@@ -309,6 +309,18 @@ impl<K: Ord, V> Map<K, V> {
         Entry { map: self, key }
     }
 
+    /// The entries after a key, in order.
+    pub fn after(&self, key: &K) -> Range<'_, K, V> {
+        self.range((Bound::Excluded(key), Bound::Unbounded))
+    }
+
+    /// The last entry before a key.
+    #[must_use]
+    pub fn before(&self, key: &K) -> Option<(&K, &V)> {
+        self.range((Bound::Unbounded, Bound::Excluded(key)))
+            .next_back()
+    }
+
     /// The entries whose keys lie within bounds, in key order. Bounds that exclude each other hold
     /// nothing.
     pub fn range<Q, R>(&self, bounds: R) -> Range<'_, K, V>

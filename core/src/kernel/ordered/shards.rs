@@ -2,7 +2,6 @@
 
 use crate::kernel::{id::NodeId, ordered::map::Map};
 use alloc::sync::Arc;
-use core::ops::Bound;
 
 /// A key that says which part it belongs to.
 pub trait Sharded: Ord + Clone {
@@ -120,10 +119,8 @@ impl<K: Sharded, V: Clone> Shards<K, V> {
     /// The entries after a key, in order.
     pub fn after<'a>(&'a self, key: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let part = self.parts.get(&key.shard());
-        let rest = part.map(|part| part.range((Bound::Excluded(key), Bound::Unbounded)));
-        let later = self
-            .parts
-            .range((Bound::Excluded(key.shard()), Bound::Unbounded));
+        let rest = part.map(|part| part.after(key));
+        let later = self.parts.after(&key.shard());
         let later = later.flat_map(|(_, part)| part.iter());
         rest.into_iter().flatten().chain(later)
     }
@@ -132,15 +129,8 @@ impl<K: Sharded, V: Clone> Shards<K, V> {
     #[must_use]
     pub fn before(&self, key: &K) -> Option<(&K, &V)> {
         let part = self.parts.get(&key.shard());
-        let same = part.and_then(|part| {
-            part.range((Bound::Unbounded, Bound::Excluded(key)))
-                .next_back()
-        });
-        same.or_else(|| {
-            let earlier = (Bound::Unbounded, Bound::Excluded(key.shard()));
-            let (_, part) = self.parts.range(earlier).next_back()?;
-            part.last_key_value()
-        })
+        let same = part.and_then(|part| part.before(key));
+        same.or_else(|| self.parts.before(&key.shard())?.1.last_key_value())
     }
 }
 
@@ -148,6 +138,7 @@ impl<K: Sharded, V: Clone> Shards<K, V> {
 mod tests {
     use super::*;
     use alloc::{collections::BTreeMap, vec::Vec};
+    use core::ops::Bound;
     use proptest::prelude::*;
 
     fn id(number: u16) -> NodeId {
