@@ -31,10 +31,25 @@ pub(super) struct Ownership {
     /// The incarnation it wants to take as soon as that is durable.
     raise_to: Option<Incarnation>,
     refuted_at: Option<Time>,
-    /// The other process met with this node's identity, and its highest incarnation.
-    foreign: Option<(InstanceId, Incarnation)>,
+    foreign: Option<Foreign>,
     left: bool,
 }
+
+/// Another process met with this node's identity.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+struct Foreign {
+    instance: InstanceId,
+    /// Its highest incarnation.
+    incarnation: Incarnation,
+    /// How often this node went above it.
+    overtaken: u8,
+}
+
+/// So often another process's record is taken for a memory. Of a life that is over, members may hold
+/// several, one for each time that it refuted; a life that goes on answers each time, within a round of
+/// gossip or two.
+const OVERTAKEN_MAX: u8 = 4;
 
 impl Ownership {
     pub(super) const fn new() -> Self {
@@ -190,18 +205,19 @@ impl Swim {
 
     /// A record of this node's identity that this process did not sign.
     ///
-    /// It may be from a life that the store has forgotten (a restored backup): it is overtaken once.
-    /// If it rises after that, another process lives.
+    /// It may be from a life that the store has forgotten (a restored backup): it is overtaken. If it
+    /// rises after that again and again, another process lives.
     pub(super) fn on_own_record(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let claims = record.claims();
         let (instance, incarnation) = (claims.instance, claims.incarnation);
-        let seen = match self.ownership.foreign {
-            Some((known, seen)) if known == instance => Some(seen),
-            Some(_) | None => None,
-        };
+        let known = self.ownership.foreign.clone();
+        let known = known.filter(|known| known.instance == instance);
+        let is_news = known
+            .as_ref()
+            .is_none_or(|known| incarnation > known.incarnation);
         if instance == self.identity.instance
             || incarnation < self.own.incarnation
-            || seen.is_some_and(|seen| incarnation <= seen)
+            || !is_news
             || self.has_left()
         {
             self.count_stale();
@@ -210,12 +226,16 @@ impl Swim {
         if self.verify(from, record).is_none() {
             return;
         }
-        self.ownership.foreign = Some((instance, incarnation));
-        if seen.is_some() {
-            self.outbox.event(Event::Conflict { member: self.me });
-        }
-        if seen.is_none() {
+        let overtaken = known.map_or(0, |known| known.overtaken);
+        self.ownership.foreign = Some(Foreign {
+            instance,
+            incarnation,
+            overtaken: overtaken.saturating_add(1),
+        });
+        if overtaken < OVERTAKEN_MAX {
             self.raise(incarnation.next());
+        } else {
+            self.outbox.event(Event::Conflict { member: self.me });
         }
     }
 

@@ -65,6 +65,9 @@ impl Injector {
     pub(super) fn copy<S: Shell>(&mut self, world: &mut World<S>, host: HostId) -> Begun {
         let twin = world.copy(host);
         self.twins.extend([host, twin]);
+        if self.harmed.contains(&host) {
+            self.harmed.insert(twin);
+        }
         match world.start(twin) {
             Ok(()) => Begun::Fault,
             Err(_) => Begun::Nothing,

@@ -190,7 +190,12 @@ fn our_own_identity_elsewhere_is_reported() {
         !events(&mut swim).contains(&Event::Conflict { member }),
         "it may be a life that the store has forgotten"
     );
-    hear(&mut swim, 1, vec![Rumour::Record(record(0, 2, 99))]);
+    for memory in 2..5 {
+        hear(&mut swim, 1, vec![Rumour::Record(record(0, memory, 99))]);
+        let said = events(&mut swim);
+        assert!(!said.contains(&Event::Conflict { member }), "{memory}");
+    }
+    hear(&mut swim, 1, vec![Rumour::Record(record(0, 5, 99))]);
     assert!(events(&mut swim).contains(&Event::Conflict { member }));
 }
 
@@ -209,8 +214,14 @@ fn a_forgotten_life_is_overtaken_without_alarm() {
     let durable = Command::IncarnationDurable(Incarnation(565));
     swim.handle_input(Time::ZERO, Input::Command(durable));
     assert_eq!(swim.incarnation(), Incarnation(501));
+    // Some members remember that it refuted once more.
     hear(&mut swim, 1, vec![Rumour::Record(record(0, 502, 99))]);
     let member = keypair(0).id();
+    assert!(!events(&mut swim).contains(&Event::Conflict { member }));
+    assert_eq!(swim.incarnation(), Incarnation(503));
+    for answer in [504, 506, 508] {
+        hear(&mut swim, 1, vec![Rumour::Record(record(0, answer, 99))]);
+    }
     assert!(
         events(&mut swim).contains(&Event::Conflict { member }),
         "it lives"
