@@ -119,10 +119,12 @@ impl Chains {
     /// Signs batches in another member's name.
     pub(super) fn forge<S: Shell>(&mut self, world: &mut World<S>, host: HostId, rng: &mut Rng) {
         let stamp = now(world);
+        // A twin has the same name: that is no other's.
+        let own = world.id(host);
         let others: Vec<NodeId> = world
             .hosts()
-            .filter(|other| *other != host)
             .filter_map(|other| world.id(other))
+            .filter(|other| Some(*other) != own)
             .collect();
         let Some(victim) = others.get(rng.index(others.len())).copied() else {
             return;

@@ -83,10 +83,16 @@ impl Court {
             .filter(|host| world.runs(*host))
             .filter(|host| !injector.liars().contains(host) && !injector.twins().contains(host))
             .collect();
+        // Who lost part of its store may know nobody: it is found again at the rate of the dead.
+        let sound: Vec<HostId> = honest
+            .iter()
+            .copied()
+            .filter(|host| !injector.harmed().contains(host))
+            .collect();
         let mut wrong = Vec::new();
         for host in &honest {
             wrong.extend(judge_host(world, injector, *host));
-            wrong.extend(self.judge_verdicts(world, (*host, &honest), calm));
+            wrong.extend(self.judge_verdicts(world, (*host, &sound), calm));
         }
         wrong.extend(self.judge_forks(world, &honest, calm));
         wrong
@@ -95,11 +101,11 @@ impl Court {
     fn judge_verdicts<S: Shell>(
         &mut self,
         world: &World<S>,
-        (host, honest): (HostId, &[HostId]),
+        (host, sound): (HostId, &[HostId]),
         calm: bool,
     ) -> Option<String> {
         let now = world.now();
-        for other in honest {
+        for other in sound {
             let id = world.id(*other)?;
             let is_dead = world.believes(host, id) == Some(MemberState::Dead);
             if !calm || !is_dead || world.role(*other) == Role::Tab {
