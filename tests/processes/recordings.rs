@@ -22,7 +22,12 @@ fn a_recorded_death_is_replayed_with_all_checks_equal_and_a_changed_file_is_refu
     wait::until("the death is noticed", Duration::from_secs(15), || {
         mesh.relays[0].state_of(&dead).as_deref() == Some("dead")
     });
-    let status = mesh.relays[0].cli(&["record", "status", "--json"]).json();
+    let status = || mesh.relays[0].cli(&["record", "status", "--json"]).json();
+    // There is a check about every second.
+    wait::until("seconds are recorded", Duration::from_secs(30), || {
+        status()["held_ms"].as_u64() > Some(4_000)
+    });
+    let status = status();
     assert_eq!(status["running"], true, "{status}");
     assert!(status["inputs"].as_u64().unwrap() > 40, "{status}");
     let saved = mesh.relays[0]
