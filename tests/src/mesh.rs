@@ -27,6 +27,16 @@ impl Mesh {
         }
         let mesh = Self { relays, links };
         mesh.all_alive(count);
+        for relay in &mesh.relays {
+            wait::promised("a new relay is healthy", Duration::from_secs(5), || {
+                let status = relay.status();
+                if status["verdict"] == "healthy" {
+                    Ok(())
+                } else {
+                    Err(status)
+                }
+            });
+        }
         mesh
     }
 

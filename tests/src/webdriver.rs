@@ -5,7 +5,7 @@
 use crate::{http, relay::free_address, wait};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use serde_json::{Value, json};
@@ -172,6 +172,36 @@ impl Browser {
             .filter_map(Value::as_str)
             .find(|handle| *handle != tab.0);
         self.turn_to(&Tab(other.expect("the browser has another tab").to_owned()));
+    }
+
+    /// Stands still, with all its tabs, until [`Browser::thaw`].
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Goes on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Signals the browser's processes, which are in several groups.
+    fn signal(&self, signal: Signal) {
+        let mut family = vec![self.driver.id()];
+        let mut next = 0;
+        while let Some(parent) = family.get(next) {
+            let threads = fs::read_dir(format!("/proc/{parent}/task"));
+            for thread in threads.into_iter().flatten().flatten() {
+                let children = fs::read_to_string(thread.path().join("children"));
+                let children = children.unwrap_or_default();
+                family.extend(children.split_whitespace().flat_map(str::parse::<u32>));
+            }
+            next += 1;
+        }
+        for process in family {
+            let pid = Pid::from_raw(process.try_into().expect("a process id"));
+            // One that has just ended needs no signal.
+            let _ = kill(pid, signal);
+        }
     }
 
     /// Speaks to the current tab in the DevTools protocol.

@@ -7,6 +7,7 @@ use crate::{
     },
     replication::{
         batch::{SHARDS, Writer},
+        lives::Unwritable,
         peer::{AHEAD_MAX, LACKING_MAX, Peer, WANTED_MAX},
         replica::{Replica, Timer, size},
         sync::chain_lane,
@@ -24,6 +25,7 @@ impl Replica {
         self.queue.check()?;
         self.staging.check()?;
         self.check_waiting()?;
+        self.check_lives()?;
         let mut peers = self.peers.iter();
         peers.try_for_each(|(id, peer)| self.check_peer(*id, peer))
     }
@@ -56,6 +58,18 @@ impl Replica {
                 "an answer waits for the journal for ever",
             ),
         ])
+    }
+
+    fn check_lives(&self) -> Result<(), &'static str> {
+        let begins = |shard: u16| match self.writer_now(shard) {
+            Err(Unwritable::Until(at)) => {
+                let timer = self.deadlines.at(&Timer::Life(shard));
+                timer.is_some_and(|timer| timer <= at)
+            }
+            Ok(_) | Err(Unwritable::Gap | Unwritable::UsedUp) => true,
+        };
+        let all_begin = (0..SHARDS).all(begins);
+        first_broken(&[(all_begin, "a life of this node never begins")])
     }
 
     fn check_peer(&self, id: NodeId, peer: &Peer) -> Result<(), &'static str> {

@@ -117,7 +117,11 @@ impl Replica {
         }
         let writer = match self.writer_now(shard) {
             Ok(writer) => writer,
-            Err(Unwritable::Until(_) | Unwritable::Gap) => return,
+            Err(Unwritable::Until(at)) => {
+                self.deadlines.set_earlier(Timer::Life(shard), at);
+                return;
+            }
+            Err(Unwritable::Gap) => return,
             Err(Unwritable::UsedUp) => {
                 self.refuse_waiting(shard);
                 return;

@@ -149,6 +149,34 @@ fn a_store_that_goes_back_again_and_again_costs_one_life_each() {
 }
 
 #[test]
+fn what_waits_for_the_next_life_is_issued_again_after_a_restart_too() {
+    let mut world = World::new(16, 3, 0);
+    let names = names(6);
+    world.link_all();
+    for part in [&names[..3], &names[3..]] {
+        put(&mut world, 0, &part[..1], "before");
+        let image = world.hosts[0].journal.clone();
+        put(&mut world, 0, &part[1..2], "lost");
+        world.run_for(SECOND);
+        restore(&mut world, 0, image);
+        put(&mut world, 0, &part[2..], "written anew");
+        world.link_all();
+        // The fork is known, and the pause before the next life is not over.
+        world.run_for(SECOND / 2);
+        let journal = world.hosts[0].journal.clone();
+        restore(&mut world, 0, journal);
+        world.link_all();
+        world.settle();
+    }
+    for part in [&names[..3], &names[3..]] {
+        let texts = ["before", "lost", "written anew"];
+        let wanted: Vec<_> = part.iter().cloned().zip(texts).collect();
+        assert_all_read(&world, &wanted);
+    }
+    assert_eq!(world.replica(1).stats().aside, 0);
+}
+
+#[test]
 fn a_branch_reaches_its_author_over_other_relays() {
     let mut world = World::new(11, 5, 0);
     let names = names(6);
