@@ -25,6 +25,10 @@ use core::time::Duration;
 
 /// The most homes whose leases are kept for one tab.
 pub const HOMES_MAX: usize = 4;
+/// The most homes of one tab, those included whose leases were forgotten, of which it is known how far
+/// they have been heard. Without that what was forgotten would be news again, and told to all again,
+/// for ever. More than a tab can have moved between while one rumour is still told.
+const HEARD_MAX: usize = 20;
 
 /// A lease as it was heard here.
 #[derive(Clone, Debug)]
@@ -34,12 +38,22 @@ struct Held {
     expires_at: Time,
 }
 
+/// How far a home was heard about the tab.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+struct Heard {
+    home: NodeId,
+    sequence: u64,
+    /// Its latest lease, unless it had to make room.
+    held: Option<Held>,
+}
+
 /// The leases of one tab, the latest of each home.
 ///
 /// Bounded to [`HOMES_MAX`]; a further home replaces one that no longer holds the tab, or is refused.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Leases(Vec<Held>);
+pub struct Leases(Vec<Heard>);
 
 impl Leases {
     /// Whether a lease says nothing new: its home already gave one with this sequence or a later.
@@ -47,34 +61,49 @@ impl Leases {
     pub fn knows(&self, home: NodeId, sequence: u64) -> bool {
         self.0
             .iter()
-            .any(|held| held.lease.home == home && held.lease.sequence >= sequence)
+            .any(|heard| heard.home == home && heard.sequence >= sequence)
     }
 
     /// Takes a lease, heard now, that holds at most `ttl_max`; answers whether it was taken.
     pub fn accept(&mut self, now: Time, lease: Verified<Lease>, ttl_max: Duration) -> bool {
-        if self.knows(lease.home, lease.sequence) {
+        let (home, sequence) = (lease.home, lease.sequence);
+        if self.knows(home, sequence) {
             return false;
         }
-        self.0.retain(|held| held.lease.home != lease.home);
-        if self.0.len() >= HOMES_MAX {
+        if self.held().filter(|held| held.lease.home != home).count() >= HOMES_MAX {
             let lapsed = |held: &Held| !held.lease.attached || held.expires_at <= now;
-            let Some(at) = self.0.iter().position(lapsed) else {
+            let mut others = self.0.iter_mut().filter(|heard| heard.home != home);
+            let Some(gone) = others.find(|heard| heard.held.as_ref().is_some_and(lapsed)) else {
                 return false;
             };
-            self.0.remove(at);
+            gone.held = None;
         }
         let ttl = Duration::from_millis(u64::from(lease.ttl_ms)).min(ttl_max);
-        self.0.push(Held {
+        self.0.retain(|heard| heard.home != home);
+        let held = Some(Held {
             lease,
             expires_at: now + ttl,
         });
+        self.0.push(Heard {
+            home,
+            sequence,
+            held,
+        });
+        if self.0.len() > HEARD_MAX
+            && let Some(oldest) = self.0.iter().position(|heard| heard.held.is_none())
+        {
+            self.0.remove(oldest);
+        }
         true
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Held> {
+        self.0.iter().filter_map(|heard| heard.held.as_ref())
     }
 
     /// The homes that hold the tab now, as far as leases say.
     pub fn homes(&self, now: Time) -> impl Iterator<Item = NodeId> + '_ {
-        self.0
-            .iter()
+        self.held()
             .filter(move |held| {
                 let runs = held.lease.attached && held.expires_at > now;
                 runs || planted::is(Planted::LeaseForEver)
@@ -85,13 +114,13 @@ impl Leases {
     /// Whether `home` ever gave a lease that is kept.
     #[must_use]
     pub fn mentions(&self, home: NodeId) -> bool {
-        self.0.iter().any(|held| held.lease.home == home)
+        self.held().any(|held| held.lease.home == home)
     }
 
     /// When the next lease runs out.
     #[must_use]
     pub fn next_end(&self, now: Time) -> Option<Time> {
-        let attached = self.0.iter().filter(|held| held.lease.attached);
+        let attached = self.held().filter(|held| held.lease.attached);
         attached
             .map(|held| held.expires_at)
             .filter(|end| *end > now)
@@ -101,32 +130,33 @@ impl Leases {
     /// Gives every lease that had not run out by `since` as long again as this node slept since then:
     /// it may have missed renewals.
     pub fn extend(&mut self, since: Time, slept: Duration) {
-        for held in self.0.iter_mut().filter(|held| held.expires_at > since) {
+        let held = self.0.iter_mut().filter_map(|heard| heard.held.as_mut());
+        for held in held.filter(|held| held.expires_at > since) {
             held.expires_at = held.expires_at + slept;
         }
     }
 
     /// Which homes hold the tab, as far as leases say, and until when.
     pub fn ends(&self) -> impl Iterator<Item = (NodeId, Time)> + '_ {
-        let attached = self.0.iter().filter(|held| held.lease.attached);
+        let attached = self.held().filter(|held| held.lease.attached);
         attached.map(|held| (held.lease.home, held.expires_at))
     }
 
     /// How many leases are kept.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len()
+    pub fn len(&self) -> usize {
+        self.held().count()
     }
 
     /// Whether none is kept.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The latest lease of each home, to pass on.
     pub fn iter(&self) -> impl Iterator<Item = &Verified<Lease>> {
-        self.0.iter().map(|held| &held.lease)
+        self.held().map(|held| &held.lease)
     }
 }
 
@@ -203,5 +233,20 @@ mod tests {
         assert!(!leases.accept(Time::ZERO, lease(5, 1, true), TTL_MAX));
         leases.accept(Time::ZERO, lease(1, 2, false), TTL_MAX);
         assert!(leases.accept(Time::ZERO, lease(5, 1, true), TTL_MAX));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_no_news() {
+        let mut leases = Leases::default();
+        for home in 1..=20 {
+            assert!(leases.accept(Time::ZERO, lease(home, 1, false), TTL_MAX));
+        }
+        for home in 1..=20 {
+            assert!(!leases.accept(Time::ZERO, lease(home, 1, false), TTL_MAX));
+        }
+        for home in 1..=200 {
+            leases.accept(Time::ZERO, lease(home, 2, false), TTL_MAX);
+            assert!(leases.0.len() <= HEARD_MAX && leases.len() <= HOMES_MAX);
+        }
     }
 }

@@ -318,10 +318,16 @@ impl Links {
             let reason = CloseReason::IdentityInUse {
                 incarnation: old.identity.incarnation,
             };
+            self.outbox.event(Event::Prove {
+                peer: new.id,
+                link,
+                routed: old.link,
+            });
             self.refuse(link, via, reason.clone());
             self.outbox.event(Event::IdentityConflict {
                 identity: new.id,
                 reason,
+                told_by: None,
             });
             return;
         }
@@ -336,18 +342,21 @@ impl Links {
         self.accept(link, new, dialled, via);
     }
 
-    /// A peer that says that a newer run of it took over was itself still running; so were we, if we
-    /// are told that our identity is in use.
+    /// A peer that says that a newer run of it took over was itself still running; so were we, if it is
+    /// right that our identity is in use. That may be a lie: it is told on as hearsay.
     fn on_down(&mut self, link: LinkId, reason: CloseReason) {
         let conflict = match (&reason, self.by_link.get(&link)) {
-            (CloseReason::IdentityInUse { .. }, Some(_)) => Some(self.id),
-            (CloseReason::Superseded, Some(peer)) => Some(*peer),
+            (CloseReason::IdentityInUse { .. }, Some(peer)) => Some((self.id, Some(*peer))),
+            (CloseReason::Superseded, Some(peer)) => Some((*peer, None)),
             (_, _) => None,
         };
-        if let Some(identity) = conflict {
+        if let Some((identity, told_by)) = conflict {
             let reason = reason.clone();
-            self.outbox
-                .event(Event::IdentityConflict { identity, reason });
+            self.outbox.event(Event::IdentityConflict {
+                identity,
+                reason,
+                told_by,
+            });
         }
         self.end(link, reason);
     }
@@ -389,6 +398,7 @@ impl Links {
             self.outbox.event(Event::IdentityConflict {
                 identity: self.id,
                 reason: reason.clone(),
+                told_by: None,
             });
         }
         let failed = self.dialer.failed(self.now, dial, &reason, &mut self.rng);

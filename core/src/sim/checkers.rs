@@ -5,7 +5,7 @@
 //! |---|---|
 //! | every tick | every collection of every node is within its maximum |
 //! | every second | [`Node::check`]; no incarnation in two processes; nothing is confirmed that is not held; clocks are not dragged away; nothing leaks between links and connections |
-//! | every ten seconds, in the end | equal tables give equal rings, equal frontiers equal data; few dials |
+//! | every ten seconds, in the end | equal tables give equal rings, equal frontiers equal data; few dials in vain |
 //! | when a node tells something | sound disks have sound journals, honest nodes are not called liars, what a process promised is there after its restart |
 //! | in the end | no concurrent write is lost without a trace |
 
@@ -42,8 +42,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(62);
 const STRAY_MAX: Duration = Duration::from_secs(30);
 /// A link that has answered forgives the failures before it after this.
 const UNFORGIVEN_MAX: Duration = Duration::from_secs(20);
-/// The most dials of a node in ten seconds: the budget allows 120, backoff makes few of them.
-const DIALS_MAX: u64 = 90;
+/// The most dials of a node that fail in ten seconds: the budget allows 120, backoff makes few of them.
+const FAILED_DIALS_MAX: u64 = 90;
 /// The most outputs that one input may cause.
 const OUTPUTS_MAX: u64 = 20_000;
 /// The most events at one moment: more than all that waits at cuts can be.
@@ -277,11 +277,11 @@ impl Checkers {
 
     fn count_dials<S: Shell>(&mut self, world: &World<S>) -> Result<(), String> {
         for (host, node) in nodes(world) {
-            let dials = node.links().stats().dials;
+            let dials = node.links().stats().dials_failed;
             let before = self.dials.insert(host, dials).unwrap_or(dials);
             let more = dials.saturating_sub(before);
-            if more > DIALS_MAX {
-                return Err(format!("host {host} dialled {more} times in ten seconds"));
+            if more > FAILED_DIALS_MAX {
+                return Err(format!("host {host} dialled {more} times in vain in ten seconds"));
             }
         }
         Ok(())

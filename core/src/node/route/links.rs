@@ -9,17 +9,21 @@
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
 //! | backoffs changed | the journal |
-//! | identity conflict | the timeline; ours: the node is fenced |
+//! | identity conflict | the timeline; ours, and seen: the node is fenced |
+//! | prove | the host: a member's record for who claims to be it |
 
 use crate::{
-    kernel::machine::Output,
-    membership::swim,
+    kernel::{
+        id::{LinkId, NodeId},
+        machine::Output,
+    },
+    membership::{dissemination::Rumour, swim},
     node::{event::Event, machine::Node, message::Message, snapshot::Severity, start},
     overlay::{links, remembered::Remembered},
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
 };
-use alloc::format;
+use alloc::{format, vec};
 
 impl Node {
     pub(in crate::node) fn route_links(&mut self, output: Output<links::Message, links::Event>) {
@@ -81,9 +85,12 @@ impl Node {
                 self.note(severity, "dial_failed", expect, text);
             }
             links::Event::BackoffsChanged => self.store_backoffs(),
-            links::Event::IdentityConflict { identity, reason } => {
-                self.on_identity_conflict(identity, &reason);
-            }
+            links::Event::IdentityConflict {
+                identity,
+                reason,
+                told_by,
+            } => self.on_identity_conflict(identity, &reason, told_by),
+            links::Event::Prove { peer, link, routed } => self.prove(peer, link, routed),
         }
     }
 
@@ -112,21 +119,43 @@ impl Node {
         self.put(start::KEY_BACKOFFS, &remembered);
     }
 
-    /// Ours only if the other process is not older: the older one is told the same and gives way.
-    fn on_identity_conflict(&mut self, identity: crate::kernel::id::NodeId, reason: &CloseReason) {
+    /// Ours only if the other process is not older: the older one is told the same and gives way. What
+    /// others say of it is no reason yet: with their word comes what the other process signed, and
+    /// membership judges that.
+    fn on_identity_conflict(
+        &mut self,
+        identity: NodeId,
+        reason: &CloseReason,
+        told_by: Option<NodeId>,
+    ) {
         let theirs = if let CloseReason::IdentityInUse { incarnation } = reason {
             Some(*incarnation)
         } else {
             None
         };
-        if identity != self.id() {
-            let text = format!(
-                "Two processes show the identity of {}: {reason}.",
-                self.call(identity)
-            );
-            self.note(Severity::Warn, "identity_conflict", Some(identity), text);
+        let text = if let Some(peer) = told_by {
+            format!("{} says: {reason}.", self.call(peer))
+        } else if identity != self.id() {
+            let whose = self.call(identity);
+            format!("Two processes show the identity of {whose}: {reason}.")
         } else if theirs.is_none_or(|theirs| theirs >= self.swim.incarnation()) {
             self.fence(format!("Fenced: {reason}."));
-        }
+            return;
+        } else {
+            return;
+        };
+        self.note(Severity::Warn, "identity_conflict", Some(identity), text);
+    }
+
+    /// Sends what a peer said of itself over a link that does not lead to it.
+    fn prove(&mut self, peer: NodeId, link: LinkId, routed: LinkId) {
+        let Some(record) = self.swim.record(&peer) else {
+            return;
+        };
+        let rumours = vec![Rumour::Record(record.to_signed())];
+        let message = Message::Swim(swim::Message::Gossip { rumours });
+        self.outbox.event(Event::Route { peer, link });
+        self.outbox.send(peer, message);
+        self.outbox.event(Event::Route { peer, link: routed });
     }
 }

@@ -202,6 +202,18 @@ pub enum Event {
         identity: NodeId,
         /// Why, as the peers of both processes are told.
         reason: CloseReason,
+        /// Who says so of our own identity; `None` if the other process showed itself.
+        told_by: Option<NodeId>,
+    },
+    /// A link is about to be refused since a peer has another: show who is there what that peer said
+    /// of itself, so that nobody has to take our word.
+    Prove {
+        /// The peer.
+        peer: NodeId,
+        /// The link that is refused.
+        link: LinkId,
+        /// The one that stays.
+        routed: LinkId,
     },
 }
 

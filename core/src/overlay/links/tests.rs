@@ -234,7 +234,13 @@ fn a_copied_identity_that_is_not_newer_is_refused_and_reported() {
     }));
     assert!(events.contains(&Event::IdentityConflict {
         identity: id(1),
-        reason: told
+        reason: told,
+        told_by: None
+    }));
+    assert!(events.contains(&Event::Prove {
+        peer: id(1),
+        link: LinkId(3),
+        routed: LinkId(1)
     }));
     assert_eq!(b.peers.get(&id(1)).unwrap().link, LinkId(1));
 }
@@ -273,7 +279,8 @@ fn whoever_is_told_that_its_identity_is_in_use_reports_itself() {
     );
     assert!(events.contains(&Event::IdentityConflict {
         identity: id(1),
-        reason
+        reason,
+        told_by: Some(id(2))
     }));
 }
 
@@ -567,7 +574,8 @@ proptest! {
                     Event::PeerDown { peer, .. } => prop_assert!(peers.remove(&peer.id).is_some()),
                     Event::Dial { .. } | Event::Close { .. } | Event::DialRefused { .. }
                     | Event::DialFailed { .. } | Event::BackoffsChanged
-                    | Event::IdentityConflict { .. } => {}
+                    | Event::IdentityConflict { .. }
+                    | Event::Prove { .. } => {}
                 }
             }
             prop_assert!(routed.keys().eq(peers.keys()));

@@ -222,9 +222,9 @@ impl Session {
     }
 
     /// Ends the session, and tells the other side why as far as its authentication allows. `Leaving`,
-    /// `Parking` and `Duplicate` let what is queued leave first; other reasons drop it. Either way
-    /// [`SessionEvent::Closed`] comes at once, and [`Session::poll_transmit`] answers what is still
-    /// to be sent. Ignored after the end.
+    /// `Parking`, `Duplicate` and `IdentityInUse` let what is queued leave first; other reasons drop it.
+    /// Either way [`SessionEvent::Closed`] comes at once, and [`Session::poll_transmit`] answers what is
+    /// still to be sent. Ignored after the end.
     pub fn close(&mut self, now: Time, reason: CloseReason) {
         self.see(now);
         if self.is_closed() {

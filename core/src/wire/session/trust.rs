@@ -74,6 +74,9 @@ impl Trust {
 pub(super) const fn is_orderly(reason: &CloseReason) -> bool {
     matches!(
         reason,
-        CloseReason::Leaving | CloseReason::Parking | CloseReason::Duplicate
+        CloseReason::Leaving
+            | CloseReason::Parking
+            | CloseReason::Duplicate
+            | CloseReason::IdentityInUse { .. }
     )
 }
