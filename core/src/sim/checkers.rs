@@ -281,7 +281,9 @@ impl Checkers {
             let before = self.dials.insert(host, dials).unwrap_or(dials);
             let more = dials.saturating_sub(before);
             if more > FAILED_DIALS_MAX {
-                return Err(format!("host {host} dialled {more} times in vain in ten seconds"));
+                return Err(format!(
+                    "host {host} dialled {more} times in vain in ten seconds"
+                ));
             }
         }
         Ok(())

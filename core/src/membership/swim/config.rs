@@ -43,7 +43,8 @@ pub struct Config {
     pub gossip_fanout: u8,
     /// λ: a rumour is told λ·log₂(n) times. Default 3; 1 misses members under loss, 6 doubles traffic.
     pub retransmit_factor: u32,
-    /// How often linked tables are compared. Default 30 s; it repairs what rumours missed.
+    /// How often linked tables are compared, with tabs four times as often. Default 30 s; it repairs what
+    /// rumours missed.
     pub sync_interval: Duration,
     /// The most members on one page of a table. Default 256.
     pub sync_entries_max: u16,
