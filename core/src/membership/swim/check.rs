@@ -185,10 +185,13 @@ impl Swim {
             .max(usize::from(self.config.homes));
         tell("neighbours", self.neighbours.len(), observed);
         tell("watched neighbours", self.watches.len(), observed);
+        let (mut accusers_most, mut leases_most) = (0, 0);
         for (_, member) in self.roster.iter() {
             let accusers = member.suspicion.iter().flat_map(|held| held.accusations());
-            tell("accusers", accusers.count(), ACCUSERS_MAX);
-            tell("leases", member.leases.len(), HOMES_MAX);
+            accusers_most = accusers.count().max(accusers_most);
+            leases_most = member.leases.len().max(leases_most);
         }
+        tell("accusers", accusers_most, ACCUSERS_MAX);
+        tell("leases", leases_most, HOMES_MAX);
     }
 }
