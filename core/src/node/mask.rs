@@ -4,7 +4,7 @@ use super::machine::Node;
 use crate::{
     kernel::{
         crypto::{Keypair, Signed, Verified},
-        id::NodeId,
+        id::{Incarnation, NodeId},
         machine::Output,
     },
     membership::{
@@ -14,7 +14,7 @@ use crate::{
     node::{event::Event, message::Message},
     overlay::links,
     replication::{batch::Writer, clock::Hlc, log::Head},
-    wire::{body::Body, session::SessionParams},
+    wire::{body::Body, close::CloseReason, session::SessionParams},
 };
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -99,6 +99,15 @@ impl Node {
         if let Ok(Some(message)) = Message::decode(message.kind(), &message.encode()) {
             self.outbox.send(to, message);
         }
+    }
+
+    /// Ends all its links for good, and tells each peer as the reason that the peer's own identity runs
+    /// elsewhere.
+    pub fn slander(&mut self) {
+        let incarnation = Incarnation(u64::MAX);
+        let reason = CloseReason::IdentityInUse { incarnation };
+        self.tell_links(links::Command::Stop(reason));
+        self.pump();
     }
 
     /// Its key pair.

@@ -35,11 +35,21 @@ use alloc::vec::Vec;
 impl<S: Shell> World<S> {
     /// Says something in the name of a host's node that the node does not mean.
     pub fn say(&mut self, host: HostId, to: NodeId, message: &Message) {
+        self.misuse(host, |node| node.say(to, message));
+    }
+
+    /// Ends all links of a host's node for good, and tells each peer as the reason that the peer's own
+    /// identity runs elsewhere.
+    pub fn slander(&mut self, host: HostId) {
+        self.misuse(host, Node::slander);
+    }
+
+    fn misuse(&mut self, host: HostId, act: impl FnOnce(&mut Node)) {
         let now = self.now;
         let state = self.host_mut(host);
         let local = state.clock.local(now);
         if let Some(shell) = state.shell.as_mut().filter(|_| state.paused.is_none()) {
-            shell.node_mut().say(to, message);
+            act(shell.node_mut());
             shell.handle_timeout(local);
             self.drain(host);
         }

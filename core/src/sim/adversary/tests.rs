@@ -161,6 +161,21 @@ fn nobody_is_fenced_by_who_only_claims_its_identity() {
 }
 
 #[test]
+fn nobody_is_fenced_by_a_peer_that_says_its_identity_runs_elsewhere() {
+    let mut world = mesh(3);
+    world.slander(1);
+    world.run_for(Duration::from_secs(5));
+    for (host, other) in [(0, 2), (2, 0)] {
+        let node = world.node(host).unwrap();
+        let mut told = node.timeline_since(0).entries.into_iter();
+        let told = told.any(|entry| entry.code == "identity_conflict");
+        assert!(told && !node.is_fenced(), "{host}");
+        let other = world.id(other).unwrap();
+        assert_eq!(world.believes(host, other), Some(MemberState::Alive));
+    }
+}
+
+#[test]
 fn lies_reach_others_down_to_the_bytes_too() {
     for (lie, code) in [
         ("forge 5", "offence"),
