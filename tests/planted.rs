@@ -9,12 +9,12 @@ use sporenet_core::{
     kernel::planted::{self, Planted},
     sim::{
         plan::{Plan, Wish},
-        run, scenario,
+        run,
     },
 };
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
     panic::{self, AssertUnwindSafe},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -90,36 +90,8 @@ fn hunt_bug(bug: Planted, first: u64, count: u64) -> Option<(u64, String)> {
     None
 }
 
-/// Bugs that seeds show too seldom, each with the scenario that shows it.
-const BY_SCENARIO: [(Planted, &str); 4] = [
-    (Planted::DeadForgotten, "f04-split-and-merge"),
-    (Planted::ChainUnchecked, "f19-short-branch-meets-long"),
-    (Planted::EntryUnsealed, "f05-rotten-entries"),
-    (Planted::ReassemblyLeak, "f04-split-and-merge"),
-];
-
-/// The most seeds that any other bug may take in CI.
-const USUAL_MAX: u64 = 400;
-
-/// How a bug is found: after how many seeds or by which scenario, and what was seen.
-fn find(bug: Planted) -> Option<(String, String)> {
-    let scenario = BY_SCENARIO.iter().find(|(one, _)| *one == bug);
-    let full = env::var("SPORENET_PLANTED_FULL").is_ok();
-    if let Some((_, name)) = scenario.filter(|_| !full) {
-        let path = format!("{}/scenarios/{name}.scenario", env!("CARGO_MANIFEST_DIR"));
-        let plan = scenario::parse(&fs::read_to_string(path).unwrap()).unwrap();
-        planted::plant(Some(bug));
-        let found = violation(&plan, false);
-        planted::plant(None);
-        let clean = violation(&plan, false).is_none();
-        return found
-            .filter(|_| clean)
-            .map(|what| ((*name).to_string(), what));
-    }
-    let most = if full { SEEDS_MAX } else { USUAL_MAX };
-    let (seed, what) = hunt_bug(bug, 0, most)?;
-    Some(((seed + 1).to_string(), what))
-}
+/// The most seeds that a bug may take in CI.
+const USUAL_MAX: u64 = 500;
 
 #[test]
 fn the_swarm_finds_every_planted_bug() {
@@ -129,11 +101,13 @@ fn the_swarm_finds_every_planted_bug() {
     // A panic is a finding like any other.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
+    let full = env::var("SPORENET_PLANTED_FULL").is_ok();
+    let most = if full { SEEDS_MAX } else { USUAL_MAX };
     let mut missed = Vec::new();
     for bug in Planted::ALL.iter().filter(wanted) {
         let (name, class) = (bug.name(), bug.class());
-        match find(*bug) {
-            Some((seeds, what)) => println!("| `{name}` | {class} | {what:.80} | {seeds} |"),
+        match hunt_bug(*bug, 0, most) {
+            Some((seed, what)) => println!("| `{name}` | {class} | {what:.80} | {} |", seed + 1),
             None => missed.push(name),
         }
     }

@@ -34,7 +34,7 @@ fn number(summary: &Value, name: &str) -> u64 {
 }
 
 /// What has to happen to a mesh in a swarm: every class of faults there is.
-const CLASSES: [&str; 52] = [
+const CLASSES: [&str; 53] = [
     "bandwidth",
     "bit rot",
     "black hole",
@@ -76,6 +76,7 @@ const CLASSES: [&str; 52] = [
     "reset",
     "resurrection",
     "ring",
+    "rotten entry",
     "sleep",
     "split",
     "stale image",

@@ -47,6 +47,8 @@ use crate::{
         session::{SendError, Session, SessionEvent},
     },
 };
+#[cfg(any(test, feature = "sim"))]
+use alloc::format;
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
 /// What goes in.
@@ -237,6 +239,23 @@ impl Endpoint {
             .iter()
             .filter(|(_, link)| self.links.contains_key(link));
         up.map(|(peer, link)| (*peer, *link)).collect()
+    }
+
+    /// Checks what must hold in the node and in its sessions, whatever happened (tests, feature `sim`).
+    ///
+    /// # Errors
+    /// What does not hold, in words: a bug of the node.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn check(&self) -> Result<(), String> {
+        self.node.check()?;
+        let sessions = self.links.values().filter_map(|link| match link {
+            Link::Open { session, .. } => Some(session),
+            Link::Connecting { .. } => None,
+        });
+        for session in sessions {
+            session.check().map_err(|what| format!("session: {what}"))?;
+        }
+        Ok(())
     }
 
     /// Frames that did not decode or were of an unknown kind, and messages that found no link or no

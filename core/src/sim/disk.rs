@@ -206,6 +206,14 @@ impl Disk {
         self.durable.flip(rng.index(bits))
     }
 
+    /// Flips a random bit of a named entry, which are few bytes beside the journal; false if there is
+    /// none.
+    pub fn rot_entry(&mut self, rng: &mut Rng) -> bool {
+        let bytes: usize = self.durable.entries.values().map(|bytes| bytes.len()).sum();
+        // The entries come first among the places.
+        bytes > 0 && self.durable.flip(rng.index(bytes * 8))
+    }
+
     /// Puts a journal record where another one was, as a misdirected write does.
     pub fn misdirect(&mut self, rng: &mut Rng) -> bool {
         let len = self.durable.journal.len();
@@ -308,6 +316,22 @@ mod tests {
         assert_eq!(disk.load(&[1]).len(), 1);
         assert!(disk.crash(&mut Rng::from_number(1)));
         assert_eq!(disk.image().places(), 0);
+    }
+
+    #[test]
+    fn what_rots_of_the_entries_is_no_record() {
+        let mut disk = Disk::default();
+        assert!(!disk.rot_entry(&mut Rng::from_number(1)));
+        disk.submit(batch(0));
+        disk.finish();
+        disk.image_mut().set("one", Bytes::from(&[7; 2][..]));
+        let sound = disk.image().clone();
+        for seed in 0..64 {
+            disk.restore(sound.clone());
+            assert!(disk.rot_entry(&mut Rng::from_number(seed)));
+            assert_eq!(disk.image().journal, sound.journal);
+            assert_ne!(disk.image().entries, sound.entries);
+        }
     }
 
     #[test]

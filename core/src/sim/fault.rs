@@ -156,6 +156,8 @@ impl Lie {
 pub enum Damage {
     /// A flipped bit.
     Rot,
+    /// A flipped bit of a named entry.
+    Entry,
     /// A journal record is gone.
     Lost,
     /// A journal record stands where another one was.
@@ -259,6 +261,7 @@ impl Fault {
             Self::Slow(..) => "disk slow",
             Self::Lie(_) => "disk lies",
             Self::Harm(Damage::Rot, _) => "bit rot",
+            Self::Harm(Damage::Entry, _) => "rotten entry",
             Self::Harm(Damage::Lost, _) => "lost record",
             Self::Harm(Damage::Misdirected, _) => "misdirected",
             Self::Harm(Damage::Stale, _) => "stale image",

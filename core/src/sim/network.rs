@@ -181,6 +181,13 @@ impl Network {
         }
     }
 
+    /// Until when a narrow path is taken by what was sent so far.
+    #[must_use]
+    pub fn busy_until(&self, from: HostId, to: HostId) -> Time {
+        let path = self.paths.get(&(from, to));
+        path.map_or(Time::ZERO, |path| path.busy_until)
+    }
+
     /// Sends `bytes` bytes.
     pub fn travel(
         &mut self,

@@ -92,18 +92,23 @@ pub struct Wish {
 }
 
 /// How many classes of faults can be drawn.
-const CLASSES: u32 = 52;
+const CLASSES: u32 = 53;
 /// Classes that often cannot happen (a mesh without tabs, a host that is down or lies already) are drawn
 /// more often.
-const RARE: [u32; 17] = [
-    23, 31, 32, 33, 34, 35, 36, 38, 40, 41, 43, 44, 45, 46, 47, 48, 50,
+const RARE: [u32; 18] = [
+    23, 31, 32, 33, 34, 35, 36, 38, 40, 41, 42, 44, 45, 46, 47, 48, 49, 51,
 ];
 /// The first class of lies; the others follow.
-const LIES: u32 = 40;
+const LIES: u32 = 41;
 /// Fewer relays than this are lost to one that lies.
 const RELAYS_WITH_LIAR_MIN: HostId = 3;
 /// Of a thousand meshes, in so many nothing is wrong but lies: there most is asked of the honest.
 const LIES_ONLY_PERMILLE: u32 = 120;
+/// Of a thousand meshes, so many are apart until everything is healed. Whoever starts after a cut dials
+/// all it knows; here nobody may, and those who took each other for dead have to try the dead.
+const APART_PERMILLE: u32 = 120;
+/// For so long at least, and less than twice as long, in seconds: 99 of 100 verdicts take no longer.
+const APART_SECONDS: u64 = 15;
 /// Of a thousand meshes, so many have nodes of several versions.
 const MIXED_PERMILLE: u32 = 200;
 /// Of a thousand meshes, so many have nodes with settings far apart.
@@ -193,9 +198,10 @@ impl Plan {
     fn draw_faults(&mut self, rng: &mut Rng) {
         let mut classes: Vec<u32> = (0..CLASSES).filter(|_| rng.chance(350)).collect();
         if self.wish.sound_disks {
-            classes.retain(|class| !(31..=35).contains(class) && *class != 38);
+            classes.retain(|class| !(31..=35).contains(class) && ![38, 40].contains(class));
         }
-        if rng.chance(LIES_ONLY_PERMILLE) {
+        let lies_only = rng.chance(LIES_ONLY_PERMILLE);
+        if lies_only {
             classes = (LIES..CLASSES).collect();
         }
         classes.extend(
@@ -231,10 +237,26 @@ impl Plan {
             let lasts = Duration::ZERO;
             self.faults.push(Planned { at, lasts, fault });
         }
+        if !lies_only && rng.chance(APART_PERMILLE) {
+            self.keep_apart(rng);
+        }
         if rng.chance(MIXED_PERMILLE) {
             self.mix_versions(rng);
         }
         self.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// One host is alone, or two halves are apart, until everything is healed.
+    fn keep_apart(&mut self, rng: &mut Rng) {
+        let fault = self.draw_cut(rng.below(2) as u32, rng);
+        let span = Duration::from_secs(APART_SECONDS + rng.below(APART_SECONDS));
+        if !matches!(&fault, Fault::Cut(_, pairs) if pairs.is_empty()) {
+            self.faults.push(Planned {
+                at: self.chaos.saturating_sub(span),
+                lasts: self.chaos,
+                fault,
+            });
+        }
     }
 
     /// About half of the hosts speak other versions than the rest until the end.
@@ -313,6 +335,7 @@ impl Plan {
             }
             36 if unbounded => Fault::Twin(host),
             36 if self.wish.sound_disks => Fault::Crash(host),
+            40 => Fault::Harm(Damage::Entry, harmed),
             _ => Fault::Harm(Damage::Stale, harmed),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     sim::trace::Trace,
     wire::close::CloseReason,
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt::Debug;
 
 /// What goes into a node behind links.
@@ -95,6 +95,12 @@ pub trait Shell: Sized + Debug {
     /// The node, to put a mask on it, or to record it.
     fn node_mut(&mut self) -> &mut Node;
 
+    /// Checks what must hold in the node and in its sessions.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    fn check(&self) -> Result<(), String>;
+
     /// The peers that it talks to, and over which links.
     fn routes(&self) -> Vec<(NodeId, LinkId)>;
 
@@ -149,6 +155,10 @@ impl Shell for Endpoint {
 
     fn node_mut(&mut self) -> &mut Node {
         self.node_mut()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check()
     }
 
     fn routes(&self) -> Vec<(NodeId, LinkId)> {

@@ -33,7 +33,7 @@ use crate::{
         session::Proven,
     },
 };
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
 /// What travels between two typed nodes.
 #[derive(Clone, Debug)]
@@ -397,6 +397,10 @@ impl Shell for Typed {
 
     fn node_mut(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.node.check()
     }
 
     fn routes(&self) -> Vec<(NodeId, LinkId)> {

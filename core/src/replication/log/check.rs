@@ -1,8 +1,15 @@
 //! What must hold in the log at any time.
 
 use super::{Chain, ChainId, Log, PROOF_BYTES_MAX, TAIL_MAX, cost_in_memory};
-use crate::{kernel::bounded::first_broken, replication::aside::owner_of};
+use crate::{
+    kernel::bounded::first_broken,
+    replication::{aside::owner_of, batch::half},
+};
 use alloc::vec::Vec;
+
+/// How many of the latest batches are looked at: about as many as a node takes between two looks.
+/// Fewer miss some; each costs a search among the chains.
+const LINKED_MAX: usize = 32;
 
 impl Log {
     pub(in crate::replication) fn check(&self) -> Result<(), &'static str> {
@@ -23,6 +30,10 @@ impl Log {
             ),
             (wide(slots) <= self.batches, "batches are counted wrongly"),
             (ends, "a stream does not end where it says"),
+            (
+                self.are_linked(),
+                "a batch names another than the one before it",
+            ),
             (tails(TAIL_MAX), "a stream's tail is too long"),
             (
                 recent == self.recent_bytes,
@@ -39,6 +50,19 @@ impl Log {
         ])?;
         let mut chains = self.chains.iter();
         chains.try_for_each(|(id, chain)| self.check_chain(*id, chain))
+    }
+
+    /// Whether the latest batches of whole chains name those before them.
+    fn are_linked(&self) -> bool {
+        let mut latest = self.recent.iter().rev().take(LINKED_MAX);
+        latest.all(|(journal, signed)| {
+            let batch = signed.claims();
+            let chain = self.chains.get(&(batch.shard, batch.writer()));
+            let slot = |sequence| chain.and_then(|chain| chain.slot(sequence));
+            let is_held = slot(batch.sequence).is_some_and(|slot| slot.journal == *journal);
+            let before = slot(batch.sequence.saturating_sub(1));
+            !is_held || before.map_or(0, |slot| slot.hash_half) == half(batch.previous)
+        })
     }
 
     fn check_chain(&self, id: ChainId, chain: &Chain) -> Result<(), &'static str> {

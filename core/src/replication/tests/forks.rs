@@ -11,7 +11,10 @@ use crate::{
     },
     replication::{
         batch::{Batch, LIVES_MAX, Record, Writer, shard_of},
+        intake::chain_of,
+        log::Log,
         replica::{Command, Event, Message, Offence},
+        sync::chain_lane,
         write::{AckLevel, WriteRefusal},
     },
 };
@@ -98,6 +101,22 @@ fn go_back(seed: u64, second: usize, third: usize, is_online: bool) -> World {
     assert!(world.hosts[0].replies[&request].is_ok());
     assert_eq!(world.get(2, "n", &wanted[0].0), value("after"));
     world
+}
+
+#[test]
+fn a_log_that_took_the_next_batch_of_another_branch_does_not_pass() {
+    let author = keypair(77);
+    let first = ["left", "right"].map(|text| seal(&author, None, op("k", WALL, text)));
+    let second = seal(&author, Some(&first[0]), op("k", WALL + 1, "left"));
+    for (first, passes) in first.into_iter().zip([true, false]) {
+        let mut log = Log::new(1 << 20);
+        let lane = chain_lane(chain_of(first.claims()).0);
+        for (journal, batch) in (1..).zip([first, second.clone()]) {
+            log.append(&lane, journal, &batch);
+            log.remember(journal, batch);
+        }
+        assert_eq!(log.check().is_ok(), passes);
+    }
 }
 
 #[test]

@@ -19,8 +19,9 @@ const SHAPES: [(&str, Shape); 7] = [
     ("one-way", Shape::OneWay),
 ];
 
-const DAMAGES: [(&str, Damage); 4] = [
+const DAMAGES: [(&str, Damage); 5] = [
     ("rot", Damage::Rot),
+    ("entry", Damage::Entry),
     ("lost", Damage::Lost),
     ("misdirected", Damage::Misdirected),
     ("stale", Damage::Stale),
@@ -281,6 +282,7 @@ mod tests {
         "at 1 for 5 drift 0 950000",
         "at 1 for 5 slow 3 1000",
         "at 1 for 5 harm misdirected 3",
+        "at 1 for 5 harm entry 3",
         "at 1 twin 3",
         "at 1 decay 3",
         "at 1 for 2 tamper 30 1>2",

@@ -36,6 +36,7 @@ impl Injector {
         let disk = world.disk(host);
         let harmed = match how {
             Damage::Rot => disk.rot(rng),
+            Damage::Entry => disk.rot_entry(rng),
             Damage::Lost => disk.lose(rng),
             Damage::Misdirected => disk.misdirect(rng),
             Damage::Stale => match self.backups.get(&host) {

@@ -295,6 +295,15 @@ impl Session {
         self.stats
     }
 
+    /// Checks what must hold at any time (tests, feature `sim`).
+    ///
+    /// # Errors
+    /// What does not hold: a bug of the session.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        self.reassembly.check()
+    }
+
     /// Whether it is over. `poll_transmit` may still have a last word.
     #[must_use]
     pub const fn is_closed(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Fragments back to bodies: one body in progress per class, grown only by bytes that arrived.
 
+#[cfg(any(test, feature = "sim"))]
+use crate::{kernel::bounded::first_broken, wire::class::Class};
 use crate::{
     kernel::planted::{self, Planted},
     wire::{
@@ -71,10 +73,26 @@ impl Reassembly {
         }
     }
 
+    /// What must hold at any time: of a body in progress there is something, and something is missing.
+    ///
+    /// # Errors
+    /// What does not.
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let in_progress = |class: Class| {
+            let partial = self.partials.of(class).as_ref();
+            partial.is_none_or(|begun| !begun.body.is_empty() && begun.length() < begun.total)
+        };
+        first_broken(&[(
+            Class::ALL.into_iter().all(in_progress),
+            "a body that is not begun or is whole counts as in progress",
+        )])
+    }
+
     /// Bytes held of bodies in progress.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        crate::wire::class::Class::ALL
+        Class::ALL
             .iter()
             .filter_map(|class| self.partials.of(*class).as_ref())
             .map(|partial| partial.body.capacity())
@@ -120,5 +138,11 @@ impl Partial {
             .ok()
             .and_then(|length| length.checked_add(frame.header.length))
             .ok_or(CloseReason::Protocol)
+    }
+
+    /// Bytes that arrived.
+    #[cfg(any(test, feature = "sim"))]
+    fn length(&self) -> u32 {
+        u32::try_from(self.body.len()).unwrap_or(u32::MAX)
     }
 }
