@@ -120,6 +120,8 @@ pub enum Command {
     Addresses(Vec<Address>),
     /// Incarnations up to this one are reserved durably.
     IncarnationDurable(Incarnation),
+    /// The last reservation asked for could not be made durable.
+    ReservationFailed,
 }
 
 /// What the owner is told.
@@ -189,6 +191,8 @@ enum Timer {
     Pulse,
     Flush,
     Refute,
+    /// Asks again for incarnations that the store did not take.
+    Reserve,
     RosterChanged,
     Try,
     Depart,
@@ -522,6 +526,7 @@ impl Swim {
             Command::Unpark => self.stand(Standing::Present),
             Command::Addresses(addresses) => self.move_to(addresses),
             Command::IncarnationDurable(bound) => self.on_incarnation_durable(bound),
+            Command::ReservationFailed => self.on_reservation_failed(),
         }
     }
 
@@ -571,6 +576,7 @@ impl Swim {
                 .set(Timer::Pulse, self.now + self.config.probe_period),
             Timer::Flush => self.on_flush(),
             Timer::Refute => self.on_refute(),
+            Timer::Reserve => self.reserve_incarnations(),
             Timer::RosterChanged => self.outbox.event(Event::RosterChanged),
             Timer::Try => self.on_try(),
             Timer::Depart => self.outbox.event(Event::Departed),

@@ -21,6 +21,12 @@ impl Node {
         self.swim.state(&member)
     }
 
+    /// The incarnation at which it knows a member.
+    #[must_use]
+    pub fn incarnation_of(&self, member: NodeId) -> Option<Incarnation> {
+        self.swim.record(&member).map(|record| record.incarnation)
+    }
+
     /// Knows all members of a table from now on, and itself.
     pub(crate) fn acquaint(&mut self, now: Time, members: &Roster) {
         self.now = self.now.max(now);

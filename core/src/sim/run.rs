@@ -476,7 +476,14 @@ impl<'a, S: Shell> Run<'a, S> {
                     (false, believed) => believed != Some(MemberState::Alive),
                 };
                 if !is_right && self.is_honest(other) {
-                    return Some(format!("host {host} takes host {other} for {believed:?}"));
+                    let known = self.world.id(other).and_then(|id| node.incarnation_of(id));
+                    let own = self
+                        .world
+                        .node(other)
+                        .map(|other| other.own_record().incarnation);
+                    return Some(format!(
+                        "host {host} takes host {other} for {believed:?} at {known:?}, it is at {own:?}"
+                    ));
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::{
     },
 };
 use alloc::{vec, vec::Vec};
+use core::time::Duration;
 
 /// What stands between this node and its next word about itself.
 #[derive(Clone, Debug)]
@@ -50,6 +51,10 @@ struct Foreign {
 /// several, one for each time that it refuted; a life that goes on answers each time, within a round of
 /// gossip or two.
 const OVERTAKEN_MAX: u8 = 4;
+
+/// How long after a store did not take a reservation it is asked again: a full store has to be asked now
+/// and then, and a suspect has seconds to refute.
+const RESERVATION_PAUSE: Duration = Duration::from_secs(1);
 
 impl Ownership {
     pub(super) const fn new() -> Self {
@@ -132,6 +137,13 @@ impl Swim {
             self.announce();
         }
         self.try_raise();
+    }
+
+    /// The store was full or failed: without asking again this node could never refute any more.
+    pub(super) fn on_reservation_failed(&mut self) {
+        self.ownership.reserved = self.ownership.durable.max(self.own.incarnation);
+        self.deadlines
+            .set(Timer::Reserve, self.now + RESERVATION_PAUSE);
     }
 
     /// Takes a higher incarnation, at least `at_least`, once it is durable.

@@ -97,7 +97,8 @@ impl Node {
                 self.tell_replica(replica::Command::AppendFailed { token, full });
             }
             Origin::Admission => self.tell_admission(admission::Command::StoreFailed { token }),
-            Origin::Swim | Origin::Node | Origin::Links => {}
+            Origin::Swim => self.tell_swim(swim::Command::ReservationFailed),
+            Origin::Node | Origin::Links => {}
         }
     }
 

@@ -270,7 +270,7 @@ pub(in crate::sim) fn parse_seconds(word: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const LINES: [&str; 17] = [
+    const LINES: [&str; 18] = [
         "at 12.5 for 3 cut bridge 0>3 3>0",
         "at 0 for 0.000001 flap 50 1>2",
         "at 1 reset 1>2 2>3",

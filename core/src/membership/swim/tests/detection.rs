@@ -252,6 +252,13 @@ fn a_refutation_waits_until_its_incarnation_is_durable() {
         *n == 1 && matches!(e, Event::ReserveIncarnation(bound) if *bound > limit)
     };
     assert!(world.history.iter().any(asked));
+    for _ in 0..3 {
+        let before = world.history.iter().filter(|entry| asked(entry)).count();
+        world.command(1, Command::ReservationFailed);
+        world.run_for(secs(2));
+        let again = world.history.iter().filter(|entry| asked(entry)).count();
+        assert_eq!(again, before + 1, "a full store is asked again");
+    }
     world.command(1, Command::IncarnationDurable(Incarnation(200)));
     assert_eq!(world.nodes[1].swim.incarnation(), limit.next());
 }
