@@ -182,6 +182,21 @@ struct Stream {
     tail: VecDeque<TailSlot>,
 }
 
+impl Stream {
+    /// The last batch before `at`; 0 if there is none, or none of the last 256 is where only the namespace
+    /// is held.
+    fn last_before(&self, at: u64) -> u64 {
+        if self.end.sequence < at {
+            return self.end.sequence;
+        }
+        let whole = self.sequences.partition_point(|held| *held < at);
+        let whole = self.sequences.get(..whole).and_then(<[u64]>::last).copied();
+        let mut tail = self.tail.iter().rev().map(|(sequence, _, _)| *sequence);
+        let tail = tail.find(|sequence| *sequence < at);
+        whole.or(tail).unwrap_or_default()
+    }
+}
+
 /// A batch of a stream: sequence, place in the journal, bytes.
 pub(in crate::replication) type TailSlot = (u64, u64, u32);
 
@@ -509,15 +524,24 @@ impl Log {
         tail.filter(move |(sequence, _, _)| *sequence >= first)
     }
 
-    /// One number that differs when what two nodes hold of a namespace does. Forked chains are left
-    /// out: what counts of them is issued again.
+    /// One number that differs when what two nodes hold of a namespace does. Of forked chains what is
+    /// before the fork counts: what is beyond is issued again.
     pub(in crate::replication) fn stream_digest(&self, namespace: &Namespace) -> u64 {
-        let whole =
-            |(shard, writer, _): &(u16, Writer, End)| self.forked_at((*shard, *writer)).is_none();
-        let parts = self
-            .streams(namespace)
-            .filter(whole)
-            .map(|(shard, writer, end)| {
+        let first = (namespace.clone(), 0, Writer::MIN);
+        let streams = self
+            .streams
+            .range(first..)
+            .take_while(|((of, _, _), _)| of == namespace);
+        let parts = streams.filter_map(|((_, shard, writer), stream)| {
+            let end = match self.forked_at((*shard, *writer)) {
+                None => stream.end,
+                // All nodes hold the same there, so the number is enough.
+                Some(at) => End {
+                    sequence: stream.last_before(at),
+                    hash: Hash::ZERO,
+                },
+            };
+            let part = || {
                 Hash::of(
                     "sporenet 2026 stream",
                     &[
@@ -528,7 +552,9 @@ impl Log {
                         end.hash.as_bytes(),
                     ],
                 )
-            });
+            };
+            (end.sequence > 0).then(part)
+        });
         fold(parts).prefix()
     }
 

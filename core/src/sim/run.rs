@@ -11,7 +11,10 @@ use crate::{
     membership::member::MemberState,
     node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
-        adversary::{batches::TWO_FACED, court::Court},
+        adversary::{
+            batches::{TOLD_ONCE, TWO_FACED},
+            court::Court,
+        },
         checkers::{Checkers, check_traces},
         host::HostId,
         inject::Injector,
@@ -490,16 +493,23 @@ impl<'a, S: Shell> Run<'a, S> {
         None
     }
 
-    /// Who holds other data than the rest.
+    /// Who holds other data than the rest: relays all, and tabs what somebody could give them.
     fn wrong_data(&self) -> Option<String> {
+        let relays = |host: &HostId| self.world.role(*host) == Role::Relay;
+        let relays = self.settled().filter(relays).collect();
+        self.other_data(relays, &[TWO_FACED])
+            .or_else(|| self.other_data(self.settled().collect(), &[TWO_FACED, TOLD_ONCE]))
+    }
+
+    fn other_data(&self, hosts: Vec<HostId>, but: &[&str]) -> Option<String> {
         let mut first: Option<(HostId, [u8; 32])> = None;
-        for host in self.settled() {
-            let hash = data_hash(self.world.node(host)?);
+        for host in hosts {
+            let hash = data_hash(self.world.node(host)?, but);
             match first {
                 None => first = Some((host, hash)),
                 Some((_, expected)) if expected == hash => {}
                 Some((one, _)) => {
-                    let what = self.first_difference(one, host).unwrap_or_default();
+                    let what = self.first_difference(one, host, but).unwrap_or_default();
                     return Some(format!("data of host {one} and host {host} differ: {what}"));
                 }
             }
@@ -507,13 +517,13 @@ impl<'a, S: Shell> Run<'a, S> {
         None
     }
 
-    fn first_difference(&self, one: HostId, other: HostId) -> Option<String> {
+    fn first_difference(&self, one: HostId, other: HostId, but: &[&str]) -> Option<String> {
         let list = |host| {
             let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
             let entries = entries
                 .into_iter()
                 .map(|entry| (entry.key.to_string(), entry))
-                .filter(|(key, _)| !key.starts_with(TWO_FACED));
+                .filter(|(key, _)| !but.iter().any(|prefix| key.starts_with(prefix)));
             Some(entries.collect::<BTreeMap<_, _>>())
         };
         let (one, other) = (list(one)?, list(other)?);
@@ -538,11 +548,12 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 }
 
-/// A hash over all values and conflicts that a node holds.
-fn data_hash(node: &crate::node::Node) -> [u8; 32] {
+/// A hash over all values and conflicts that a node holds, but for keys with these prefixes.
+fn data_hash(node: &crate::node::Node, but: &[&str]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let entries = node.list(NAMESPACE, "", None, usize::MAX).into_iter();
-    for entry in entries.filter(|entry| !entry.key.as_str().starts_with(TWO_FACED)) {
+    let counts = |key: &str| !but.iter().any(|prefix| key.starts_with(prefix));
+    for entry in entries.filter(|entry| counts(entry.key.as_str())) {
         hasher.update(entry.key.as_str().as_bytes());
         hasher.update(entry.value.as_deref().unwrap_or_default());
         hasher.update(entry.author.as_bytes());

@@ -12,7 +12,7 @@ use crate::{
     replication::{
         batch::{Batch, LIVES_MAX, Record, Writer, shard_of},
         intake::chain_of,
-        log::Log,
+        log::{Lane, Log},
         replica::{Command, Event, Message, Offence},
         sync::chain_lane,
         write::{AckLevel, WriteRefusal},
@@ -117,6 +117,36 @@ fn a_log_that_took_the_next_batch_of_another_branch_does_not_pass() {
         }
         assert_eq!(log.check().is_ok(), passes);
     }
+}
+
+#[test]
+fn a_tab_that_lacks_what_is_before_a_fork_does_not_count_as_whole() {
+    let author = keypair(77);
+    let mut chain = vec![seal(&author, None, op("k", WALL, "0"))];
+    for text in ["1", "2"] {
+        let next = seal(&author, chain.last(), op("k", WALL + 1, text));
+        chain.push(next);
+    }
+    let other = seal(&author, Some(&chain[1]), op("k", WALL + 1, "other"));
+    let (id, at) = chain_of(other.claims());
+    let relay = chain_lane(id);
+    let tab = Lane {
+        namespace: Some(ns("n")),
+        ..relay.clone()
+    };
+    let digest = |lane: &Lane, held: &[Signed<Batch>]| {
+        let mut log = Log::new(1 << 20);
+        for (journal, batch) in (1..).zip(held) {
+            log.append(lane, journal, batch);
+        }
+        log.fork(id, at, Box::new((chain[2].clone(), other.clone())));
+        log.stream_digest(&ns("n"))
+    };
+    let whole = digest(&relay, &chain);
+    assert_eq!(digest(&relay, &chain[..2]), whole);
+    assert_eq!(digest(&tab, &chain), whole);
+    assert_eq!(digest(&tab, &chain[..2]), whole);
+    assert_ne!(digest(&tab, &chain[..1]), whole);
 }
 
 #[test]

@@ -24,6 +24,10 @@ use alloc::{boxed::Box, collections::BTreeMap, format, vec, vec::Vec};
 /// Keys with this prefix must never be seen anywhere: nothing that holds them may be accepted.
 pub(super) const FORBIDDEN: &str = "bad/";
 
+/// Keys with this prefix are written by liars only, in batches that are right but for what their node
+/// makes of them: it keeps none and gives none again. So what a loss leaves with a tab alone stays with
+/// it, since relays take from a tab only what the tab wrote.
+pub(in crate::sim) const TOLD_ONCE: &str = "lie/";
 /// Keys with this prefix are written by two-faced liars only. Each node keeps what it saw first, so
 /// they may differ for as long as no honest node writes them (ADR 12).
 pub(in crate::sim) const TWO_FACED: &str = "two/";
@@ -91,14 +95,14 @@ impl Chains {
             wall.saturating_sub(seconds.saturating_mul(1_000)).max(1)
         };
         let counter = [0, u32::MAX][rng.index(2)];
-        self.tell(world, host, "lie/", Hlc { millis, counter }, |_| {});
+        self.tell(world, host, TOLD_ONCE, Hlc { millis, counter }, |_| {});
     }
 
     /// Signs what no batch may be, or says a sound one many times over.
     pub(super) fn oversize<S: Shell>(&mut self, world: &mut World<S>, host: HostId, rng: &mut Rng) {
         let stamp = now(world);
         let kind = rng.below(9);
-        let prefix = if kind == 8 { "lie/" } else { FORBIDDEN };
+        let prefix = if kind == 8 { TOLD_ONCE } else { FORBIDDEN };
         if kind == 8 {
             let Some(node) = world.node(host) else {
                 return;
