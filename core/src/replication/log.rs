@@ -67,10 +67,12 @@ impl End {
 
     /// Whether `batch` is the one that comes next.
     pub(in crate::replication) fn precedes(&self, lane: &Lane, batch: &Batch) -> bool {
+        let follows = Some(batch.sequence) == self.sequence.checked_add(1);
         if lane.namespace.is_some() {
-            batch.namespace_previous == self.sequence && batch.sequence > self.sequence
+            // Of two that stand side by side in the chain the first is here: it must be the right one.
+            let is_right = !follows || batch.previous == self.hash;
+            batch.namespace_previous == self.sequence && batch.sequence > self.sequence && is_right
         } else {
-            let follows = Some(batch.sequence) == self.sequence.checked_add(1);
             let skips = planted::is(Planted::FrontierGap) && batch.sequence > self.sequence;
             let unchecked = planted::is(Planted::ChainUnchecked) || skips;
             (follows || skips) && (batch.previous == self.hash || unchecked)

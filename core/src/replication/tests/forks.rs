@@ -150,6 +150,22 @@ fn a_tab_that_lacks_what_is_before_a_fork_does_not_count_as_whole() {
 }
 
 #[test]
+fn a_stream_goes_on_with_no_batch_of_another_branch() {
+    let author = keypair(77);
+    let [first, other] = ["a", "b"].map(|text| seal(&author, None, op("k", WALL, text)));
+    let second = seal(&author, Some(&other), op("k", WALL + 1, "c"));
+    let lane = Lane {
+        namespace: Some(ns("n")),
+        ..chain_lane(chain_of(first.claims()).0)
+    };
+    for (held, fits) in [(first, false), (other, true)] {
+        let mut log = Log::new(1 << 20);
+        log.append(&lane, 1, &held);
+        assert_eq!(log.end(&lane).precedes(&lane, second.claims()), fits);
+    }
+}
+
+#[test]
 fn both_branches_are_read_everywhere_after_a_store_went_back_offline() {
     for (second, third) in [(1, 1), (3, 5), (5, 2), (1, 9), (9, 1)] {
         let world = go_back(7, second, third, false);
