@@ -277,7 +277,7 @@ fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     fs::create_dir_all(&packed)?;
     let mut table = String::from("static ASSETS: &[(&str, Asset)] = &[\n");
     for (number, path) in files.iter().enumerate() {
-        let content = fs::read(dist.join(path))?;
+        let content = slim(path, fs::read(dist.join(path))?);
         let file = packed.join(format!("{number}.gz"));
         fs::write(&file, gzip(&content)?)?;
         let tag = blake3::hash(&content).to_hex();
@@ -292,6 +292,28 @@ fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)?;
     Ok(())
+}
+
+/// Scripts and style sheets without what only people read: indentation, empty lines and lines of
+/// comment. None of them has a text or a template of several lines.
+fn slim(path: &str, content: Vec<u8>) -> Vec<u8> {
+    let is_read = path.ends_with(".js") || path.ends_with(".css");
+    let text = match String::from_utf8(content) {
+        Ok(text) if is_read => text,
+        Ok(text) => return text.into_bytes(),
+        Err(binary) => return binary.into_bytes(),
+    };
+    let mut slim = String::new();
+    let mut is_comment = false;
+    for line in text.lines().map(str::trim) {
+        is_comment |= line.starts_with("/*");
+        if !is_comment && !line.is_empty() && !line.starts_with("//") {
+            slim.push_str(line);
+            slim.push('\n');
+        }
+        is_comment &= !line.ends_with("*/");
+    }
+    slim.into_bytes()
 }
 
 /// How often zopfli looks for a better cut; more often saves nothing.
