@@ -129,6 +129,12 @@ impl Spore {
         self.entries.iter()
     }
 
+    /// Where to dial: the entry points, then the members' addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        let members = self.pointers().flat_map(|pointer| &pointer.addresses);
+        self.entries().chain(members)
+    }
+
     /// Adds a pointer, if it is better than what is known of the node and within the bound.
     pub fn add(&mut self, mut pointer: Pointer) {
         pointer.trim();

@@ -25,6 +25,7 @@ use crate::{
         genesis,
         join_link::JoinLink,
         member::MemberRecord,
+        spore::Spore,
         swim::{self, Swim},
     },
     node::{
@@ -61,6 +62,8 @@ const KEY_NETWORK: &str = "node/network";
 pub(super) const KEY_JOIN: &str = "node/join";
 /// The highest incarnation that may have been used.
 pub(super) const KEY_INCARNATION: &str = "node/incarnation";
+/// What the relay that let it in said of where members are, until its members are stored.
+pub(super) const KEY_SPORE: &str = "node/spore";
 /// The members' records.
 pub(super) const KEY_MEMBERS: &str = "node/members";
 /// The failures of destinations and until when they wait.
@@ -78,6 +81,7 @@ struct Restored {
     is_new: bool,
     network: Option<NetworkId>,
     join: Option<JoinLink>,
+    spore: Option<Spore>,
     incarnation: Incarnation,
     known: Vec<Signed<MemberRecord>>,
     backoffs: Remembered,
@@ -129,8 +133,14 @@ pub(super) fn start(mut setup: Setup, tuning: Tuning, now: Time) -> Result<Node,
 /// Entries without which a node can start: the mesh tells it again, or nothing but a courtesy is
 /// lost. An invite that is gone lets nobody in.
 fn is_dispensable(key: &str) -> bool {
-    [KEY_JOIN, KEY_MEMBERS, KEY_BACKOFFS, journal::PROBE_KEY].contains(&key)
-        || key.starts_with(admission::INVITE_PREFIX)
+    let dispensable = [
+        KEY_JOIN,
+        KEY_SPORE,
+        KEY_MEMBERS,
+        KEY_BACKOFFS,
+        journal::PROBE_KEY,
+    ];
+    dispensable.contains(&key) || key.starts_with(admission::INVITE_PREFIX)
 }
 
 fn damaged(what: &str) -> StartError {
@@ -166,6 +176,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         is_new,
         network: read(stored, KEY_NETWORK)?,
         join: read(stored, KEY_JOIN)?,
+        spore: read(stored, KEY_SPORE)?,
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
         known: read(stored, KEY_MEMBERS)?.unwrap_or_default(),
         backoffs: restore_backoffs(stored),
@@ -414,16 +425,11 @@ impl Node {
         }
         self.handle_input(self.now, Input::Command(Command::WallClock(setup.wall)));
         let mut entries = setup.config.entries.clone();
-        // A link that is still stored names the only relays that a node knows which ended right after
-        // it was let in.
-        if let Some(link) = setup.join.as_ref().or(restored.join.as_ref()) {
-            entries.extend(link.spore.entries().cloned());
-            entries.extend(
-                link.spore
-                    .pointers()
-                    .flat_map(|pointer| pointer.addresses.clone()),
-            );
-        }
+        // What is still stored beside the members names the only relays that a node knows which ended
+        // right after it was let in.
+        let links = [&setup.join, &restored.join].into_iter().flatten();
+        let spores = links.map(|link| &link.spore).chain(&restored.spore);
+        entries.extend(spores.flat_map(Spore::addresses).cloned());
         for entry in entries {
             self.tell_links(links::Command::Entry(entry));
         }

@@ -18,7 +18,7 @@ use crate::{
     recovery::record,
     sim::{
         clock::HostClock,
-        fault::{Fault, PathFault},
+        fault::{Fault, Lie, PathFault},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -74,12 +74,10 @@ impl Checkers {
     /// For a run of this plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let misled = |fault: &Fault| {
-            if let Fault::Wall(host, _) = fault {
-                Some(*host)
-            } else {
-                None
-            }
+        // Who stamps ahead follows its own stamps, should it get them back.
+        let misled = |fault: &Fault| match fault {
+            Fault::Wall(host, _) | Fault::Liar(host, Lie::Stamp, _) => Some(*host),
+            _ => None,
         };
         let faults = || plan.faults.iter().map(|planned| &planned.fault);
         let lies = |fault: &Fault| {

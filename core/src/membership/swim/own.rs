@@ -297,6 +297,8 @@ impl Swim {
         self.watches.clear();
         self.helping.clear();
         self.deadlines = crate::kernel::deadlines::Deadlines::new();
+        // Whoever comes back has to know whom to dial.
+        self.outbox.event(Event::RosterChanged);
         if self.links.is_empty() {
             self.outbox.event(Event::Departed);
         } else {

@@ -23,6 +23,7 @@ use crate::{
         machine::{Node, Phase},
         message::Message,
         snapshot::Severity,
+        start,
     },
     overlay::links,
     recovery::{journal, record::Origin},
@@ -126,10 +127,9 @@ impl Node {
             self.acquainted_by = Some(self.now + ACQUAINT_PATIENCE);
             self.tell_replica(replica::Command::Unfreeze);
         }
-        for pointer in spore.pointers() {
-            for address in &pointer.addresses {
-                self.tell_links(links::Command::Entry(address.clone()));
-            }
+        self.put(start::KEY_SPORE, spore);
+        for address in spore.addresses() {
+            self.tell_links(links::Command::Entry(address.clone()));
         }
         let text = "Let into the network.";
         self.note(Severity::Info, "joined", Some(self.id()), text.into());

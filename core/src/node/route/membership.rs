@@ -67,12 +67,14 @@ impl Node {
                 let records = self.swim.records_to_persist();
                 self.put(start::KEY_MEMBERS, &records);
                 if self.is_admitted() {
-                    // Only now does the store know whom to dial without the link.
-                    self.tell_journal(journal::Command::Delete {
-                        origin: Origin::Node,
-                        token: 0,
-                        key: start::KEY_JOIN.into(),
-                    });
+                    // Only now does the store know whom to dial without them.
+                    for key in [start::KEY_JOIN, start::KEY_SPORE] {
+                        self.tell_journal(journal::Command::Delete {
+                            origin: Origin::Node,
+                            token: 0,
+                            key: key.into(),
+                        });
+                    }
                 }
                 self.tell_spore();
             }

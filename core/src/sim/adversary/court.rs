@@ -7,6 +7,7 @@
 //! | nothing that no node may sign is ever seen | always |
 //! | no clock is more than [`AHEAD_MAX`] ahead of the fastest honest wall clock so far | always |
 //! | a living honest relay that a lie made dead somewhere is alive there again after 10 s | while nothing else is wrong |
+//! | one that was dead there before, as after a long cut, is alive again after 60 s | the same |
 //! | a fork of which both branches are with honest nodes is proved at one of them after 10 s | while nothing else is wrong |
 //!
 //! Source: FAULTS 3e; DESIGN 6.
@@ -33,6 +34,9 @@ use alloc::{
 
 /// How long a verdict about a living honest relay may stand.
 const REFUTATION: Duration = Duration::from_secs(10);
+/// The same where more than lies led to it: both sides may have to find each other again, and try
+/// every 30 s.
+const REUNION: Duration = Duration::from_secs(60);
 /// How long both branches of a fork may be known without a proof.
 const PROOF_PATIENCE: Duration = Duration::from_secs(10);
 /// The same where the usual network loses messages, so that frontiers have to be compared.
@@ -53,8 +57,9 @@ struct Open {
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Court {
     forks: Vec<Open>,
-    /// Who takes whom, though it lives, for dead, and since when.
-    verdicts: BTreeMap<(HostId, NodeId), Time>,
+    /// Who takes whom, though it lives, for dead, since when nothing but lies is wrong, and for how
+    /// long it may.
+    verdicts: BTreeMap<(HostId, NodeId), (Time, Duration)>,
     proved: u64,
 }
 
@@ -108,13 +113,20 @@ impl Court {
         for other in sound {
             let id = world.id(*other)?;
             let is_dead = world.believes(host, id) == Some(MemberState::Dead);
-            if !calm || !is_dead || world.role(*other) == Role::Tab {
+            if !is_dead || world.role(*other) == Role::Tab {
                 self.verdicts.remove(&(host, id));
                 continue;
             }
-            let since = *self.verdicts.entry((host, id)).or_insert(now);
-            if now.since(since) > REFUTATION {
-                return Some(format!("host {host} takes host {other} for dead for 10 s"));
+            let limit = if calm { REFUTATION } else { REUNION };
+            let verdict = self.verdicts.entry((host, id)).or_insert((now, limit));
+            if !calm {
+                *verdict = (now, REUNION);
+            }
+            if now.since(verdict.0) > verdict.1 {
+                let span = verdict.1;
+                return Some(format!(
+                    "host {host} takes host {other} for dead for {span:?}"
+                ));
             }
         }
         None

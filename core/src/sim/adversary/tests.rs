@@ -82,7 +82,7 @@ fn a_verdict_about_a_living_relay_that_stands_is_found() {
     world.cut(0, 1);
     world.cut(0, 2);
     let word = first_word(&mut world, &mut Court::default(), 40).unwrap();
-    assert!(word.contains("for dead for 10 s"), "{word}");
+    assert!(word.contains("for dead for 10s"), "{word}");
 }
 
 #[test]
