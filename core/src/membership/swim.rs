@@ -334,7 +334,7 @@ impl Swim {
             held: Set::new(),
             lease_sequence: incarnation.0.saturating_mul(1 << 24),
             avoided: Set::new(),
-            try_after: None,
+            try_after: Some(me),
             changes: Map::new(),
             roster_dirty: false,
             compared: false,

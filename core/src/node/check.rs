@@ -169,10 +169,11 @@ impl Node {
         &self.links
     }
 
-    /// Its incarnation, and the run of the process that has it.
+    /// Its incarnation, and the run of the process that has it; `None` while nobody may hear of it.
     #[must_use]
-    pub fn life(&self) -> (u64, InstanceId) {
-        (self.swim.incarnation().0, self.instance)
+    pub fn life(&self) -> Option<(u64, InstanceId)> {
+        let is_used = self.swim.may_announce();
+        is_used.then(|| (self.swim.incarnation().0, self.instance))
     }
 
     /// The place of the next record of its journal.

@@ -268,6 +268,7 @@ impl<S: Shell> World<S> {
         self.after(Duration::from_secs(1), host, Happening::Clock);
         self.drain(host);
         self.examine(host);
+        self.examine_tail(host);
         Ok(())
     }
 

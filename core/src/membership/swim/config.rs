@@ -67,7 +67,8 @@ pub struct Config {
     /// How long a tab without its link counts as attached. Default 2 s, for a reload; longer shows a
     /// closed tab as alive, shorter shows a reload as parking.
     pub lease_grace: Duration,
-    /// How often a remembered dead relay is tried. Default 30 s, for ever, so that any split heals.
+    /// How often remembered dead relays are tried, three at once. Default 30 s, for ever, so that any
+    /// split heals.
     pub try_interval: Duration,
     /// The same while this node has no link to any relay. Default 2 s.
     pub try_interval_isolated: Duration,

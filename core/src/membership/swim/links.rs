@@ -17,6 +17,10 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 
+/// How many relays are tried at once: with one, the address of a living one waits behind all that are
+/// gone for good.
+const TRIES_AT_ONCE: usize = 3;
+
 impl Swim {
     pub(super) fn on_peer_up(&mut self, peer: NodeId, role: Role) {
         let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
@@ -182,10 +186,17 @@ impl Swim {
         self.deadlines.set(Timer::Try, at);
     }
 
-    /// Tries the next remembered relay that is not linked, round robin, for ever: so a split of any
-    /// age heals when one remembered address still answers.
+    /// Tries the next remembered relays that are not linked, round robin, for ever: so a split of any
+    /// age heals when one remembered address still answers. Every relay begins after itself, so that
+    /// all together soon tried everyone.
     pub(super) fn on_try(&mut self) {
-        if let Some((member, addresses)) = self.next_try() {
+        let mut first = None;
+        for _ in 0..TRIES_AT_ONCE {
+            let Some((member, addresses)) = self.next_try().filter(|next| first != Some(next.0))
+            else {
+                break;
+            };
+            first = first.or(Some(member));
             self.try_after = Some(member);
             self.outbox.event(Event::Try { member, addresses });
         }

@@ -105,7 +105,7 @@ impl Swim {
     }
 
     /// Whether this node may speak for itself: its incarnation is durable.
-    pub(super) fn may_announce(&self) -> bool {
+    pub(crate) fn may_announce(&self) -> bool {
         self.own.incarnation <= self.ownership.durable
     }
 
