@@ -183,6 +183,22 @@ impl Aside {
         bytes.fold(0, u64::saturating_add)
     }
 
+    /// Those in memory.
+    pub(in crate::replication) fn in_memory(&self) -> impl Iterator<Item = &Signed<Batch>> {
+        self.places.values().filter_map(|place| match place {
+            Place::Pooled(signed) => Some(&**signed),
+            Place::Held { .. } => None,
+        })
+    }
+
+    /// Whether the journal could not give some of an author's.
+    pub(in crate::replication) fn is_doubtful(&self, author: NodeId) -> bool {
+        let mut places = self.places.iter();
+        places.any(|((owner, _), place)| {
+            owner.1 == author && matches!(place, Place::Held { doubtful: true, .. })
+        })
+    }
+
     /// How many batches are set aside.
     pub(in crate::replication) fn len(&self) -> usize {
         self.places.len()

@@ -3,7 +3,9 @@
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        crypto::Signed,
         id::{NodeId, Role},
+        text::Key,
     },
     replication::{
         batch::{SHARDS, Writer},
@@ -15,6 +17,18 @@ use crate::{
 };
 
 impl Replica {
+    /// Authors and keys of what is set aside here in memory: their authors have to issue it again.
+    pub fn set_aside(&self) -> impl Iterator<Item = (NodeId, &Key)> {
+        let batches = self.log.aside().in_memory().map(Signed::claims);
+        batches.flat_map(|batch| batch.ops.iter().map(|op| (batch.author, &op.key)))
+    }
+
+    /// Whether something of our own that must be issued again is damaged on the disk.
+    #[must_use]
+    pub fn has_lost_own(&self) -> bool {
+        self.log.aside().is_doubtful(self.me)
+    }
+
     /// What must hold at any time.
     ///
     /// # Errors

@@ -75,9 +75,12 @@ impl Checkers {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         // Who stamps ahead follows its own stamps, should it get them back.
-        let misled = |fault: &Fault| match fault {
-            Fault::Wall(host, _) | Fault::Liar(host, Lie::Stamp, _) => Some(*host),
-            _ => None,
+        let misled = |fault: &Fault| {
+            if let Fault::Wall(host, _) | Fault::Liar(host, Lie::Stamp, _) = fault {
+                Some(*host)
+            } else {
+                None
+            }
         };
         let faults = || plan.faults.iter().map(|planned| &planned.fault);
         let lies = |fault: &Fault| {

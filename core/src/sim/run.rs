@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     vec::Vec,
@@ -495,10 +495,32 @@ impl<'a, S: Shell> Run<'a, S> {
 
     /// Who holds other data than the rest: relays all, and tabs what somebody could give them.
     fn wrong_data(&self) -> Option<String> {
-        let relays = |host: &HostId| self.world.role(*host) == Role::Relay;
-        let relays = self.settled().filter(relays).collect();
-        self.other_data(relays, &[TWO_FACED])
-            .or_else(|| self.other_data(self.settled().collect(), &[TWO_FACED, TOLD_ONCE]))
+        let whole = |host: &HostId| {
+            let node = self.world.node(*host);
+            node.is_some_and(|node| !node.replica().has_lost_own())
+        };
+        let hosts: Vec<HostId> = self.settled().filter(whole).collect();
+        let relays = hosts.iter().copied();
+        let relays = relays.filter(|host| self.world.role(*host) == Role::Relay);
+        let abandoned = self.abandoned_keys();
+        let mut but: Vec<&str> = abandoned.iter().map(String::as_str).collect();
+        but.push(TWO_FACED);
+        self.other_data(relays.collect(), &but).or_else(|| {
+            but.push(TOLD_ONCE);
+            self.other_data(hosts, &but)
+        })
+    }
+
+    /// Keys that were written beyond forks by authors that are gone for good, or lie: nobody issues
+    /// those writes again, and not everyone has seen them.
+    fn abandoned_keys(&self) -> BTreeSet<String> {
+        let hosts = self.world.hosts();
+        let faithful = hosts.filter(|host| self.world.runs(*host) && self.is_honest(*host));
+        let faithful: BTreeSet<_> = faithful.filter_map(|host| self.world.id(host)).collect();
+        let nodes = self.settled().filter_map(|host| self.world.node(host));
+        let aside = nodes.flat_map(|node| node.replica().set_aside());
+        let abandoned = aside.filter(|(author, _)| !faithful.contains(author));
+        abandoned.map(|(_, key)| key.to_string()).collect()
     }
 
     fn other_data(&self, hosts: Vec<HostId>, but: &[&str]) -> Option<String> {

@@ -7,4 +7,5 @@ mod hostile;
 mod laws;
 mod lifeguard;
 mod presence;
+mod reunion;
 mod world;

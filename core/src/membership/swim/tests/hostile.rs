@@ -88,7 +88,7 @@ pub(super) fn alone(config: Config) -> Swim {
     swim
 }
 
-fn hear(swim: &mut Swim, from: usize, rumours: Vec<Rumour>) {
+pub(super) fn hear(swim: &mut Swim, from: usize, rumours: Vec<Rumour>) {
     let from = keypair(from).id();
     let role = Role::Relay;
     let now = Time::ZERO;
@@ -97,7 +97,7 @@ fn hear(swim: &mut Swim, from: usize, rumours: Vec<Rumour>) {
     swim.handle_input(now, Input::Message { from, message });
 }
 
-fn events(swim: &mut Swim) -> Vec<Event> {
+pub(super) fn events(swim: &mut Swim) -> Vec<Event> {
     use crate::kernel::machine::Output;
     core::iter::from_fn(|| swim.poll_output())
         .filter_map(|output| match output {
