@@ -44,6 +44,8 @@ pub struct Disk {
     mode: DiskMode,
     /// A batch may be applied in part when the host crashes, as on a store that is not atomic.
     tears: bool,
+    /// A crash left a part of a new value in the place of the old one.
+    spoilt_entry: bool,
 }
 
 impl Image {
@@ -156,6 +158,12 @@ impl Disk {
         self.tears = tears;
     }
 
+    /// Whether crashes left a part of a value in the place of an older one, since the last question.
+    /// No atomic store does that: a node may refuse what it finds.
+    pub const fn take_spoilt_entry(&mut self) -> bool {
+        core::mem::replace(&mut self.spoilt_entry, false)
+    }
+
     /// A batch was handed to the store.
     pub fn submit(&mut self, batch: StoreBatch) {
         self.pending.push_back(batch);
@@ -194,7 +202,12 @@ impl Disk {
         }
         if let Some(batch) = self.pending.pop_front().filter(|_| self.tears) {
             harmed = true;
-            self.durable.apply(&torn(batch.ops, rng));
+            let whole = batch.ops.clone();
+            let ops = torn(batch.ops, rng);
+            let (last, meant) = (ops.last(), whole.get(ops.len().saturating_sub(1)));
+            let is_put = matches!(last, Some(StoreOp::Put { .. }));
+            self.spoilt_entry |= is_put && last != meant;
+            self.durable.apply(&ops);
         }
         self.pending.clear();
         harmed
@@ -316,6 +329,32 @@ mod tests {
         assert_eq!(disk.load(&[1]).len(), 1);
         assert!(disk.crash(&mut Rng::from_number(1)));
         assert_eq!(disk.image().places(), 0);
+    }
+
+    #[test]
+    fn a_torn_value_is_told_of_and_a_torn_record_is_not() {
+        let put = |value: &[u8]| StoreOp::Put {
+            key: "one".into(),
+            value: Bytes::from(value),
+        };
+        let mut spoilt = 0;
+        for seed in 0..64 {
+            for op in [put(&[7; 9]), batch(1).ops.remove(0)] {
+                let mut disk = Disk::default();
+                disk.image_mut().set("one", Bytes::from(&[1; 9][..]));
+                disk.set_tears(true);
+                let (ticket, ops) = (Ticket(1), [op].into());
+                disk.submit(StoreBatch { ticket, ops });
+                disk.crash(&mut Rng::from_number(seed));
+                let stored = disk.image().stored();
+                let value = stored.entry("one").unwrap();
+                let is_whole = [&[1; 9][..], &[7; 9][..]].contains(&&value[..]);
+                assert_eq!(disk.take_spoilt_entry(), !is_whole);
+                assert!(!disk.take_spoilt_entry());
+                spoilt += u32::from(!is_whole);
+            }
+        }
+        assert!(spoilt > 8);
     }
 
     #[test]

@@ -397,6 +397,9 @@ impl Injector {
         if world.is_up(host) || self.halted.contains_key(&host) {
             return Ok(());
         }
+        if world.disk(host).take_spoilt_entry() {
+            self.harmed.insert(host);
+        }
         match world.start(host) {
             Ok(()) => Ok(()),
             Err(error) if self.harmed.contains(&host) && is_honest(&error) => {
