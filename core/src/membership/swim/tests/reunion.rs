@@ -28,7 +28,7 @@ fn whoever_leaves_right_after_it_heard_of_members_stores_them() {
     assert_eq!(swim.records_to_persist().len(), 1);
 }
 
-/// Whom a relay tries in its first two rounds that knows the relays 1 to 7 and is linked to none.
+/// Whom a relay tries in its first two rounds that knows seven others and is linked to none.
 fn tried(number: usize) -> (NodeId, Vec<Vec<NodeId>>) {
     let known = (0..8).filter(|other| *other != number);
     let known = known.map(|other| record(other, 1, 1)).collect();
