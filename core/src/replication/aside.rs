@@ -191,14 +191,6 @@ impl Aside {
         })
     }
 
-    /// Whether the journal could not give some of an author's.
-    pub(in crate::replication) fn is_doubtful(&self, author: NodeId) -> bool {
-        let mut places = self.places.iter();
-        places.any(|((owner, _), place)| {
-            owner.1 == author && matches!(place, Place::Held { doubtful: true, .. })
-        })
-    }
-
     /// How many batches are set aside.
     pub(in crate::replication) fn len(&self) -> usize {
         self.places.len()

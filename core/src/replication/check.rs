@@ -23,12 +23,6 @@ impl Replica {
         batches.flat_map(|batch| batch.ops.iter().map(|op| (batch.author, &op.key)))
     }
 
-    /// Whether something of our own that must be issued again is damaged on the disk.
-    #[must_use]
-    pub fn has_lost_own(&self) -> bool {
-        self.log.aside().is_doubtful(self.me)
-    }
-
     /// What must hold at any time.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
+    vec,
     vec::Vec,
 };
 
@@ -495,19 +496,15 @@ impl<'a, S: Shell> Run<'a, S> {
 
     /// Who holds other data than the rest: relays all, and tabs what somebody could give them.
     fn wrong_data(&self) -> Option<String> {
-        let whole = |host: &HostId| {
-            let node = self.world.node(*host);
-            node.is_some_and(|node| !node.replica().has_lost_own())
+        let relays = |host: &HostId| self.world.role(*host) == Role::Relay;
+        let relays = self.settled().filter(relays).collect();
+        let mut but = LeftOut {
+            keys: self.abandoned_keys(),
+            prefixes: vec![TWO_FACED],
         };
-        let hosts: Vec<HostId> = self.settled().filter(whole).collect();
-        let relays = hosts.iter().copied();
-        let relays = relays.filter(|host| self.world.role(*host) == Role::Relay);
-        let abandoned = self.abandoned_keys();
-        let mut but: Vec<&str> = abandoned.iter().map(String::as_str).collect();
-        but.push(TWO_FACED);
-        self.other_data(relays.collect(), &but).or_else(|| {
-            but.push(TOLD_ONCE);
-            self.other_data(hosts, &but)
+        self.other_data(relays, &but).or_else(|| {
+            but.prefixes.push(TOLD_ONCE);
+            self.other_data(self.settled().collect(), &but)
         })
     }
 
@@ -523,7 +520,7 @@ impl<'a, S: Shell> Run<'a, S> {
         abandoned.map(|(_, key)| key.to_string()).collect()
     }
 
-    fn other_data(&self, hosts: Vec<HostId>, but: &[&str]) -> Option<String> {
+    fn other_data(&self, hosts: Vec<HostId>, but: &LeftOut) -> Option<String> {
         let mut first: Option<(HostId, [u8; 32])> = None;
         for host in hosts {
             let hash = data_hash(self.world.node(host)?, but);
@@ -539,13 +536,13 @@ impl<'a, S: Shell> Run<'a, S> {
         None
     }
 
-    fn first_difference(&self, one: HostId, other: HostId, but: &[&str]) -> Option<String> {
+    fn first_difference(&self, one: HostId, other: HostId, but: &LeftOut) -> Option<String> {
         let list = |host| {
             let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
             let entries = entries
                 .into_iter()
                 .map(|entry| (entry.key.to_string(), entry))
-                .filter(|(key, _)| !but.iter().any(|prefix| key.starts_with(prefix)));
+                .filter(|(key, _)| !but.has(key));
             Some(entries.collect::<BTreeMap<_, _>>())
         };
         let (one, other) = (list(one)?, list(other)?);
@@ -570,12 +567,23 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 }
 
-/// A hash over all values and conflicts that a node holds, but for keys with these prefixes.
-fn data_hash(node: &crate::node::Node, but: &[&str]) -> [u8; 32] {
+/// Keys whose values are not compared.
+struct LeftOut {
+    keys: BTreeSet<String>,
+    prefixes: Vec<&'static str>,
+}
+
+impl LeftOut {
+    fn has(&self, key: &str) -> bool {
+        self.keys.contains(key) || self.prefixes.iter().any(|prefix| key.starts_with(prefix))
+    }
+}
+
+/// A hash over all values and conflicts that a node holds, but for those left out.
+fn data_hash(node: &crate::node::Node, but: &LeftOut) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let entries = node.list(NAMESPACE, "", None, usize::MAX).into_iter();
-    let counts = |key: &str| !but.iter().any(|prefix| key.starts_with(prefix));
-    for entry in entries.filter(|entry| counts(entry.key.as_str())) {
+    for entry in entries.filter(|entry| !but.has(entry.key.as_str())) {
         hasher.update(entry.key.as_str().as_bytes());
         hasher.update(entry.value.as_deref().unwrap_or_default());
         hasher.update(entry.author.as_bytes());

@@ -53,13 +53,21 @@ struct Open {
     since: Option<Time>,
 }
 
+/// Somebody takes another, who lives, for dead.
+#[derive(Debug)]
+struct Verdict {
+    /// Since when nothing but lies is wrong.
+    since: Time,
+    /// How long it may stand from then on.
+    limit: Duration,
+}
+
 /// Judges what honest nodes hold and believe.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Court {
     forks: Vec<Open>,
-    /// Who takes whom, though it lives, for dead, since when nothing but lies is wrong, and for how
-    /// long it may.
-    verdicts: BTreeMap<(HostId, NodeId), (Time, Duration)>,
+    /// By who takes whom for dead.
+    verdicts: BTreeMap<(HostId, NodeId), Verdict>,
     proved: u64,
 }
 
@@ -118,14 +126,15 @@ impl Court {
                 continue;
             }
             let limit = if calm { REFUTATION } else { REUNION };
-            let verdict = self.verdicts.entry((host, id)).or_insert((now, limit));
+            let fresh = || Verdict { since: now, limit };
+            let verdict = self.verdicts.entry((host, id)).or_insert_with(fresh);
             if !calm {
-                *verdict = (now, REUNION);
+                *verdict = fresh();
             }
-            if now.since(verdict.0) > verdict.1 {
-                let span = verdict.1;
+            let Verdict { since, limit } = *verdict;
+            if now.since(since) > limit {
                 return Some(format!(
-                    "host {host} takes host {other} for dead for {span:?}"
+                    "host {host} takes host {other} for dead for {limit:?}"
                 ));
             }
         }
