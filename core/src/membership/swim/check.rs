@@ -85,7 +85,7 @@ impl Swim {
         let state = member.state();
         let incarnation = member.record().incarnation;
         let suspicion = member.suspicion.as_ref();
-        let accused = suspicion.is_some_and(|held| held.accusations().next().is_some());
+        let accusers = suspicion.map_or(0, |held| held.accusations().count());
         let suspect = state == MemberState::Suspect;
         let present = suspicion.is_none_or(|held| {
             held.accusations()
@@ -95,7 +95,7 @@ impl Swim {
         let tab_state = !matches!(state, MemberState::Suspect | MemberState::Dead);
         first_broken(&[
             (
-                !suspect || accused,
+                !suspect || accusers > 0,
                 "a member is suspect without an accuser",
             ),
             (
@@ -109,6 +109,11 @@ impl Swim {
             (
                 self.has_waited(member),
                 "a member was dead before its window was over",
+            ),
+            (accusers <= ACCUSERS_MAX, "a member has too many accusers"),
+            (
+                member.leases.len() <= HOMES_MAX,
+                "a member has too many leases",
             ),
             (member.is_relay() || tab_state, "a tab is suspect or dead"),
             (
@@ -185,13 +190,5 @@ impl Swim {
             .max(usize::from(self.config.homes));
         tell("neighbours", self.neighbours.len(), observed);
         tell("watched neighbours", self.watches.len(), observed);
-        let (mut accusers_most, mut leases_most) = (0, 0);
-        for (_, member) in self.roster.iter() {
-            let accusers = member.suspicion.iter().flat_map(|held| held.accusations());
-            accusers_most = accusers.count().max(accusers_most);
-            leases_most = member.leases.len().max(leases_most);
-        }
-        tell("accusers", accusers_most, ACCUSERS_MAX);
-        tell("leases", leases_most, HOMES_MAX);
     }
 }

@@ -5,7 +5,6 @@ use crate::{
     kernel::bounded::first_broken,
     replication::{aside::owner_of, batch::half},
 };
-use alloc::vec::Vec;
 
 /// How many of the latest batches are looked at: about as many as a node takes between two looks.
 /// Fewer miss some; each costs a search among the chains.
@@ -71,7 +70,6 @@ impl Log {
         let kept = |(_, root): &(u64, u128)| {
             self.aside.get(owner, *root).is_some() || self.aside.is_reissued(owner, *root)
         };
-        let placed: Vec<u64> = chain.slots.iter().map(|slot| slot.journal).collect();
         first_broken(&[
             (
                 chain.head.is_some() != chain.slots.is_empty(),
@@ -82,7 +80,7 @@ impl Log {
                 "what stands beyond a fork is neither set aside nor issued again",
             ),
             (
-                placed.iter().all(|place| *place > 0),
+                chain.slots.iter().all(|slot| slot.journal > 0),
                 "a batch in the log has no place in the journal",
             ),
         ])
