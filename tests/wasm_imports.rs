@@ -11,6 +11,9 @@ fn the_core_for_wasm32_has_no_imports() {
             "build",
             "-p",
             "sporenet-tests",
+            // Not for itself: with the same packages as in `tests/run`, nothing is built twice.
+            "-p",
+            "sporenet-web",
             "--example",
             "rehearsal",
             "--profile",
