@@ -156,7 +156,7 @@ impl Replica {
             .values()
             .any(|peer| peer.has.range(own..=(shard, last)).next().is_some());
         let now = self.now;
-        if let Some(own) = self.own_shards.get_mut(usize::from(shard))
+        if let Some(own) = self.own_shards.get_mut(&shard)
             && let Some(begin) = &mut own.begin
             && is_coming
             && now < begin.latest
@@ -169,11 +169,10 @@ impl Replica {
     }
 
     pub(in crate::replication) fn own(&self, shard: u16) -> OwnShard {
-        let own = self.own_shards.get(usize::from(shard)).copied();
-        own.unwrap_or_default()
+        self.own_shards.get(&shard).copied().unwrap_or_default()
     }
 
     pub(in crate::replication) fn own_mut(&mut self, shard: u16) -> Option<&mut OwnShard> {
-        self.own_shards.get_mut(usize::from(shard))
+        (shard < SHARDS).then(|| self.own_shards.entry(shard).or_default())
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         time::{Time, WallTime},
     },
     replication::{
-        batch::{Batch, SHARDS},
+        batch::Batch,
         cells::Cells,
         clock::Clock,
         config::Config,
@@ -307,8 +307,8 @@ pub struct Replica {
     /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
     /// back, nothing may be written there, or the chain would fork.
     pub(in crate::replication) own_gaps: Map<ChainId, u64>,
-    /// One per shard.
-    pub(in crate::replication) own_shards: Vec<OwnShard>,
+    /// Of the shards where something was to be done.
+    pub(in crate::replication) own_shards: Map<u16, OwnShard>,
     pub(in crate::replication) reissue: Reissue,
     pub(in crate::replication) fork_records: u32,
     pub(in crate::replication) full_until: Time,
@@ -353,7 +353,7 @@ impl Replica {
             opened: Set::new(),
             held_off: Map::new(),
             own_gaps: Map::new(),
-            own_shards: alloc::vec![OwnShard::default(); usize::from(SHARDS)],
+            own_shards: Map::new(),
             reissue: Reissue::default(),
             fork_records: 0,
             full_until: Time::ZERO,

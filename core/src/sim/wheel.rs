@@ -4,41 +4,70 @@
 //! (scheme 7). Nine levels of 64 slots reach 2^54 µs, which is 570 years.
 
 use crate::kernel::time::Time;
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = 9;
+/// Where no entry is.
+const NONE: u32 = u32::MAX;
 
+/// An entry, or room for one.
 #[derive(Debug)]
-struct Level<T> {
-    /// One bit a slot that holds something.
-    occupied: u64,
-    slots: Vec<Vec<(u64, T)>>,
+struct Cell<T> {
+    at: u64,
+    /// The next one of the same list.
+    next: u32,
+    item: Option<T>,
 }
 
-/// The wheel.
+/// Entries in the order in which they were put in.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+const EMPTY: List = List {
+    first: NONE,
+    last: NONE,
+};
+
+#[derive(Debug)]
+struct Level {
+    /// One bit a slot that holds something.
+    occupied: u64,
+    slots: [List; SLOTS],
+}
+
+/// The wheel. At most 2^32 − 1 entries.
 #[derive(Debug)]
 pub struct Wheel<T> {
     /// No entry is before this.
     now: u64,
     len: u64,
-    levels: Vec<Level<T>>,
-    /// Entries of the moment `now`, in the order in which they were put in.
-    due: VecDeque<T>,
+    levels: Vec<Level>,
+    /// Entries of the moment `now`.
+    due: List,
+    /// All entries, and the room of those that were taken: the room that was used last is used first,
+    /// since it is in the cache.
+    cells: Vec<Cell<T>>,
+    free: u32,
 }
 
 impl<T> Default for Wheel<T> {
     fn default() -> Self {
         let level = || Level {
             occupied: 0,
-            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            slots: [EMPTY; SLOTS],
         };
         Self {
             now: 0,
             len: 0,
             levels: (0..LEVELS).map(|_| level()).collect(),
-            due: VecDeque::new(),
+            due: EMPTY,
+            cells: Vec::new(),
+            free: NONE,
         }
     }
 }
@@ -59,29 +88,48 @@ impl<T> Wheel<T> {
     /// Puts an entry in; one in the past is due at once.
     pub fn push(&mut self, at: Time, item: T) {
         self.len += 1;
-        self.place(at.as_micros().max(self.now), item);
+        let at = at.as_micros().max(self.now);
+        let cell = Cell {
+            at,
+            next: NONE,
+            item: Some(item),
+        };
+        let place = self.free;
+        if place == NONE {
+            self.cells.push(cell);
+            self.file(at, self.cells.len() as u32 - 1);
+        } else {
+            self.free = self.cells[place as usize].next;
+            self.cells[place as usize] = cell;
+            self.file(at, place);
+        }
     }
 
-    fn place(&mut self, at: u64, item: T) {
+    /// Appends an entry to the list of its slot.
+    fn file(&mut self, at: u64, place: u32) {
         let differs = (at ^ self.now).checked_ilog2().unwrap_or(0) / SLOT_BITS;
         let level = (differs as usize).min(LEVELS - 1);
         let slot = slot_of(at, level);
         let level = &mut self.levels[level];
         level.occupied |= 1 << slot;
-        level.slots[slot].push((at, item));
+        append(&mut level.slots[slot], &mut self.cells, place);
     }
 
     /// Takes the next entry that is due by `until`.
     pub fn pop(&mut self, until: Time) -> Option<(Time, T)> {
-        loop {
-            if let Some(item) = self.due.pop_front() {
-                self.len -= 1;
-                return Some((Time::from_micros(self.now), item));
-            }
+        while self.due.first == NONE {
             if !self.advance(until.as_micros()) {
                 return None;
             }
         }
+        let place = self.due.first;
+        let cell = &mut self.cells[place as usize];
+        self.due.first = cell.next;
+        cell.next = self.free;
+        self.free = place;
+        self.len -= 1;
+        let item = cell.item.take()?;
+        Some((Time::from_micros(self.now), item))
     }
 
     /// Moves to the next slot that holds something; false if that is after `until`.
@@ -101,20 +149,32 @@ impl<T> Wheel<T> {
             }
             self.now = start;
             self.levels[level].occupied &= !(1 << slot);
-            let mut entries = core::mem::take(&mut self.levels[level].slots[slot]);
-            for (at, item) in entries.drain(..) {
-                if at == self.now {
-                    self.due.push_back(item);
+            let list = core::mem::replace(&mut self.levels[level].slots[slot], EMPTY);
+            let mut next = list.first;
+            while next != NONE {
+                let place = next;
+                let cell = &mut self.cells[place as usize];
+                next = core::mem::replace(&mut cell.next, NONE);
+                if cell.at == self.now {
+                    append(&mut self.due, &mut self.cells, place);
                 } else {
-                    self.place(at, item);
+                    let at = cell.at;
+                    self.file(at, place);
                 }
             }
-            // Nothing comes back to the slot that it left: its room is for the next round.
-            self.levels[level].slots[slot] = entries;
             return true;
         }
         false
     }
+}
+
+fn append<T>(list: &mut List, cells: &mut [Cell<T>], place: u32) {
+    if list.first == NONE {
+        list.first = place;
+    } else {
+        cells[list.last as usize].next = place;
+    }
+    list.last = place;
 }
 
 const fn slot_of(at: u64, level: usize) -> usize {
