@@ -261,11 +261,6 @@ impl Links {
             });
             return;
         }
-        let reason = if old.dialled == dialled {
-            CloseReason::Superseded
-        } else {
-            CloseReason::Duplicate
-        };
         self.by_link.remove(&old.link);
         self.route(link, new, dialled, None);
         if planted::is(Planted::SupersededKept) {
@@ -273,7 +268,7 @@ impl Links {
         }
         self.outbox.event(Event::Close {
             link: old.link,
-            reason,
+            reason: CloseReason::Duplicate,
         });
     }
 

@@ -6,7 +6,7 @@
 //! | every tick | every collection of every node is within its maximum |
 //! | every second | [`Node::check`], and the sessions; no incarnation in two processes; nothing is confirmed that is not held; clocks are not dragged away; nothing leaks between links and connections |
 //! | every ten seconds, in the end | equal tables give equal rings, equal frontiers equal data; few dials in vain |
-//! | when a node tells something | sound disks have sound journals, honest nodes are not called liars, what a process promised is there after its restart |
+//! | when a node tells something | sound disks have sound journals, honest nodes are not called liars, one process is not taken for two, what a process promised is there after its restart |
 //! | in the end | no concurrent write is lost without a trace |
 
 use crate::{
@@ -326,13 +326,14 @@ impl Checkers {
         }
         match &seen.what {
             What::Started if is_trusted(injector, host) => check_promises(world, ledger, host),
-            What::Told(Event::Timeline(entry)) => self.see_entry(injector, host, entry),
+            What::Told(Event::Timeline(entry)) => self.see_entry(world, injector, host, entry),
             What::Started | What::Ended | What::Told(_) => Ok(()),
         }
     }
 
-    fn see_entry(
+    fn see_entry<S: Shell>(
         &self,
+        world: &World<S>,
         injector: &Injector,
         host: HostId,
         entry: &TimelineEntry,
@@ -354,6 +355,12 @@ impl Checkers {
         let lies = ["signature", "Signature", "alformed", "not_its_own"];
         if code == "offence" && self.is_faithful && lies.iter().any(|lie| text.contains(lie)) {
             return Err(format!("host {host} blames an honest node: {text}"));
+        }
+        let mut hosts = world.hosts();
+        let whose = hosts.find(|host| entry.subject.is_some() && world.id(*host) == entry.subject);
+        let is_one = whose.is_some_and(|whose| is_trusted(injector, whose));
+        if code == "identity_conflict" && self.is_faithful && is_one {
+            return Err(format!("host {host} takes one process for two: {text}"));
         }
         Ok(())
     }

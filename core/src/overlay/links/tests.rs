@@ -169,7 +169,7 @@ fn of_two_links_dialled_by_both_ends_both_keep_the_one_of_the_smaller_identity()
 }
 
 #[test]
-fn a_new_link_of_the_same_dialler_supersedes_the_old_one_without_the_peer_going_down() {
+fn a_new_link_of_the_same_dialler_replaces_the_old_one_without_the_peer_going_down() {
     let mut b = links(2);
     command(&mut b, 0, up(1, identity(1, 1, 1), None));
     let events = command(&mut b, 1, up(2, identity(1, 1, 1), None));
@@ -182,7 +182,7 @@ fn a_new_link_of_the_same_dialler_supersedes_the_old_one_without_the_peer_going_
             },
             Event::Close {
                 link: LinkId(1),
-                reason: CloseReason::Superseded
+                reason: CloseReason::Duplicate
             },
         ]
     );
