@@ -21,7 +21,7 @@ const HELD_MAX: usize = 4_096;
 /// The most packets that someone on the paths remembers.
 const OVERHEARD_MAX: usize = 64;
 
-/// A dial without an answer gives up after this.
+/// A dial without an answer gives up after this; one whose answer would come later never opens.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 impl<S: Shell> World<S> {
@@ -80,12 +80,13 @@ impl<S: Shell> World<S> {
     pub(super) fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
         let ended = |reason| Happening::Input(ShellInput::Ended { link, reason });
         let is_cut = self.network.is_cut(host, other) || self.network.is_cut(other, host);
-        if is_cut || usize::from(other) >= self.hosts.len() {
+        let there = self.network.latency(host, other, &mut self.rng);
+        let back = self.network.latency(other, host, &mut self.rng);
+        let is_slow = there + back > CONNECT_PATIENCE;
+        if is_cut || is_slow || usize::from(other) >= self.hosts.len() {
             self.after(CONNECT_PATIENCE, host, ended(CloseReason::Unreachable));
             return;
         }
-        let there = self.network.latency(host, other, &mut self.rng);
-        let back = self.network.latency(other, host, &mut self.rng);
         let now = self.now;
         let state = self.host_mut(other);
         let local = state.clock.local(now);

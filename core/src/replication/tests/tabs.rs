@@ -300,3 +300,21 @@ fn words_that_a_home_could_not_place_yet_are_said_again_soon() {
     assert_eq!(world.get(1, "n", "there"), value("v"));
     assert_eq!(world.get(0, "n", "mine"), value("v"));
 }
+
+#[test]
+fn what_a_home_could_not_store_is_asked_of_a_tab_again() {
+    let mut world = World::new(7, 2, 1);
+    world.tell(2, Command::Open(ns("n")));
+    world.link(2, 1);
+    world.run_for(SECOND);
+    world.put(1, "n", "seen by the tab only", "v");
+    world.run_for(SECOND);
+    world.crash(1);
+    world.weather.append_failure = 1_000;
+    world.link(2, 0);
+    world.run_for(15 * SECOND);
+    world.weather.append_failure = 0;
+    assert_eq!(world.get(0, "n", "seen by the tab only"), None);
+    world.run_for(30 * SECOND);
+    assert_eq!(world.get(0, "n", "seen by the tab only"), value("v"));
+}
