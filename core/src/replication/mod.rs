@@ -17,6 +17,7 @@
 //! | `push` | fresh batches to peers, confirmations |
 //! | `sync` | comparing frontiers, fetching |
 //! | `serve` | answers from memory or journal |
+//! | `unshared` | own batches that few others have |
 //! | `interest` | namespaces that tabs follow |
 //! | `ahead` | what tabs hold and their homes do not |
 //! | `restore`, `views`, `check` | replay at start; read-only questions; what must hold |
@@ -56,5 +57,6 @@ pub mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unshared;
 mod views;
 pub mod write;

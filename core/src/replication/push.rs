@@ -217,6 +217,7 @@ impl Replica {
             let known = peer.mine.entry(chain).or_insert(0);
             *known = (*known).max(up_to);
         }
+        self.log.unshared_mut().confirmed(from, chain, up_to);
         self.replicated(chain, up_to);
     }
 

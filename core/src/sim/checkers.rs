@@ -356,10 +356,12 @@ impl Checkers {
         if code == "offence" && self.is_faithful && lies.iter().any(|lie| text.contains(lie)) {
             return Err(format!("host {host} blames an honest node: {text}"));
         }
-        let mut hosts = world.hosts();
-        let whose = hosts.find(|host| entry.subject.is_some() && world.id(*host) == entry.subject);
-        let is_one = whose.is_some_and(|whose| is_trusted(injector, whose));
-        if code == "identity_conflict" && self.is_faithful && is_one {
+        let is_one = || {
+            let mut hosts = world.hosts();
+            let whose = hosts.find(|host| world.id(*host) == entry.subject);
+            entry.subject.is_some() && whose.is_some_and(|whose| is_trusted(injector, whose))
+        };
+        if code == "identity_conflict" && self.is_faithful && is_one() {
             return Err(format!("host {host} takes one process for two: {text}"));
         }
         Ok(())

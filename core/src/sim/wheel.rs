@@ -86,6 +86,9 @@ impl<T> Wheel<T> {
     }
 
     /// Puts an entry in; one in the past is due at once.
+    ///
+    /// # Panics
+    /// If 2^32 − 1 entries wait already.
     pub fn push(&mut self, at: Time, item: T) {
         self.len += 1;
         let at = at.as_micros().max(self.now);
@@ -96,8 +99,10 @@ impl<T> Wheel<T> {
         };
         let place = self.free;
         if place == NONE {
+            let place = self.cells.len();
+            assert!(place < NONE as usize, "too much happens at once");
             self.cells.push(cell);
-            self.file(at, self.cells.len() as u32 - 1);
+            self.file(at, place as u32);
         } else {
             self.free = self.cells[place as usize].next;
             self.cells[place as usize] = cell;
@@ -128,8 +133,9 @@ impl<T> Wheel<T> {
         cell.next = self.free;
         self.free = place;
         self.len -= 1;
-        let item = cell.item.take()?;
-        Some((Time::from_micros(self.now), item))
+        let item = cell.item.take();
+        debug_assert!(item.is_some(), "what is due is there");
+        item.map(|item| (Time::from_micros(self.now), item))
     }
 
     /// Moves to the next slot that holds something; false if that is after `until`.
