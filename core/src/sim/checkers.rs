@@ -44,6 +44,9 @@ const STRAY_MAX: Duration = Duration::from_secs(30);
 const UNFORGIVEN_MAX: Duration = Duration::from_secs(20);
 /// The most dials of a node that fail in ten seconds: the budget allows 120, backoff makes few of them.
 const FAILED_DIALS_MAX: u64 = 90;
+/// The same for each destination: with waits of up to 0.5, 1, 2, 4 and 8 s five are many. Whoever is cut off
+/// from many at once uses up the budget.
+const FAILED_DIALS_EACH_MAX: u64 = 5;
 /// The most outputs that one input may cause.
 const OUTPUTS_MAX: u64 = 20_000;
 /// The most events at one moment: more than all that waits at cuts can be.
@@ -296,7 +299,8 @@ impl Checkers {
             let dials = node.links().stats().dials_failed;
             let before = self.dials.insert(host, dials).unwrap_or(dials);
             let more = dials.saturating_sub(before);
-            if more > FAILED_DIALS_MAX {
+            let destinations = node.links().dialer().destinations().count() as u64;
+            if more > FAILED_DIALS_MAX.max(destinations * FAILED_DIALS_EACH_MAX) {
                 return Err(format!(
                     "host {host} dialled {more} times in vain in ten seconds"
                 ));

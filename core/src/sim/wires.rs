@@ -9,7 +9,7 @@ use crate::{
         host::{Connection, Happening, HostId},
         network::Travel,
         shell::{Shell, ShellInput},
-        world::World,
+        world::{Held, World},
     },
     wire::close::CloseReason,
 };
@@ -48,33 +48,28 @@ impl<S: Shell> World<S> {
         let held = self.held.remove(&(from, to)).unwrap_or_default();
         // A stream's next attempt comes somewhere in its wait.
         let at = self.now + self.rng.span_below(Duration::from_secs(1));
-        for (run, input) in held {
-            let at = match &input {
+        for Held { run, after, input } in held {
+            let at = at.max(after);
+            match &input {
                 ShellInput::Received { link, .. } | ShellInput::Ended { link, .. } => {
-                    self.keep_order(to, *link, at)
+                    self.keep_order(to, *link, at);
                 }
-                ShellInput::Opened { .. } | ShellInput::Command(_) => at,
-            };
+                ShellInput::Opened { .. } | ShellInput::Command(_) => {}
+            }
             self.wheel.push(at, (to, run, Happening::Input(input)));
         }
     }
 
-    /// When something arrives on a link that may arrive at `at`, but not before what was sent before it;
-    /// what is sent later does not arrive before that.
-    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) -> Time {
-        let Some(connection) = self.hosts[usize::from(host)]
-            .connections
-            .get(&link)
-            .cloned()
+    /// What is sent on a link from now on does not arrive before `at`.
+    fn keep_order(&mut self, host: HostId, link: LinkId, at: Time) {
+        let receivers = &self.hosts[usize::from(host)].connections;
+        let Some((other, their_link)) = receivers.get(&link).map(|c| (c.other, c.their_link))
         else {
-            return at;
+            return;
         };
-        let theirs = &mut self.host_mut(connection.other).connections;
-        let Some(sender) = theirs.get_mut(&connection.their_link) else {
-            return at;
-        };
-        sender.last = sender.last.max(at);
-        sender.last
+        if let Some(sender) = self.host_mut(other).connections.get_mut(&their_link) {
+            sender.last = sender.last.max(at);
+        }
     }
 
     pub(super) fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
@@ -130,7 +125,7 @@ impl<S: Shell> World<S> {
             // Nothing waits for a process that is gone: the next one gives the link's number anew.
             if is_open {
                 let link = their_link;
-                self.hold(host, other, ShellInput::Received { link, packet });
+                self.hold(host, other, last, ShellInput::Received { link, packet });
             }
             return;
         }
@@ -203,7 +198,7 @@ impl<S: Shell> World<S> {
         packets
     }
 
-    fn hold(&mut self, from: HostId, to: HostId, input: ShellInput<S::Packet>) {
+    fn hold(&mut self, from: HostId, to: HostId, after: Time, input: ShellInput<S::Packet>) {
         if !S::STREAMS {
             return;
         }
@@ -211,7 +206,7 @@ impl<S: Shell> World<S> {
         self.network.count_held();
         let held = self.held.entry((from, to)).or_default();
         if held.len() < HELD_MAX {
-            held.push_back((run, input));
+            held.push_back(Held { run, after, input });
         } else {
             self.held.remove(&(from, to));
             self.reset(from, to);
@@ -227,7 +222,7 @@ impl<S: Shell> World<S> {
         }
         let ended = ShellInput::Ended { link, reason };
         if self.network.is_cut(host, other) {
-            self.hold(host, other, ended);
+            self.hold(host, other, connection.last, ended);
             return;
         }
         let latency = self.network.latency(host, other, &mut self.rng);

@@ -63,8 +63,15 @@ pub enum What {
 /// The most observations that wait to be taken; older ones are dropped, nobody looks at them.
 const OBSERVATIONS_MAX: usize = 1 << 16;
 
-/// What waits at a cut, with the run of the process that it is for.
-type Held<P> = VecDeque<(u32, ShellInput<P>)>;
+/// What waits at a cut.
+#[derive(Debug)]
+pub(super) struct Held<P> {
+    /// The run of the process that it is for.
+    pub run: u32,
+    /// When the last packet before it arrives.
+    pub after: Time,
+    pub input: ShellInput<P>,
+}
 
 /// The world.
 #[derive(Debug)]
@@ -73,7 +80,7 @@ pub struct World<S: Shell> {
     pub(super) wheel: Wheel<(HostId, u32, Happening<S::Packet>)>,
     pub(super) network: Network,
     /// What a cut holds back on streams, oldest first.
-    pub(super) held: BTreeMap<(HostId, HostId), Held<S::Packet>>,
+    pub(super) held: BTreeMap<(HostId, HostId), VecDeque<Held<S::Packet>>>,
     /// What someone on the paths remembers.
     pub(super) overheard: Vec<S::Packet>,
     pub(super) now: Time,
