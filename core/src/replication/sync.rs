@@ -91,7 +91,7 @@ impl Replica {
         let mut sent = 0_usize;
         for (shard, theirs) in (0..SHARDS).zip(theirs) {
             let differs = self.log.digest(shard) != u64::from_le_bytes(*theirs);
-            if !differs {
+            if !differs && self.log.unshared().bytes() > 0 {
                 self.share_all(from, shard);
             }
             let seen = differs && !planted::is(Planted::NeverCompares);
@@ -105,10 +105,8 @@ impl Replica {
 
     /// A peer's frontier is ours: it has our own chains whole.
     fn share_all(&mut self, with: NodeId, shard: u16) {
-        let own = self.log.lives(shard, self.me);
-        let few = own.filter(|head| self.log.unshared().has_any((shard, head.writer)));
-        let few: Vec<Head> = few.collect();
-        for head in few {
+        let own: Vec<Head> = self.log.lives(shard, self.me).collect();
+        for head in own {
             self.confirmed_by(with, (shard, head.writer), head.sequence);
         }
     }

@@ -4,7 +4,7 @@
 //! A batch is shared once two relays have confirmed it; one of them may lie, or lose it.
 
 use crate::{
-    kernel::{bounded::first_broken, crypto::Signed, id::NodeId, ordered::Map},
+    kernel::{bounded::first_broken, crypto::Signed, ordered::Map},
     replication::{
         batch::Batch,
         intake::chain_of,
@@ -13,20 +13,14 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// How many relays must have a batch.
-const HOLDERS: usize = 2;
-
 /// See the module.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Unshared {
     /// By their places in the journal.
     batches: Map<u64, Signed<Batch>>,
-    journals: Map<(ChainId, u64), u64>,
     bytes: usize,
     bytes_max: usize,
-    /// Who has confirmed the most of a chain, and how much; the chain has batches here.
-    holders: Map<ChainId, Vec<(NodeId, u64)>>,
 }
 
 impl Unshared {
@@ -34,10 +28,8 @@ impl Unshared {
     pub(in crate::replication) const fn new(bytes_max: usize) -> Self {
         Self {
             batches: Map::new(),
-            journals: Map::new(),
             bytes: 0,
             bytes_max,
-            holders: Map::new(),
         }
     }
 
@@ -54,71 +46,37 @@ impl Unshared {
     /// Keeps one of our own batches.
     pub(in crate::replication) fn keep(&mut self, journal: u64, signed: Signed<Batch>) {
         self.bytes = self.bytes.saturating_add(cost_in_memory(&signed));
-        self.journals.insert(chain_of(signed.claims()), journal);
         self.batches.insert(journal, signed);
-        while self.bytes > self.bytes_max {
-            let Some(oldest) = self.batches.keys().next().copied() else {
-                break;
-            };
-            self.forget(oldest);
+        while self.bytes > self.bytes_max
+            && let Some((_, oldest)) = self.batches.pop_first()
+        {
+            self.bytes = self.bytes.saturating_sub(cost_in_memory(&oldest));
         }
     }
 
-    /// Whether a chain has batches here.
-    pub(in crate::replication) fn has_any(&self, chain: ChainId) -> bool {
-        self.journals
-            .range((chain, 0)..=(chain, u64::MAX))
-            .next()
-            .is_some()
-    }
-
-    /// A relay holds a chain durably up to a batch.
-    pub(in crate::replication) fn confirmed(&mut self, by: NodeId, chain: ChainId, up_to: u64) {
-        if !self.has_any(chain) {
-            return;
-        }
-        let holders = self.holders.entry(chain).or_default();
-        let before = holders.iter().position(|(holder, _)| *holder == by);
-        let before = before.map_or(0, |place| holders.swap_remove(place).1);
-        holders.push((by, before.max(up_to)));
-        holders.sort_unstable_by_key(|(_, up_to)| core::cmp::Reverse(*up_to));
-        holders.truncate(HOLDERS);
-        let shared = holders.get(HOLDERS.saturating_sub(1));
-        let shared = shared.map_or(0, |(_, up_to)| *up_to);
-        while let Some((_, journal)) = self.journals.range((chain, 0)..=(chain, shared)).next() {
-            self.forget(*journal);
-        }
-    }
-
-    fn forget(&mut self, journal: u64) {
-        let Some(signed) = self.batches.remove(&journal) else {
-            return;
+    /// Two relays hold a chain durably up to a batch.
+    pub(in crate::replication) fn release(&mut self, chain: ChainId, up_to: u64) {
+        let is_shared = |signed: &Signed<Batch>| {
+            let (of, sequence) = chain_of(signed.claims());
+            of == chain && sequence <= up_to
         };
-        self.bytes = self.bytes.saturating_sub(cost_in_memory(&signed));
-        let place = chain_of(signed.claims());
-        self.journals.remove(&place);
-        if !self.has_any(place.0) {
-            self.holders.remove(&place.0);
+        let all = self.batches.iter();
+        let shared = all.filter(|(_, signed)| is_shared(signed));
+        let shared: Vec<u64> = shared.map(|(journal, _)| *journal).collect();
+        for journal in shared {
+            if let Some(signed) = self.batches.remove(&journal) {
+                self.bytes = self.bytes.saturating_sub(cost_in_memory(&signed));
+            }
         }
     }
 
     /// What must hold at any time.
     pub(in crate::replication) fn check(&self) -> Result<(), &'static str> {
         let bytes: usize = self.batches.values().map(cost_in_memory).sum();
-        first_broken(&[
-            (
-                bytes == self.bytes && bytes <= self.bytes_max,
-                "bytes of batches that few have are counted wrongly",
-            ),
-            (
-                self.journals.len() == self.batches.len(),
-                "a batch that few have can not be found",
-            ),
-            (
-                self.holders.keys().all(|chain| self.has_any(*chain)),
-                "holders are known of what all have",
-            ),
-        ])
+        first_broken(&[(
+            bytes == self.bytes && bytes <= self.bytes_max,
+            "bytes of batches that few have are counted wrongly",
+        )])
     }
 }
 
@@ -133,7 +91,7 @@ mod tests {
             text::{Key, Namespace},
         },
         replication::{
-            batch::{Op, Writer, shard_of},
+            batch::{Op, shard_of},
             clock::Hlc,
         },
     };
@@ -166,26 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_kept_until_two_relays_have_it() {
+    fn a_batch_is_kept_until_its_chain_is_released_that_far() {
         let mut unshared = Unshared::new(4 << 20);
         for sequence in 1..=4 {
             unshared.keep(sequence * 10, batch(sequence, 10));
         }
-        let signed = batch(1, 10);
-        let chain = (signed.claims().shard, Writer::first(signed.claims().author));
-        let [one, two, three] = [1, 2, 3].map(|byte| NodeId::from_bytes([byte; 32]));
+        let (chain, _) = chain_of(batch(1, 10).claims());
         let kept = |unshared: &Unshared| [10, 20, 30, 40].map(|at| unshared.get(at).is_some());
-        unshared.confirmed(one, chain, 4);
-        unshared.confirmed(one, chain, 3);
-        assert_eq!(kept(&unshared), [true; 4], "one holder may lie");
-        unshared.confirmed(two, chain, 2);
+        unshared.release((chain.0 ^ 1, chain.1), 4);
+        assert_eq!(kept(&unshared), [true; 4]);
+        unshared.release(chain, 2);
         assert_eq!(kept(&unshared), [false, false, true, true]);
-        unshared.confirmed(three, chain, 1);
-        assert_eq!(kept(&unshared), [false, false, true, true]);
-        unshared.confirmed(three, chain, 4);
+        unshared.release(chain, 9);
         assert_eq!(kept(&unshared), [false; 4]);
-        assert_eq!(unshared.check(), Ok(()));
-        assert!(unshared.holders.is_empty() && unshared.bytes == 0);
+        assert_eq!((unshared.check(), unshared.bytes), (Ok(()), 0));
     }
 
     #[test]
