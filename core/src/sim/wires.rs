@@ -75,13 +75,16 @@ impl<S: Shell> World<S> {
     pub(super) fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
         let ended = |reason| Happening::Input(ShellInput::Ended { link, reason });
         let is_cut = self.network.is_cut(host, other) || self.network.is_cut(other, host);
-        let there = self.network.latency(host, other, &mut self.rng);
-        let back = self.network.latency(other, host, &mut self.rng);
-        let is_slow = there + back > CONNECT_PATIENCE;
-        if is_cut || is_slow || usize::from(other) >= self.hosts.len() {
+        let is_reachable = !is_cut && usize::from(other) < self.hosts.len();
+        let ways = is_reachable.then(|| {
+            let there = self.network.latency(host, other, &mut self.rng);
+            (there, self.network.latency(other, host, &mut self.rng))
+        });
+        let in_time = ways.filter(|(there, back)| *there + *back <= CONNECT_PATIENCE);
+        let Some((there, back)) = in_time else {
             self.after(CONNECT_PATIENCE, host, ended(CloseReason::Unreachable));
             return;
-        }
+        };
         let now = self.now;
         let state = self.host_mut(other);
         let local = state.clock.local(now);
