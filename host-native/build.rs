@@ -10,6 +10,8 @@
 //!
 //! The nested build has a target directory of its own: the outer cargo holds the lock of its own one.
 
+#[path = "build/fold.rs"]
+mod fold;
 #[path = "build/names.rs"]
 mod names;
 #[path = "build/order.rs"]

@@ -11,10 +11,11 @@
     reason = "indices are functions of the one module; a build that goes wrong stops"
 )]
 
-use std::{collections::BTreeMap, convert::Infallible, error, ops::Range};
+use crate::fold;
+use std::{collections::BTreeMap, convert::Infallible, error};
 use wasm_encoder::{
     CodeSection, FunctionSection, Module,
-    reencode::{Error, Reencode, utils},
+    reencode::{Error, Reencode},
 };
 use wasmparser::{
     CodeSectionReader, CustomSectionReader, FunctionBody, FunctionSectionReader, Parser, Payload,
@@ -35,14 +36,19 @@ const SHORT: f32 = 8.0;
 /// Below this resemblance a new group begins.
 const ALIKE: f32 = 0.06;
 
-/// The same module with its functions in an order that compresses well, and without their names.
+/// The same module with its functions in an order that compresses well, each of them once, and without
+/// their names.
 pub(crate) fn by_likeness(module: &[u8]) -> Result<Vec<u8>, Box<dyn error::Error>> {
     let mut imports = 0_u32;
-    let mut bodies: Vec<Range<usize>> = Vec::new();
+    let mut types: Vec<u32> = Vec::new();
+    let mut bodies: Vec<FunctionBody<'_>> = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
+        if let Payload::FunctionSection(section) = &payload {
+            types = section.clone().into_iter().collect::<Result<_, _>>()?;
+        }
         if let Payload::CodeSectionEntry(body) = &payload {
-            bodies.push(body.range());
+            bodies.push(body.clone());
         }
         if let Payload::ImportSection(section) = payload {
             for import in section.into_imports() {
@@ -50,16 +56,20 @@ pub(crate) fn by_likeness(module: &[u8]) -> Result<Vec<u8>, Box<dyn error::Error
             }
         }
     }
-    let bodies = bodies
-        .into_iter()
-        .map(|range| module.get(range).unwrap_or_default());
-    let order = chain(&bodies.map(sketch).collect::<Vec<_>>());
-    let mut places = vec![0; order.len()];
+    let firsts = fold::firsts(imports, &types, &bodies)?;
+    let kept: Vec<usize> = (0..bodies.len())
+        .filter(|function| firsts[*function] == *function)
+        .collect();
+    let sketches = kept
+        .iter()
+        .map(|function| sketch(bodies[*function].as_bytes()));
+    let order = chain(&sketches.collect::<Vec<_>>());
+    let order: Vec<usize> = order.into_iter().map(|place| kept[place]).collect();
+    let mut places = vec![0; bodies.len()];
     for (place, function) in (0_u32..).zip(&order) {
-        if let Some(entry) = places.get_mut(*function) {
-            *entry = place;
-        }
+        places[*function] = place;
     }
+    let places = firsts.iter().map(|first| places[*first]).collect();
     let mut ordered = Module::new();
     let mut reorder = Reorder {
         imports,
@@ -181,14 +191,12 @@ impl Reencode for Reorder {
         Ok(())
     }
 
+    /// Names and the compiler's notes: no browser reads them.
     fn parse_custom_section(
         &mut self,
-        module: &mut Module,
-        section: CustomSectionReader<'_>,
+        _: &mut Module,
+        _: CustomSectionReader<'_>,
     ) -> Result<(), Error<Infallible>> {
-        if section.name() == "name" {
-            return Ok(());
-        }
-        utils::parse_custom_section(self, module, section)
+        Ok(())
     }
 }
