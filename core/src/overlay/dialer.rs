@@ -264,27 +264,40 @@ impl Dialer {
         }
     }
 
+    /// Those that pass `wanted` and are not being dialled. A member and an entry may have one address:
+    /// it is dialled for one of them at a time, since the link serves both.
+    fn idle(
+        &self,
+        wanted: impl Fn(&Destination) -> bool,
+    ) -> impl Iterator<Item = (&Destination, &Attempts)> {
+        let is_taken = |address: Option<&Address>| {
+            let mut others = self.destinations.values();
+            others.any(|other| other.is_dialling() && other.address() == address)
+        };
+        self.destinations
+            .iter()
+            .filter(move |(destination, attempts)| {
+                !attempts.is_dialling() && wanted(destination) && !is_taken(attempts.address())
+            })
+    }
+
     /// Starts the next dial that is due and passes `wanted`, if the budget allows.
     pub fn start(&mut self, now: Time, wanted: impl Fn(&Destination) -> bool) -> Option<Dial> {
-        let (destination, attempts) = self
-            .destinations
-            .iter_mut()
-            .filter(|(destination, attempts)| {
-                attempts.dialling.is_none()
-                    && attempts.backoff.ready_at() <= now
-                    && wanted(destination)
-            })
-            .min_by_key(|(_, attempts)| attempts.backoff.ready_at())?;
+        let idle = self.idle(wanted);
+        let next = idle.min_by_key(|(_, attempts)| attempts.backoff.ready_at());
+        let (destination, _) = next.filter(|(_, attempts)| attempts.backoff.ready_at() <= now)?;
+        let destination = destination.clone();
         if !self.budget.take(now) {
             return None;
         }
+        let attempts = self.destinations.get_mut(&destination)?;
         let address = attempts.address()?.clone();
         let dial = self.next_dial;
         self.next_dial = dial.next();
         attempts.dialling = Some(dial);
         self.running.insert(dial, destination.clone());
         let expect = match destination {
-            Destination::Member(peer) => Some(*peer),
+            Destination::Member(peer) => Some(peer),
             Destination::Entry(_) => None,
         };
         Some(Dial {
@@ -297,9 +310,7 @@ impl Dialer {
     /// When [`Dialer::start`] has something to do next.
     #[must_use]
     pub fn next_at(&self, now: Time, wanted: impl Fn(&Destination) -> bool) -> Option<Time> {
-        self.destinations
-            .iter()
-            .filter(|(destination, attempts)| attempts.dialling.is_none() && wanted(destination))
+        self.idle(wanted)
             .map(|(_, attempts)| attempts.backoff.ready_at().max(self.budget.ready_at(now)))
             .min()
     }

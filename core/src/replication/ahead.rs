@@ -12,6 +12,7 @@ use crate::{
         crypto::Signed,
         id::{NodeId, Role},
         ordered::sort_by,
+        time::Time,
     },
     replication::{
         aside::owner_of,
@@ -19,7 +20,7 @@ use crate::{
         intake::{Taken, chain_of},
         log::{ChainId, Head},
         message::Message,
-        peer::AHEAD_MAX,
+        peer::{AHEAD_MAX, Ahead},
         queue::Source,
         replica::{Offence, Replica, Timer},
         serve::{Answer, Piece},
@@ -31,6 +32,9 @@ use core::time::Duration;
 
 /// How long a home waits whether what a tab holds comes from relays: they usually have it.
 const PAUSE: Duration = Duration::from_secs(10);
+/// What could not be stored is asked for again ever more slowly: after ten seconds, and in the end
+/// every eleven minutes.
+const ASKS_SLOWER: u32 = 6;
 
 impl Replica {
     /// On a relay: a tab says how far it holds a namespace.
@@ -50,15 +54,19 @@ impl Replica {
                 continue;
             }
             let is_full = peer.ahead.len() >= AHEAD_MAX;
-            let noted = peer.ahead.iter_mut().find(|(of, _, _)| *of == chain);
-            match noted {
-                Some((_, noted, _)) if noted.sequence >= head.sequence => continue,
-                Some((_, noted, asked)) => (*noted, *asked) = (*head, false),
+            let ahead = Ahead {
+                chain,
+                head: *head,
+                due: self.now + PAUSE,
+                asks: 0,
+            };
+            match peer.ahead.iter_mut().find(|noted| noted.chain == chain) {
+                Some(noted) if noted.head.sequence >= head.sequence => continue,
+                Some(noted) => *noted = ahead,
                 None if is_full => continue,
-                None => peer.ahead.push((chain, *head, false)),
+                None => peer.ahead.push(ahead),
             }
-            let at = self.now + PAUSE;
-            self.deadlines.set_earlier(Timer::Ahead(tab), at);
+            self.deadlines.set_earlier(Timer::Ahead(tab), ahead.due);
         }
     }
 
@@ -68,20 +76,38 @@ impl Replica {
             return;
         };
         peer.ahead_asked = None;
-        loop {
-            let open = peer.ahead.iter_mut().find(|(_, _, asked)| !asked);
-            let Some((chain, head, asked)) = open else {
-                return;
-            };
-            *asked = true;
-            let (chain, head) = (*chain, *head);
-            let lane = chain_lane(chain);
-            if self.log.holds(&lane, head.sequence, head.hash) != Some(true) {
-                peer.ahead_asked = Some(chain);
-                self.ask_ahead(tab, chain, 1);
-                return;
+        let log = &self.log;
+        peer.ahead.retain(|noted| {
+            let (lane, head) = (chain_lane(noted.chain), noted.head);
+            log.holds(&lane, head.sequence, head.hash) != Some(true)
+        });
+        let Some(next) = peer.ahead.iter_mut().min_by_key(|noted| noted.due) else {
+            return;
+        };
+        if next.due > self.now {
+            if next.due < Time::MAX {
+                self.deadlines.set(Timer::Ahead(tab), next.due);
             }
+            return;
         }
+        next.due = self.now + PAUSE * (1 << next.asks.min(ASKS_SLOWER));
+        next.asks = next.asks.saturating_add(1);
+        let chain = next.chain;
+        peer.ahead_asked = Some(chain);
+        self.ask_ahead(tab, chain, 1);
+    }
+
+    /// A tab has given all that it has of a chain: what of it is beyond a fork is set aside, there is no
+    /// more to ask for. Otherwise the store may still refuse it, and it is asked for again.
+    fn on_ahead_given(&mut self, tab: NodeId, chain: ChainId) {
+        let forked_at = self.log.forked_at(chain).unwrap_or(u64::MAX);
+        let peer = self.peers.get_mut(&tab);
+        let mut noted = peer.into_iter().flat_map(|peer| &mut peer.ahead);
+        let given = noted.find(|noted| noted.chain == chain && noted.head.sequence >= forked_at);
+        if let Some(given) = given {
+            given.due = Time::MAX;
+        }
+        self.on_ahead_due(tab);
     }
 
     fn ask_ahead(&mut self, tab: NodeId, (shard, writer): ChainId, first: u64) {
@@ -162,7 +188,7 @@ impl Replica {
         }
         match last.checked_add(1).filter(|_| last > 0) {
             Some(first) => self.ask_ahead(tab, asked, first),
-            None => self.on_ahead_due(tab),
+            None => self.on_ahead_given(tab, asked),
         }
     }
 
@@ -183,9 +209,9 @@ impl Replica {
     pub(in crate::replication) fn ask_tabs_again(&mut self, chain: ChainId) {
         let at = self.now + PAUSE;
         for (tab, peer) in &mut self.peers {
-            for (of, _, asked) in &mut peer.ahead {
-                if *of == chain {
-                    *asked = false;
+            for noted in &mut peer.ahead {
+                if noted.chain == chain {
+                    (noted.due, noted.asks) = (at, 0);
                     self.deadlines.set_earlier(Timer::Ahead(*tab), at);
                 }
             }

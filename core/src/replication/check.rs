@@ -113,6 +113,12 @@ impl Replica {
         ])
     }
 
+    /// The bytes of own batches that few others have, about.
+    #[must_use]
+    pub const fn unshared_bytes(&self) -> usize {
+        self.log.unshared().bytes()
+    }
+
     /// Whether writes are refused.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {

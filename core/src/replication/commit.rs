@@ -3,7 +3,7 @@
 use crate::{
     kernel::{
         bytes::Bytes,
-        crypto::Verified,
+        crypto::{Signed, Verified},
         id::{RequestId, Role},
         planted::{self, Planted},
         text::{Key, Namespace},
@@ -240,8 +240,16 @@ impl Replica {
         self.announce(staged, &signed);
         // A tab serves nobody but its own chain to its homes.
         if self.role == Role::Relay || lane.writer.node == self.me {
-            self.log.remember(journal, signed);
+            self.keep_at_hand(journal, signed);
         }
+    }
+
+    /// Keeps a durable batch in memory for those that will ask for it.
+    pub(in crate::replication) fn keep_at_hand(&mut self, journal: u64, signed: Signed<Batch>) {
+        if signed.claims().author == self.me {
+            self.log.unshared_mut().keep(journal, signed.clone());
+        }
+        self.log.remember(journal, signed);
     }
 
     /// Tells who wrote it here that it is durable, or waits for a relay to say the same.

@@ -31,6 +31,10 @@ pub struct Config {
     /// The most bytes of recent batches kept at hand for peers that lag a little. Default 8 MiB; 0
     /// reads everything from the journal.
     pub recent_bytes_max: u32,
+    /// The most bytes of own batches kept at hand until two relays have confirmed them: a record of the
+    /// journal that rots earlier is not lost for all. Default 4 MiB, some minutes of a busy writer on its own;
+    /// beyond it the journal alone has the oldest, 0 trusts the journal.
+    pub unshared_bytes_max: u32,
     /// How many changes can be asked for again by who watches. Default 65 536; too small makes
     /// watchers list again after a short absence.
     pub changes_max: u32,
@@ -103,6 +107,7 @@ impl Config {
             waiting_bytes_max: 64 << 20,
             staged_bytes_max: 16 << 20,
             recent_bytes_max: 8 << 20,
+            unshared_bytes_max: 4 << 20,
             changes_max: 65_536,
             ahead_max: AHEAD_MAX,
             summary_interval: Duration::from_secs(30),

@@ -19,6 +19,7 @@ use crate::{
     replication::{
         aside::{Aside, owner_of},
         batch::{Batch, Root, SHARDS, Writer, half, hash_of},
+        unshared::Unshared,
     },
 };
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
@@ -218,6 +219,7 @@ pub(in crate::replication) struct Log {
     recent: Map<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
+    unshared: Unshared,
     proof_bytes: usize,
 }
 
@@ -225,7 +227,7 @@ pub(in crate::replication) struct Log {
 const PROOF_BYTES_MAX: usize = 32 << 20;
 
 impl Log {
-    pub(in crate::replication) fn new(recent_bytes_max: usize) -> Self {
+    pub(in crate::replication) fn new(recent_bytes_max: usize, unshared_bytes_max: usize) -> Self {
         Self {
             chains: Map::new(),
             streams: Map::new(),
@@ -235,6 +237,7 @@ impl Log {
             recent: Map::new(),
             recent_bytes: 0,
             recent_bytes_max,
+            unshared: Unshared::new(unshared_bytes_max),
             proof_bytes: 0,
         }
     }
@@ -342,7 +345,18 @@ impl Log {
 
     /// A batch by its place in the journal, if it is at hand.
     pub(in crate::replication) fn recent(&self, journal: u64) -> Option<&Signed<Batch>> {
-        self.recent.get(&journal)
+        let recent = self.recent.get(&journal);
+        recent.or_else(|| self.unshared.get(journal))
+    }
+
+    /// Own batches that few others have.
+    pub(in crate::replication) const fn unshared(&self) -> &Unshared {
+        &self.unshared
+    }
+
+    /// The same, to be changed.
+    pub(in crate::replication) const fn unshared_mut(&mut self) -> &mut Unshared {
+        &mut self.unshared
     }
 
     /// Where a batch of a whole chain is kept.

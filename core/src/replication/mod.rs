@@ -3,8 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `replica` | the machine: commands, events, peers |
-//! | `config`, `stats`, `message` | its settings, counters and words |
-//! | `write` | acknowledgement levels, refusals |
+//! | `config`, `stats`, `message`, `write` | its settings, counters, words; acknowledgements, refusals |
 //! | `clock` | hybrid logical clocks |
 //! | `crdt/` | what a cell can hold |
 //! | `batch` | signed, hash-chained groups of writes; shards; journal records |
@@ -16,7 +15,7 @@
 //! | `commit` | from a write to a visible value |
 //! | `push` | fresh batches to peers, confirmations |
 //! | `sync` | comparing frontiers, fetching |
-//! | `serve` | answers from memory or journal |
+//! | `serve`, `unshared` | answers from memory or journal; own batches that few others have |
 //! | `interest` | namespaces that tabs follow |
 //! | `ahead` | what tabs hold and their homes do not |
 //! | `restore`, `views`, `check` | replay at start; read-only questions; what must hold |
@@ -56,5 +55,6 @@ pub mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unshared;
 mod views;
 pub mod write;

@@ -41,9 +41,9 @@ pub(in crate::replication) struct Peer {
     /// What it has set aside and we lack, and what of it is asked for. At most [`LACKING_MAX`].
     pub(in crate::replication) lacking: Vec<(Owner, Root)>,
     pub(in crate::replication) asked: Vec<(Owner, Root)>,
-    /// On a relay: where a tab's parts of others' chains end elsewhere than here, whether it was asked
-    /// for them already; at most [`AHEAD_MAX`]. And which one it is asked for now.
-    pub(in crate::replication) ahead: Vec<(ChainId, Head, bool)>,
+    /// On a relay: where a tab's parts of others' chains end elsewhere than here; at most [`AHEAD_MAX`].
+    /// And which one it is asked for now.
+    pub(in crate::replication) ahead: Vec<Ahead>,
     pub(in crate::replication) ahead_asked: Option<ChainId>,
     /// Batches with wrong signatures that it sent, and until when nothing of it is taken therefore.
     pub(in crate::replication) bad_signatures: u32,
@@ -56,6 +56,18 @@ pub(in crate::replication) const WANTED_MAX: usize = 65_536;
 pub(in crate::replication) const LACKING_MAX: usize = 1_024;
 /// The most chains of others that a tab is asked for on one link.
 pub(in crate::replication) const AHEAD_MAX: usize = 256;
+
+/// Where a tab's part of another's chain ends, if not here.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Ahead {
+    pub(in crate::replication) chain: ChainId,
+    pub(in crate::replication) head: Head,
+    /// When it is asked for; [`Time::MAX`] once all that the tab has is here or set aside.
+    pub(in crate::replication) due: Time,
+    /// How often it was asked for.
+    pub(in crate::replication) asks: u32,
+}
 
 /// What a peer has of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

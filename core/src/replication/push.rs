@@ -217,7 +217,21 @@ impl Replica {
             let known = peer.mine.entry(chain).or_insert(0);
             *known = (*known).max(up_to);
         }
+        self.release_shared(chain);
         self.replicated(chain, up_to);
+    }
+
+    /// What two linked relays have confirmed of a chain of our own need not stay in memory.
+    fn release_shared(&mut self, chain: ChainId) {
+        let (mut most, mut second) = (0, 0);
+        for peer in self.peers.values() {
+            let held = peer.mine.get(&chain).copied().unwrap_or(0);
+            second = second.max(held.min(most));
+            most = most.max(held);
+        }
+        if second > 0 {
+            self.log.unshared_mut().release(chain, second);
+        }
     }
 
     pub(in crate::replication) fn on_push_stalled(&mut self, to: NodeId) {

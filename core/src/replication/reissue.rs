@@ -76,7 +76,7 @@ impl Replica {
 
     /// Whether fresh writes come before the next batch that is issued again: they take turns.
     pub(in crate::replication) fn writes_first(&mut self, shard: u16) -> bool {
-        let own = self.own_mut(shard);
+        let own = self.own_shards.get_mut(&shard);
         own.is_some_and(|own| core::mem::take(&mut own.is_writes_turn))
     }
 
@@ -154,7 +154,7 @@ impl Replica {
         root: Root,
         signed: Option<Signed<Batch>>,
     ) {
-        if let Some(own) = self.own_mut(shard) {
+        if let Some(own) = self.own_shards.get_mut(&shard) {
             own.is_loading = false;
         }
         let Some(signed) = signed else {

@@ -331,7 +331,10 @@ impl Replica {
         now: Time,
     ) -> Self {
         Self {
-            log: Log::new(size(config.recent_bytes_max)),
+            log: Log::new(
+                size(config.recent_bytes_max),
+                size(config.unshared_bytes_max),
+            ),
             cells: Cells::new(config.cells_bytes_max, size(config.changes_max)),
             outbox: Outbox::new(size(config.outbox_max)),
             me: keypair.id(),

@@ -92,7 +92,7 @@ impl Replica {
                 self.opened.remove(&batch.namespace);
             }
         }
-        self.log.remember(journal_sequence, signed);
+        self.keep_at_hand(journal_sequence, signed);
         Ok(())
     }
 

@@ -91,6 +91,9 @@ impl Replica {
         let mut sent = 0_usize;
         for (shard, theirs) in (0..SHARDS).zip(theirs) {
             let differs = self.log.digest(shard) != u64::from_le_bytes(*theirs);
+            if !differs && self.log.unshared().bytes() > 0 {
+                self.share_all(from, shard);
+            }
             let seen = differs && !planted::is(Planted::NeverCompares);
             if seen && sent < HEADS_PER_SUMMARY_MAX {
                 sent = sent.saturating_add(self.send_heads(from, shard));
@@ -98,6 +101,14 @@ impl Replica {
             }
         }
         self.summarize_after_interval(from);
+    }
+
+    /// A peer's frontier is ours: it has our own chains whole.
+    fn share_all(&mut self, with: NodeId, shard: u16) {
+        let own: Vec<Head> = self.log.lives(shard, self.me).collect();
+        for head in own {
+            self.confirmed_by(with, (shard, head.writer), head.sequence);
+        }
     }
 
     /// All heads of a shard, in pages; answers how many.

@@ -366,6 +366,24 @@ fn entries_are_dialled_only_while_no_relay_is_linked() {
 }
 
 #[test]
+fn an_address_is_dialled_for_a_member_or_for_an_entry_but_not_for_both_at_once() {
+    let mut a = links(2);
+    let targets = Command::Targets(vec![(id(3), vec![address(7600)])]);
+    command(&mut a, 0, targets);
+    command(&mut a, 0, Command::Entry(address(7600)));
+    let first = dials(&run(&mut a, 10_000, true));
+    assert_eq!(first.len(), 1, "{first:?}");
+    let failed = Command::DialFailed {
+        dial: first[0],
+        reason: CloseReason::Unreachable,
+    };
+    command(&mut a, 10_000, failed);
+    let second = dials(&run(&mut a, 10_001, true));
+    assert_eq!(second.len(), 1, "{second:?}");
+    assert_eq!(dials(&run(&mut a, 60_000, true)), []);
+}
+
+#[test]
 fn a_stopped_node_closes_everything_and_dials_no_more() {
     let mut a = links(1);
     command(

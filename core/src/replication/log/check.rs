@@ -47,6 +47,7 @@ impl Log {
                 "too many proofs are kept",
             ),
         ])?;
+        self.unshared.check()?;
         let mut chains = self.chains.iter();
         chains.try_for_each(|(id, chain)| self.check_chain(*id, chain))
     }

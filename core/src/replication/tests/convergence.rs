@@ -174,6 +174,7 @@ fn ten_differences_among_ten_thousand_keys_cost_less_than_20_kb() {
 fn old_batches_are_served_from_the_journal() {
     let mut world = World::new(5, 2, 0);
     world.hosts[0].config.recent_bytes_max = 0;
+    world.hosts[0].config.unshared_bytes_max = 0;
     world.crash(0);
     world.start(0);
     for at in 0..300 {
@@ -184,6 +185,44 @@ fn old_batches_are_served_from_the_journal() {
     world.run_for(SECOND);
     world.assert_relays_agree();
     assert_eq!(world.replica(1).counts().0, 300);
+}
+
+#[test]
+fn a_record_that_rots_before_two_relays_have_it_is_not_lost_for_all() {
+    let mut world = World::new(5, 3, 0);
+    world.hosts[0].config.recent_bytes_max = 0;
+    world.crash(0);
+    world.start(0);
+    world.put(0, "n", "first", "v");
+    world.run_for(SECOND);
+    world.crash(0);
+    world.start(0);
+    world.put(0, "n", "second", "v");
+    world.run_for(SECOND);
+    world.hosts[0].journal.clear();
+    world.link_all();
+    world.run_for(SECOND);
+    world.assert_relays_agree();
+    assert_eq!(world.get(2, "n", "first"), value("v"));
+    assert_eq!(world.get(2, "n", "second"), value("v"));
+    assert_eq!(world.replica(0).unshared_bytes(), 0);
+}
+
+#[test]
+fn equal_frontiers_say_that_own_batches_are_elsewhere() {
+    let mut world = World::new(5, 3, 0);
+    world.link_all();
+    for at in 0..20 {
+        world.put(0, "n", &format!("{at}"), "v");
+    }
+    world.run_for(SECOND);
+    assert_eq!(world.replica(0).unshared_bytes(), 0);
+    world.crash(0);
+    world.start(0);
+    assert!(world.replica(0).unshared_bytes() > 0);
+    world.link_all();
+    world.run_for(120 * SECOND);
+    assert_eq!(world.replica(0).unshared_bytes(), 0);
 }
 
 #[test]

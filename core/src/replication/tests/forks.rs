@@ -109,7 +109,7 @@ fn a_log_that_took_the_next_batch_of_another_branch_does_not_pass() {
     let first = ["left", "right"].map(|text| seal(&author, None, op("k", WALL, text)));
     let second = seal(&author, Some(&first[0]), op("k", WALL + 1, "left"));
     for (first, passes) in first.into_iter().zip([true, false]) {
-        let mut log = Log::new(1 << 20);
+        let mut log = Log::new(1 << 20, 0);
         let lane = chain_lane(chain_of(first.claims()).0);
         for (journal, batch) in (1..).zip([first, second.clone()]) {
             log.append(&lane, journal, &batch);
@@ -135,7 +135,7 @@ fn a_tab_that_lacks_what_is_before_a_fork_does_not_count_as_whole() {
         ..relay.clone()
     };
     let digest = |lane: &Lane, held: &[Signed<Batch>]| {
-        let mut log = Log::new(1 << 20);
+        let mut log = Log::new(1 << 20, 0);
         for (journal, batch) in (1..).zip(held) {
             log.append(lane, journal, batch);
         }
@@ -159,7 +159,7 @@ fn a_stream_goes_on_with_no_batch_of_another_branch() {
         ..chain_lane(chain_of(first.claims()).0)
     };
     for (held, fits) in [(first, false), (other, true)] {
-        let mut log = Log::new(1 << 20);
+        let mut log = Log::new(1 << 20, 0);
         log.append(&lane, 1, &held);
         assert_eq!(log.end(&lane).precedes(&lane, second.claims()), fits);
     }
@@ -373,6 +373,7 @@ fn branches_that_the_journal_has_are_read_from_there() {
     let mut world = World::new(15, 2, 0);
     for at in 0..2 {
         world.hosts[at].config.recent_bytes_max = 0;
+        world.hosts[at].config.unshared_bytes_max = 0;
         restore(&mut world, at, Vec::new());
     }
     let names = names(10);

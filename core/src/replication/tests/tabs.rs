@@ -49,6 +49,7 @@ fn a_tab_gets_the_namespaces_it_opens_and_no_others() {
 fn large_namespaces_come_in_pages_from_memory_or_journal() {
     let mut world = World::new(1, 1, 1);
     world.hosts[0].config.recent_bytes_max = 0;
+    world.hosts[0].config.unshared_bytes_max = 0;
     world.crash(0);
     world.start(0);
     for at in 0..40 {
@@ -299,4 +300,22 @@ fn words_that_a_home_could_not_place_yet_are_said_again_soon() {
     world.run_for(2 * SECOND);
     assert_eq!(world.get(1, "n", "there"), value("v"));
     assert_eq!(world.get(0, "n", "mine"), value("v"));
+}
+
+#[test]
+fn what_a_home_could_not_store_is_asked_of_a_tab_again() {
+    let mut world = World::new(7, 2, 1);
+    world.tell(2, Command::Open(ns("n")));
+    world.link(2, 1);
+    world.run_for(SECOND);
+    world.put(1, "n", "seen by the tab only", "v");
+    world.run_for(SECOND);
+    world.crash(1);
+    world.weather.append_failure = 1_000;
+    world.link(2, 0);
+    world.run_for(15 * SECOND);
+    world.weather.append_failure = 0;
+    assert_eq!(world.get(0, "n", "seen by the tab only"), None);
+    world.run_for(30 * SECOND);
+    assert_eq!(world.get(0, "n", "seen by the tab only"), value("v"));
 }

@@ -1,0 +1,154 @@
+//! Own batches that few others have, kept in memory: until they are elsewhere, a record of the journal
+//! that rots takes with it what everyone else was promised.
+//!
+//! A batch is shared once two relays have confirmed it; one of them may lie, or lose it.
+
+use crate::{
+    kernel::{bounded::first_broken, crypto::Signed, ordered::Map},
+    replication::{
+        batch::Batch,
+        intake::chain_of,
+        log::{ChainId, cost_in_memory},
+    },
+};
+use alloc::vec::Vec;
+
+/// See the module.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Unshared {
+    /// By their places in the journal.
+    batches: Map<u64, Signed<Batch>>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Unshared {
+    /// None yet; of more than `bytes_max` bytes the oldest go.
+    pub(in crate::replication) const fn new(bytes_max: usize) -> Self {
+        Self {
+            batches: Map::new(),
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// The bytes in memory, about.
+    pub(in crate::replication) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A batch by its place in the journal, if it is here.
+    pub(in crate::replication) fn get(&self, journal: u64) -> Option<&Signed<Batch>> {
+        self.batches.get(&journal)
+    }
+
+    /// Keeps one of our own batches.
+    pub(in crate::replication) fn keep(&mut self, journal: u64, signed: Signed<Batch>) {
+        self.bytes = self.bytes.saturating_add(cost_in_memory(&signed));
+        self.batches.insert(journal, signed);
+        while self.bytes > self.bytes_max
+            && let Some((_, oldest)) = self.batches.pop_first()
+        {
+            self.bytes = self.bytes.saturating_sub(cost_in_memory(&oldest));
+        }
+    }
+
+    /// Two relays hold a chain durably up to a batch.
+    pub(in crate::replication) fn release(&mut self, chain: ChainId, up_to: u64) {
+        let is_shared = |signed: &Signed<Batch>| {
+            let (of, sequence) = chain_of(signed.claims());
+            of == chain && sequence <= up_to
+        };
+        let all = self.batches.iter();
+        let shared = all.filter(|(_, signed)| is_shared(signed));
+        let shared: Vec<u64> = shared.map(|(journal, _)| *journal).collect();
+        for journal in shared {
+            if let Some(signed) = self.batches.remove(&journal) {
+                self.bytes = self.bytes.saturating_sub(cost_in_memory(&signed));
+            }
+        }
+    }
+
+    /// What must hold at any time.
+    pub(in crate::replication) fn check(&self) -> Result<(), &'static str> {
+        let bytes: usize = self.batches.values().map(cost_in_memory).sum();
+        first_broken(&[(
+            bytes == self.bytes && bytes <= self.bytes_max,
+            "bytes of batches that few have are counted wrongly",
+        )])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "tests")]
+    use super::*;
+    use crate::{
+        kernel::{
+            crypto::{Hash, Keypair, Verified},
+            id::NetworkId,
+            text::{Key, Namespace},
+        },
+        replication::{
+            batch::{Op, shard_of},
+            clock::Hlc,
+        },
+    };
+
+    fn batch(sequence: u64, value_bytes: usize) -> Signed<Batch> {
+        let keypair = Keypair::from_seed(&[7; 32]);
+        let namespace = Namespace::new("n").unwrap();
+        let key = Key::new("k").unwrap();
+        let op = Op {
+            key: key.clone(),
+            stamp: Hlc {
+                millis: sequence,
+                counter: 0,
+            },
+            value: Some(alloc::vec![1; value_bytes].into()),
+            seen: Vec::new(),
+        };
+        let batch = Batch {
+            shard: shard_of(&namespace, &key),
+            author: keypair.id(),
+            life: 0,
+            sequence,
+            previous: Hash::ZERO,
+            namespace,
+            namespace_previous: 0,
+            reissue: None,
+            ops: alloc::vec![op],
+        };
+        Verified::seal(batch, &keypair, NetworkId::from_bytes([1; 32])).to_signed()
+    }
+
+    #[test]
+    fn a_batch_is_kept_until_its_chain_is_released_that_far() {
+        let mut unshared = Unshared::new(4 << 20);
+        for sequence in 1..=4 {
+            unshared.keep(sequence * 10, batch(sequence, 10));
+        }
+        let (chain, _) = chain_of(batch(1, 10).claims());
+        let kept = |unshared: &Unshared| [10, 20, 30, 40].map(|at| unshared.get(at).is_some());
+        unshared.release((chain.0 ^ 1, chain.1), 4);
+        assert_eq!(kept(&unshared), [true; 4]);
+        unshared.release(chain, 2);
+        assert_eq!(kept(&unshared), [false, false, true, true]);
+        unshared.release(chain, 9);
+        assert_eq!(kept(&unshared), [false; 4]);
+        assert_eq!((unshared.check(), unshared.bytes), (Ok(()), 0));
+    }
+
+    #[test]
+    fn of_too_many_the_oldest_go() {
+        let mut unshared = Unshared::new(4 << 20);
+        for sequence in 1..=50 {
+            unshared.keep(sequence, batch(sequence, 100 << 10));
+            assert_eq!(unshared.check(), Ok(()));
+        }
+        let oldest = unshared.batches.keys().next().copied();
+        assert_eq!(unshared.batches.keys().next_back(), Some(&50));
+        assert!(oldest > Some(10) && oldest < Some(40), "{oldest:?}");
+    }
+}
