@@ -4,14 +4,17 @@
 //! A batch is shared once two relays have confirmed it; one of them may lie, or lose it.
 
 use crate::{
-    kernel::{bounded::first_broken, crypto::Signed, ordered::Map},
+    kernel::{
+        bounded::first_broken,
+        crypto::Signed,
+        ordered::{Map, Set},
+    },
     replication::{
         batch::Batch,
         intake::chain_of,
         log::{ChainId, cost_in_memory},
     },
 };
-use alloc::vec::Vec;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -19,6 +22,9 @@ use alloc::vec::Vec;
 pub(in crate::replication) struct Unshared {
     /// By their places in the journal.
     batches: Map<u64, Signed<Batch>>,
+    /// The same places by chain and sequence: what is released of a chain is found without a look at
+    /// the others.
+    places: Set<(ChainId, u64, u64)>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -28,6 +34,7 @@ impl Unshared {
     pub(in crate::replication) const fn new(bytes_max: usize) -> Self {
         Self {
             batches: Map::new(),
+            places: Set::new(),
             bytes: 0,
             bytes_max,
         }
@@ -45,38 +52,50 @@ impl Unshared {
 
     /// Keeps one of our own batches.
     pub(in crate::replication) fn keep(&mut self, journal: u64, signed: Signed<Batch>) {
+        let (chain, sequence) = chain_of(signed.claims());
+        self.drop_at(journal);
         self.bytes = self.bytes.saturating_add(cost_in_memory(&signed));
+        self.places.insert((chain, sequence, journal));
         self.batches.insert(journal, signed);
-        while self.bytes > self.bytes_max
-            && let Some((_, oldest)) = self.batches.pop_first()
-        {
-            self.bytes = self.bytes.saturating_sub(cost_in_memory(&oldest));
+        while self.bytes > self.bytes_max {
+            let oldest = self.batches.first_key_value();
+            let Some((&oldest, _)) = oldest else { return };
+            self.drop_at(oldest);
         }
     }
 
     /// Two relays hold a chain durably up to a batch.
     pub(in crate::replication) fn release(&mut self, chain: ChainId, up_to: u64) {
-        let is_shared = |signed: &Signed<Batch>| {
-            let (of, sequence) = chain_of(signed.claims());
-            of == chain && sequence <= up_to
-        };
-        let all = self.batches.iter();
-        let shared = all.filter(|(_, signed)| is_shared(signed));
-        let shared: Vec<u64> = shared.map(|(journal, _)| *journal).collect();
-        for journal in shared {
-            if let Some(signed) = self.batches.remove(&journal) {
-                self.bytes = self.bytes.saturating_sub(cost_in_memory(&signed));
-            }
+        let shared = (chain, 0, 0)..=(chain, up_to, u64::MAX);
+        loop {
+            let next = self.places.range(shared.clone()).next().copied();
+            let Some(place) = next else { return };
+            self.places.remove(&place);
+            self.drop_at(place.2);
+        }
+    }
+
+    fn drop_at(&mut self, journal: u64) {
+        if let Some(signed) = self.batches.remove(&journal) {
+            let (chain, sequence) = chain_of(signed.claims());
+            self.places.remove(&(chain, sequence, journal));
+            self.bytes = self.bytes.saturating_sub(cost_in_memory(&signed));
         }
     }
 
     /// What must hold at any time.
     pub(in crate::replication) fn check(&self) -> Result<(), &'static str> {
         let bytes: usize = self.batches.values().map(cost_in_memory).sum();
-        first_broken(&[(
-            bytes == self.bytes && bytes <= self.bytes_max,
-            "bytes of batches that few have are counted wrongly",
-        )])
+        first_broken(&[
+            (
+                bytes == self.bytes && bytes <= self.bytes_max,
+                "bytes of batches that few have are counted wrongly",
+            ),
+            (
+                self.places.len() == self.batches.len(),
+                "batches that few have are found in one way only",
+            ),
+        ])
     }
 }
 
@@ -95,6 +114,7 @@ mod tests {
             clock::Hlc,
         },
     };
+    use alloc::vec::Vec;
 
     fn batch(sequence: u64, value_bytes: usize) -> Signed<Batch> {
         let keypair = Keypair::from_seed(&[7; 32]);
