@@ -9,13 +9,16 @@
 //! foca runs with its own `Config::new_lan` for the number of nodes, which sets a probe a second, a
 //! direct answer within 500 ms, three helpers, gossip to three nodes each 200 ms, an announcement each
 //! 30 s and a window of suspicion that grows with the number of nodes; identities are two bytes, the
-//! codec is postcard. Both simulators use the same timing wheel and the same latency of 0.5 to 4.5 ms, and
-//! every node of both begins with the table of all nodes.
+//! codec is postcard. "Members alone" are our machines of membership in the same simulator as foca's, so
+//! that the two do the same. All simulators use the same timing wheel and the same latency of 0.5 to 4.5 ms, and
+//! every node begins with the table of all nodes.
 
 #[path = "sim/foca.rs"]
 mod foca;
 #[path = "sim/mesh.rs"]
 mod mesh;
+#[path = "sim/swim.rs"]
+mod swim;
 
 use sporenet_benches::{Table, median};
 use std::{
@@ -51,7 +54,7 @@ struct Row {
     full: bool,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 8] = [
     Row {
         name: "32 nodes, typed",
         nodes: 32,
@@ -74,6 +77,13 @@ const ROWS: [Row; 6] = [
         full: false,
     },
     Row {
+        name: "1,000 members alone",
+        nodes: 1_000,
+        how: "our membership alone; one crash",
+        run: swim::members,
+        full: false,
+    },
+    Row {
         name: "1,000 members, foca",
         nodes: 1_000,
         how: "foca 2.0.0 alone; one crash",
@@ -85,6 +95,13 @@ const ROWS: [Row; 6] = [
         nodes: 10_000,
         how: "whole nodes without writes; messages as values, one crash",
         run: mesh::members,
+        full: true,
+    },
+    Row {
+        name: "10,000 members alone",
+        nodes: 10_000,
+        how: "our membership alone; one crash",
+        run: swim::members,
         full: true,
     },
     Row {

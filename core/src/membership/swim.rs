@@ -451,9 +451,10 @@ impl Swim {
         }
     }
 
-    /// Takes a table of members in place of its own, with itself in it.
+    /// Takes a table of members in place of its own, with itself in it: for simulated meshes that begin
+    /// with one table.
     #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn acquaint(&mut self, now: Time, members: &Roster) {
+    pub fn acquaint(&mut self, now: Time, members: &Roster) {
         self.now = self.now.max(now);
         self.roster = members.clone();
         let (own, why) = (self.own.clone(), Why::ThisNode);
