@@ -21,6 +21,7 @@ mod mesh;
 mod swim;
 
 use sporenet_benches::{Table, median};
+use sporenet_core::kernel::time::Time;
 use std::{
     env, fs,
     process::{Command, Stdio},
@@ -73,42 +74,42 @@ const ROWS: [Row; 8] = [
         name: "1,000 members",
         nodes: 1_000,
         how: "whole nodes without writes; messages as values, one crash",
-        run: mesh::members,
+        run: |count| calm(count, mesh::settled),
         full: false,
     },
     Row {
         name: "1,000 members alone",
         nodes: 1_000,
         how: "our membership alone; one crash",
-        run: swim::members,
+        run: |count| calm(count, swim::World::new),
         full: false,
     },
     Row {
         name: "1,000 members, foca",
         nodes: 1_000,
         how: "foca 2.0.0 alone; one crash",
-        run: foca::members,
+        run: |count| calm(count, foca::World::new),
         full: false,
     },
     Row {
         name: "10,000 members",
         nodes: 10_000,
         how: "whole nodes without writes; messages as values, one crash",
-        run: mesh::members,
+        run: |count| calm(count, mesh::settled),
         full: true,
     },
     Row {
         name: "10,000 members alone",
         nodes: 10_000,
         how: "our membership alone; one crash",
-        run: swim::members,
+        run: |count| calm(count, swim::World::new),
         full: true,
     },
     Row {
         name: "10,000 members, foca",
         nodes: 10_000,
         how: "foca 2.0.0 alone; one crash",
-        run: foca::members,
+        run: |count| calm(count, foca::World::new),
         full: true,
     },
 ];
@@ -211,6 +212,58 @@ fn memory(line: &str) -> Option<u64> {
     let rest = status.lines().find_map(|text| text.strip_prefix(line))?;
     let kibibytes: u64 = rest.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1_024)
+}
+
+/// A mesh in which nothing happens but membership.
+trait Members {
+    /// Lets so much virtual time pass.
+    fn run_for(&mut self, span: Duration);
+    /// Virtual time.
+    fn now(&self) -> Time;
+    /// How many events there were.
+    fn events(&self) -> u64;
+    /// Ends a node without a word.
+    fn crash(&mut self, node: u16);
+    /// Whether all others know that it is gone.
+    fn all_know(&self, crashed: u16) -> bool;
+}
+
+/// Until a mesh that was put together has its links.
+const SETTLING: Duration = Duration::from_secs(10);
+/// For how long it is measured.
+const CALM: Duration = Duration::from_secs(10);
+/// After a crash.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How exactly it is seen when all know.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Measures a calm mesh, then how long a crash in it takes to be known.
+fn calm<M: Members>(count: u16, begin: fn(u16) -> M) -> Measured {
+    let pairs = u64::from(count) * u64::from(count);
+    let before = memory("VmRSS:");
+    let grown = || Some(memory("VmRSS:")?.saturating_sub(before?) / pairs);
+    let mut mesh = begin(count);
+    mesh.run_for(SETTLING);
+    let settled = grown();
+    let (events, began) = (mesh.events(), mesh.now());
+    let watch = Stopwatch::start();
+    mesh.run_for(CALM);
+    let (virtual_time, busy) = (mesh.now().since(began), watch.elapsed());
+    let events = mesh.events() - events;
+
+    let crashed = count / 2;
+    mesh.crash(crashed);
+    let at = mesh.now();
+    while !mesh.all_know(crashed) && mesh.now().since(at) < PATIENCE {
+        mesh.run_for(STEP);
+    }
+    Measured {
+        virtual_time,
+        busy,
+        events,
+        known: mesh.all_know(crashed).then(|| mesh.now().since(at)),
+        pair_bytes: settled.zip(grown()),
+    }
 }
 
 /// Takes the time that this thread spends on a processor; by the clock where the system does not tell.

@@ -1,6 +1,6 @@
 //! foca in a plain simulator: the same wheel and the same latencies, nothing else.
 
-use crate::{Measured, Stopwatch, memory};
+use crate::Members;
 use foca::{
     Config, Foca, Identity, Member, NoCustomBroadcast, Notification, PostcardCodec, Runtime, Timer,
 };
@@ -39,7 +39,7 @@ enum Happening {
 
 type Node = Foca<Id, PostcardCodec, SmallRng, NoCustomBroadcast>;
 
-struct World {
+pub(crate) struct World {
     nodes: Vec<Option<Node>>,
     outside: Outside,
     events: u64,
@@ -92,7 +92,7 @@ impl Runtime<Id> for Within<'_> {
 }
 
 impl World {
-    fn new(count: u16) -> Self {
+    pub(crate) fn new(count: u16) -> Self {
         let size = NonZeroU32::new(u32::from(count)).expect("there are nodes");
         let mut world = Self {
             nodes: Vec::new(),
@@ -122,7 +122,9 @@ impl World {
         }
         world
     }
+}
 
+impl Members for World {
     fn run_for(&mut self, span: Duration) {
         let until = self.outside.now + span;
         while let Some((at, (host, happening))) = self.outside.wheel.pop(until) {
@@ -143,38 +145,21 @@ impl World {
         }
         self.outside.now = until;
     }
-}
 
-const SETTLING: Duration = Duration::from_secs(10);
-const CALM: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(300);
-
-pub(crate) fn members(count: u16) -> Measured {
-    let pairs = u64::from(count) * u64::from(count);
-    let before = memory("VmRSS:");
-    let grown = || Some(memory("VmRSS:")?.saturating_sub(before?) / pairs);
-    let mut world = World::new(count);
-    world.run_for(SETTLING);
-    let settled = grown();
-    let events = world.events;
-    let watch = Stopwatch::start();
-    world.run_for(CALM);
-    let (busy, events) = (watch.elapsed(), world.events - events);
-
-    let crashed = count / 2;
-    world.outside.watched = Some(Id(crashed));
-    world.nodes[usize::from(crashed)] = None;
-    let at = world.outside.now;
-    let others = usize::from(count) - 1;
-    while world.outside.told < others && world.outside.now.since(at) < PATIENCE {
-        world.run_for(Duration::from_millis(50));
+    fn now(&self) -> Time {
+        self.outside.now
     }
-    let all_know = world.outside.told == others;
-    Measured {
-        virtual_time: CALM,
-        busy,
-        events,
-        known: all_know.then(|| world.outside.now.since(at)),
-        pair_bytes: settled.zip(grown()),
+
+    fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn crash(&mut self, node: u16) {
+        self.outside.watched = Some(Id(node));
+        self.nodes[usize::from(node)] = None;
+    }
+
+    fn all_know(&self, _: u16) -> bool {
+        self.outside.told == self.nodes.len() - 1
     }
 }

@@ -1,7 +1,8 @@
 //! Our own nodes in our own simulator.
 
-use crate::{Measured, Stopwatch, memory};
+use crate::{Measured, Members, Stopwatch};
 use sporenet_core::{
+    kernel::time::Time,
     membership::member::MemberState,
     sim::{
         plan::{Level, Mode, Plan, Wish},
@@ -47,41 +48,34 @@ fn plans(nodes: HostId, level: Level) -> Measured {
     measured
 }
 
-/// Until a mesh that was put together has its links.
-const SETTLING: Duration = Duration::from_secs(10);
-/// How long nothing happens in it but membership.
-const CALM: Duration = Duration::from_secs(10);
-/// After a crash.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-pub(crate) fn members(nodes: HostId) -> Measured {
-    let pairs = u64::from(nodes) * u64::from(nodes);
-    let before = memory("VmRSS:");
-    let grown = || Some(memory("VmRSS:")?.saturating_sub(before?) / pairs);
-    let mut world = World::<Typed>::new(1);
+/// Whole nodes that begin with one table of all.
+pub(crate) fn settled(nodes: HostId) -> World<Typed> {
+    let mut world = World::new(1);
     world.forgo_records();
     world.settle(nodes).expect("relays start");
-    world.run_for(SETTLING);
-    let settled = grown();
-    let (events, began) = (world.events(), world.now());
-    let watch = Stopwatch::start();
-    world.run_for(CALM);
-    let (calm, busy) = (world.now().since(began), watch.elapsed());
-    let events = world.events() - events;
+    world
+}
 
-    let crashed = nodes / 2;
-    let id = world.id(crashed).expect("it ran");
-    let at = world.now();
-    world.power_off(crashed);
-    let all_know = world.run_until(PATIENCE, |world| {
-        let mut others = world.hosts().filter(|host| *host != crashed);
-        others.all(|host| world.believes(host, id) == Some(MemberState::Dead))
-    });
-    Measured {
-        virtual_time: calm,
-        busy,
-        events,
-        known: all_know.then(|| world.now().since(at)),
-        pair_bytes: settled.zip(grown()),
+impl Members for World<Typed> {
+    fn run_for(&mut self, span: Duration) {
+        Self::run_for(self, span);
+    }
+
+    fn now(&self) -> Time {
+        Self::now(self)
+    }
+
+    fn events(&self) -> u64 {
+        Self::events(self)
+    }
+
+    fn crash(&mut self, node: HostId) {
+        self.power_off(node);
+    }
+
+    fn all_know(&self, crashed: HostId) -> bool {
+        let id = self.id(crashed).expect("it ran");
+        let mut others = self.hosts().filter(|host| *host != crashed);
+        others.all(|host| self.believes(host, id) == Some(MemberState::Dead))
     }
 }

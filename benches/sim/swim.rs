@@ -1,7 +1,7 @@
 //! Our membership alone in the same plain simulator as foca: no replication, no journal, no sessions.
 //! An owner opens the links that each machine asks for and tells it of their ends, nothing else.
 
-use crate::{Measured, Stopwatch, memory};
+use crate::Members;
 use sporenet_core::{
     kernel::{
         crypto::Keypair,
@@ -46,7 +46,7 @@ struct Node {
     linked: BTreeSet<u16>,
 }
 
-struct World {
+pub(crate) struct World {
     nodes: Vec<Node>,
     numbers: HashMap<NodeId, u16>,
     wheel: Wheel<(u16, Happening)>,
@@ -64,7 +64,7 @@ const NOTICE: Duration = Duration::from_millis(1);
 const REDIAL: Duration = Duration::from_millis(100);
 
 impl World {
-    fn new(count: u16) -> Self {
+    pub(crate) fn new(count: u16) -> Self {
         let mut world = Self {
             nodes: Vec::new(),
             numbers: HashMap::new(),
@@ -122,15 +122,6 @@ impl World {
 
     fn after(&mut self, span: Duration, host: u16, happening: Happening) {
         self.wheel.push(self.now + span, (host, happening));
-    }
-
-    fn run_for(&mut self, span: Duration) {
-        let until = self.now + span;
-        while let Some((at, (host, happening))) = self.wheel.pop(until) {
-            self.now = at;
-            self.happen(host, happening);
-        }
-        self.now = until;
     }
 
     fn happen(&mut self, host: u16, happening: Happening) {
@@ -259,11 +250,31 @@ impl World {
             self.after(NOTICE, at, Happening::Command(down));
         }
     }
+}
+
+impl Members for World {
+    fn run_for(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some((at, (host, happening))) = self.wheel.pop(until) {
+            self.now = at;
+            self.happen(host, happening);
+        }
+        self.now = until;
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn events(&self) -> u64 {
+        self.events
+    }
 
     /// The process is gone at once; its peers see their links break and dial again.
     fn crash(&mut self, host: u16) {
         self.nodes[usize::from(host)].swim = None;
         let linked = self.nodes[usize::from(host)].linked.clone();
+        assert!(!linked.is_empty(), "the machines asked for links");
         for other in linked {
             self.unlink(host, other, true);
             let span = self.rng.jitter(REDIAL, 500);
@@ -271,46 +282,9 @@ impl World {
         }
     }
 
-    /// Whether all that run take a node for something.
-    fn all_take(&self, id: NodeId, state: MemberState) -> bool {
+    fn all_know(&self, crashed: u16) -> bool {
+        let id = self.nodes[usize::from(crashed)].id;
         let mut machines = self.nodes.iter().filter_map(|node| node.swim.as_ref());
-        machines.all(|swim| swim.state(&id) == Some(state))
-    }
-}
-
-const SETTLING: Duration = Duration::from_secs(10);
-const CALM: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(120);
-
-pub(crate) fn members(count: u16) -> Measured {
-    let pairs = u64::from(count) * u64::from(count);
-    let before = memory("VmRSS:");
-    let grown = || Some(memory("VmRSS:")?.saturating_sub(before?) / pairs);
-    let mut world = World::new(count);
-    world.run_for(SETTLING);
-    let settled = grown();
-    for node in &world.nodes {
-        assert!(world.all_take(node.id, MemberState::Alive), "all know all");
-        assert!(!node.linked.is_empty(), "all are linked");
-    }
-    let events = world.events;
-    let watch = Stopwatch::start();
-    world.run_for(CALM);
-    let (busy, events) = (watch.elapsed(), world.events - events);
-
-    let crashed = count / 2;
-    let id = world.nodes[usize::from(crashed)].id;
-    world.crash(crashed);
-    let at = world.now;
-    while !world.all_take(id, MemberState::Dead) && world.now.since(at) < PATIENCE {
-        world.run_for(Duration::from_millis(50));
-    }
-    let all_know = world.all_take(id, MemberState::Dead);
-    Measured {
-        virtual_time: CALM,
-        busy,
-        events,
-        known: all_know.then(|| world.now.since(at)),
-        pair_bytes: settled.zip(grown()),
+        machines.all(|swim| swim.state(&id) == Some(MemberState::Dead))
     }
 }
