@@ -66,8 +66,9 @@ impl Node {
             swim::Event::RosterChanged => {
                 let records = self.swim.records_to_persist();
                 self.put(start::KEY_MEMBERS, &records);
-                if self.is_admitted() {
-                    // Only now does the store know whom to dial without them.
+                if self.is_admitted() && self.swim.has_compared() {
+                    // Only now does the store know whom to dial without them: before tables were
+                    // compared it may know fewer relays than the spore does.
                     for key in [start::KEY_JOIN, start::KEY_SPORE] {
                         self.tell_journal(journal::Command::Delete {
                             origin: Origin::Node,
