@@ -9,9 +9,10 @@
 //! foca runs with its own `Config::new_lan` for the number of nodes, which sets a probe a second, a
 //! direct answer within 500 ms, three helpers, gossip to three nodes each 200 ms, an announcement each
 //! 30 s and a window of suspicion that grows with the number of nodes; identities are two bytes, the
-//! codec is postcard. "Members alone" are our machines of membership in the same simulator as foca's, so
-//! that the two do the same. All simulators use the same timing wheel and the same latency of 0.5 to 4.5 ms, and
-//! every node begins with the table of all nodes.
+//! codec is postcard. "Members alone" are our machines of membership in a simulator as plain as foca's.
+//! Their crash is that of a process, whose links break; in the other rows nothing tells of it but silence.
+//! All use the same timing wheel and the same latency of 0.5 to 4.5 ms, and every node begins with the
+//! table of all nodes.
 
 #[path = "sim/foca.rs"]
 mod foca;

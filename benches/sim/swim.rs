@@ -129,14 +129,12 @@ impl World {
             return self.dial(host, to);
         }
         let now = self.now;
-        let is_linked = |node: &Node, from: u16| node.linked.contains(&from);
-        let ids = |world: &Self, from: u16| world.nodes[usize::from(from)].id;
         let input = match happening {
             Happening::Message(from, message) => {
-                if !is_linked(&self.nodes[usize::from(host)], from) {
+                if !self.nodes[usize::from(host)].linked.contains(&from) {
                     return;
                 }
-                let from = ids(self, from);
+                let from = self.nodes[usize::from(from)].id;
                 Some(Input::Message { from, message })
             }
             Happening::Command(command) => Some(Input::Command(command)),
