@@ -1,18 +1,27 @@
 //! Timers inside a machine, keyed by an enum.
 
-use crate::kernel::ordered::{Map, Set};
-use crate::kernel::time::Time;
+use crate::kernel::{
+    ordered::{Map, Set},
+    time::Time,
+};
 
 /// At most one deadline per key, popped in the order (time, key).
 ///
-/// Bounded by the number of distinct keys, which the owning machine bounds.
+/// Bounded by the number of distinct keys, which the owning machine bounds. Most machines have some
+/// forty: to look through them when the earliest goes is quicker than to keep a second table in the
+/// order of time. From 128 on that one is kept too, until there are none left: a relay that is home to
+/// thousands of tabs has timers by the ten thousand.
 #[derive(Clone, Debug)]
 pub struct Deadlines<K> {
     by_key: Map<K, Time>,
+    /// All of them, or none while they are few.
     by_time: Set<(Time, K)>,
     /// The earliest of them: asked for with every input, of machines by the thousand.
     next: Option<Time>,
 }
+
+/// From how many deadlines on they are kept in the order of time too.
+const MANY: usize = 128;
 
 impl<K: Ord + Clone> Deadlines<K> {
     /// No deadline.
@@ -27,11 +36,21 @@ impl<K: Ord + Clone> Deadlines<K> {
 
     /// Sets or moves the deadline of `key`.
     pub fn set(&mut self, key: K, at: Time) {
-        if let Some(old) = self.by_key.insert(key.clone(), at) {
-            self.by_time.remove(&(old, key.clone()));
+        let old = self.by_key.insert(key.clone(), at);
+        if self.are_many() {
+            if let Some(old) = old {
+                self.by_time.remove(&(old, key.clone()));
+            }
+            self.by_time.insert((at, key));
+        } else if self.len() >= MANY {
+            let entries = self.by_key.iter();
+            self.by_time = entries.map(|(key, at)| (*at, key.clone())).collect();
         }
-        self.by_time.insert((at, key));
-        self.find_next();
+        if self.next.is_none_or(|next| at <= next) {
+            self.next = Some(at);
+        } else if old == self.next {
+            self.find_next();
+        }
     }
 
     /// Sets the deadline of `key` unless it already has an earlier one.
@@ -44,8 +63,12 @@ impl<K: Ord + Clone> Deadlines<K> {
     /// Forgets the deadline of `key`; answers when it would have been due.
     pub fn clear(&mut self, key: &K) -> Option<Time> {
         let at = self.by_key.remove(key)?;
-        self.by_time.remove(&(at, key.clone()));
-        self.find_next();
+        if self.are_many() {
+            self.by_time.remove(&(at, key.clone()));
+        }
+        if Some(at) == self.next {
+            self.find_next();
+        }
         Some(at)
     }
 
@@ -61,18 +84,26 @@ impl<K: Ord + Clone> Deadlines<K> {
         self.next
     }
 
+    fn are_many(&self) -> bool {
+        !self.by_time.is_empty()
+    }
+
     fn find_next(&mut self) {
-        self.next = self.by_time.first().map(|(at, _)| *at);
+        self.next = match self.by_time.first() {
+            Some((at, _)) => Some(*at),
+            None => self.by_key.values().min().copied(),
+        };
     }
 
     /// Removes and answers the earliest key that is due at `now`.
     pub fn pop_due(&mut self, now: Time) -> Option<K> {
-        if self.next()? > now {
-            return None;
-        }
-        let (_, key) = self.by_time.pop_first()?;
-        self.by_key.remove(&key);
-        self.find_next();
+        let next = self.next.filter(|next| *next <= now)?;
+        let key = match self.by_time.first() {
+            Some((_, key)) => key,
+            None => self.by_key.iter().find(|(_, at)| **at == next)?.0,
+        };
+        let key = key.clone();
+        self.clear(&key);
         Some(key)
     }
 
@@ -117,6 +148,9 @@ impl<'de, K: Ord + Clone + serde::Deserialize<'de>> serde::Deserialize<'de> for 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::rng::Rng;
+    use alloc::collections::BTreeMap;
+    use core::time::Duration;
 
     #[test]
     fn a_moved_deadline_fires_once_at_its_new_time() {
@@ -136,5 +170,45 @@ mod tests {
         deadlines.set("a", Time::from_micros(1));
         assert_eq!(deadlines.pop_due(Time::from_micros(1)), Some("a"));
         assert_eq!(deadlines.pop_due(Time::from_micros(1)), Some("b"));
+    }
+
+    /// Beside a plain table that is looked through each time: few, many, and few again.
+    #[test]
+    fn any_timers_pop_in_the_order_of_time_and_key() {
+        let mut rng = Rng::from_number(1);
+        let mut deadlines = Deadlines::new();
+        let mut expected: BTreeMap<u64, Time> = BTreeMap::new();
+        let mut most = 0;
+        for step in 0..12_000_u64 {
+            let keys = if step / 3_000 % 2 == 0 { 40 } else { 400 };
+            let (key, now) = (rng.below(keys), Time::from_micros(step));
+            // Several are due at the same moment.
+            let at = now + Duration::from_micros(rng.below(keys * 8) / 4 * 4);
+            match rng.below(4) {
+                0 | 1 => {
+                    deadlines.set(key, at);
+                    expected.insert(key, at);
+                }
+                2 => assert_eq!(deadlines.clear(&key), expected.remove(&key)),
+                _ => {
+                    let due = expected.iter().filter(|(_, at)| **at <= now);
+                    let due = due
+                        .min_by_key(|(key, at)| (**at, **key))
+                        .map(|(key, _)| *key);
+                    assert_eq!(deadlines.pop_due(now), due);
+                    due.and_then(|key| expected.remove(&key));
+                }
+            }
+            assert_eq!(deadlines.next(), expected.values().min().copied());
+            assert_eq!(deadlines.len(), expected.len());
+            most = most.max(deadlines.len());
+            if step % 3_000 == 2_999 {
+                while let Some(key) = deadlines.pop_due(Time::MAX) {
+                    expected.remove(&key);
+                }
+                assert!(deadlines.is_empty() && expected.is_empty());
+            }
+        }
+        assert!(most > MANY, "both ways were taken: {most}");
     }
 }
