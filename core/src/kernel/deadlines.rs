@@ -9,8 +9,9 @@ use crate::kernel::{
 ///
 /// Bounded by the number of distinct keys, which the owning machine bounds. Most machines have some
 /// forty: to look through them when the earliest goes is quicker than to keep a second table in the
-/// order of time. From 128 on that one is kept too, until there are none left: a relay that is home to
-/// thousands of tabs has timers by the ten thousand.
+/// order of time (1.1 times, `cargo bench -p sporenet-benches --bench sim`). Many have that one too,
+/// until there are none left: a relay that is home to thousands of tabs has timers by the ten thousand,
+/// and to look through 20,000 takes 65 µs.
 #[derive(Clone, Debug)]
 pub struct Deadlines<K> {
     by_key: Map<K, Time>,
@@ -20,7 +21,8 @@ pub struct Deadlines<K> {
     next: Option<Time>,
 }
 
-/// From how many deadlines on they are kept in the order of time too.
+/// From how many deadlines on they are kept in the order of time too: well above the forty of most
+/// machines. Where exactly the two ways are equal was not measured.
 const MANY: usize = 128;
 
 impl<K: Ord + Clone> Deadlines<K> {
