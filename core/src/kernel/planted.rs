@@ -73,6 +73,8 @@ planted! {
     EquivocationIgnored "equivocation-ignored" "F19";
     /// What stands beyond a fork is not kept for its author.
     BranchForgotten "branch-forgotten" "F4";
+    /// What was set aside is kept for its author only: who reads does not see it.
+    BranchUnread "branch-unread" "F4";
     /// Stamps that were seen do not push the clock here.
     ClockNotPushed "clock-not-pushed" "F2";
     /// The clock does not remember the stamps of the journal at start.

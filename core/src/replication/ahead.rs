@@ -76,6 +76,11 @@ impl Replica {
             return;
         };
         peer.ahead_asked = None;
+        if !peer.asked.is_empty() {
+            // One question at a time: both have the same kind of answer.
+            self.deadlines.set(Timer::Ahead(tab), self.now + PAUSE);
+            return;
+        }
         let log = &self.log;
         peer.ahead.retain(|noted| {
             let (lane, head) = (chain_lane(noted.chain), noted.head);

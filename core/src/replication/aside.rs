@@ -10,7 +10,7 @@ use crate::{
     kernel::{
         crypto::{Hash, Signed},
         id::NodeId,
-        ordered::Map,
+        ordered::{Map, Set},
     },
     replication::{
         batch::{Batch, Root, root_of},
@@ -41,6 +41,8 @@ pub(in crate::replication) enum Place {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Aside {
     places: Map<(Owner, Root), Place>,
+    /// Those in memory whose writes are not visible yet.
+    unread: Set<(Owner, Root)>,
     /// Life and sequence of the batch that issued it again.
     reissued: Map<(Owner, Root), (u32, u64)>,
     /// Author and bytes of each that is in memory.
@@ -90,7 +92,30 @@ impl Aside {
         self.pooled.push((owner.1, bytes));
         let place = Place::Pooled(Box::new(signed));
         self.places.insert((owner, root), place);
+        self.unread.insert((owner, root));
         true
+    }
+
+    /// The writes of one in memory are visible now.
+    pub(in crate::replication) fn mark_read(&mut self, owner: Owner, root: Root) {
+        self.unread.remove(&(owner, root));
+    }
+
+    /// Those in memory whose writes are not visible yet.
+    pub(in crate::replication) fn unread(&self) -> Vec<(Owner, Root)> {
+        self.unread.iter().copied().collect()
+    }
+
+    /// Whether all that is not visible yet is in memory.
+    pub(in crate::replication) fn has_unread(&self) -> bool {
+        let is_pooled = |key| matches!(self.places.get(key), Some(Place::Pooled(_)));
+        self.unread.iter().all(is_pooled)
+    }
+
+    /// All, by author and shard.
+    pub(in crate::replication) fn places(&self) -> impl Iterator<Item = (Owner, Root, &Place)> {
+        let places = self.places.iter();
+        places.map(|((owner, root), place)| (*owner, *root, place))
     }
 
     /// A batch was issued again, at a place that counts.
@@ -135,6 +160,7 @@ impl Aside {
     }
 
     pub(in crate::replication) fn forget(&mut self, owner: Owner, root: Root) {
+        self.unread.remove(&(owner, root));
         if let Some(Place::Pooled(signed)) = self.places.remove(&(owner, root)) {
             let bytes = wide(cost_in_memory(&signed));
             let of_this = (owner.1, bytes);
@@ -181,14 +207,6 @@ impl Aside {
     pub(in crate::replication) fn pooled_bytes(&self) -> u64 {
         let bytes = self.pooled.iter().map(|(_, bytes)| *bytes);
         bytes.fold(0, u64::saturating_add)
-    }
-
-    /// Those in memory.
-    pub(in crate::replication) fn in_memory(&self) -> impl Iterator<Item = &Signed<Batch>> {
-        self.places.values().filter_map(|place| match place {
-            Place::Pooled(signed) => Some(&**signed),
-            Place::Held { .. } => None,
-        })
     }
 
     /// How many batches are set aside.

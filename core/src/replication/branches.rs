@@ -2,7 +2,10 @@
 //!
 //! When frontiers differ, each relay also names what it has set aside ([`Message::SetAside`]); who
 //! lacks some of it asks, and keeps it in memory. So it travels over several links, to the author at last.
-//! A tab is told of its own only.
+//! A tab is told what of its own is set aside, and what of the namespaces that it follows; it tells the
+//! same: its homes may have ended since, and what they had in memory is gone.
+//!
+//! What is set aside is read like everything else: its author may be gone before it issues it again.
 //!
 //! Source: Demers et al., 1987, section 1.3 (comparison).
 
@@ -10,6 +13,8 @@ use crate::{
     kernel::{
         crypto::Signed,
         id::{NodeId, Role},
+        planted::{self, Planted},
+        text::Namespace,
     },
     replication::{
         aside::{Owner, Place},
@@ -31,7 +36,7 @@ const ROOTS_MAX: usize = 1_024;
 const OWNERS_MAX: usize = 16;
 
 impl Replica {
-    /// Keeps both batches of a proof for their author.
+    /// Keeps both batches of a proof for their author, and for readers once the clock is read again.
     pub(in crate::replication) fn pool_proof(&mut self, proof: &Proof) {
         for signed in [&proof.0, &proof.1] {
             self.pool(signed.clone());
@@ -39,19 +44,42 @@ impl Replica {
     }
 
     fn pool(&mut self, signed: Signed<Batch>) -> bool {
-        let author = signed.claims().author;
-        let is_own = author == self.me;
-        if self.role == Role::Tab && !is_own {
+        let batch = signed.claims();
+        let owner = (batch.shard, batch.author);
+        let is_own = batch.author == self.me;
+        if self.role == Role::Tab && !is_own && !self.opened.contains(&batch.namespace) {
             return false;
         }
         let max = self.config.aside_bytes_max;
-        let owner = (signed.claims().shard, author);
         let is_new = self.log.aside().lacks(owner, root_of(&signed));
         let pooled = self.log.aside_mut(owner.0).pool(signed, max, is_own);
         if is_new && !pooled {
             self.stats.aside_refused = self.stats.aside_refused.saturating_add(1);
         }
         pooled
+    }
+
+    /// Makes visible what was set aside and is not yet.
+    pub(in crate::replication) fn show_asides(&mut self) {
+        for (owner, root) in self.log.aside().unread() {
+            self.show_aside(owner, root);
+        }
+    }
+
+    /// Makes visible what was set aside, unless there is no room, or its stamps are too far ahead: then it
+    /// is tried again with the next reading of the clock.
+    fn show_aside(&mut self, owner: Owner, root: Root) {
+        let Some(Place::Pooled(signed)) = self.log.aside().get(owner, root) else {
+            return;
+        };
+        if self.is_ahead(signed.claims()) || !self.has_room_for_writes(signed.claims()) {
+            return;
+        }
+        if !planted::is(Planted::BranchUnread) {
+            let signed = signed.clone();
+            self.show(signed.claims(), true);
+        }
+        self.log.aside_mut(owner.0).mark_read(owner, root);
     }
 
     /// Names what is set aside in a shard; answers how much.
@@ -72,6 +100,30 @@ impl Replica {
             named = named.saturating_add(self.send_aside(to, *owner));
         }
         named
+    }
+
+    /// Names what of a namespace is set aside; who comes first is drawn, should it be too much.
+    pub(in crate::replication) fn send_asides_in(&mut self, to: NodeId, namespace: &Namespace) {
+        let mut owners = self.log.asides_in(namespace);
+        if owners.len() > 1 {
+            let turn = self.rng.index(owners.len());
+            owners.rotate_left(turn);
+        }
+        let mut room = ROOTS_MAX;
+        for ((shard, author), mut roots) in owners {
+            roots.truncate(room);
+            room = room.saturating_sub(roots.len());
+            if !roots.is_empty() {
+                self.outbox.send(
+                    to,
+                    Message::SetAside {
+                        shard,
+                        author,
+                        roots,
+                    },
+                );
+            }
+        }
     }
 
     /// Names what of an author is set aside in a shard.
@@ -102,12 +154,8 @@ impl Replica {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
-        if peer.role == Role::Tab || shard >= SHARDS || roots.len() > ROOTS_MAX {
+        if shard >= SHARDS || roots.len() > ROOTS_MAX {
             self.offend(from, Offence::Malformed);
-            return;
-        }
-        if self.role == Role::Tab && author != self.me {
-            self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
             return;
         }
         let owner = (shard, author);
@@ -127,7 +175,7 @@ impl Replica {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
-        if !peer.asked.is_empty() {
+        if !peer.asked.is_empty() || peer.ahead_asked.is_some() {
             return;
         }
         peer.lacking
@@ -162,17 +210,11 @@ impl Replica {
         author: NodeId,
         roots: &[Root],
     ) {
-        let Some(peer) = self.peers.get(&from) else {
-            return;
-        };
         if roots.len() > WANTS_MAX || shard >= SHARDS {
             self.offend(from, Offence::Malformed);
             return;
         }
-        if self.role == Role::Tab || (peer.role == Role::Tab && from != author) {
-            self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
-            return;
-        }
+        let mut chains = Vec::new();
         let mut plan = self.plan();
         for root in roots {
             let fits = match self.log.aside().get((shard, author), *root) {
@@ -180,6 +222,10 @@ impl Replica {
                     chain, sequence, ..
                 }) => self.add_to_plan(&mut plan, *chain, *sequence),
                 Some(Place::Pooled(signed)) => {
+                    let (chain, _) = chain_of(signed.claims());
+                    if !chains.contains(&chain) {
+                        chains.push(chain);
+                    }
                     let piece = Piece::Ready(signed.clone());
                     self.add_piece(&mut plan, piece, bytes_of(signed))
                 }
@@ -187,6 +233,12 @@ impl Replica {
             };
             if !fits {
                 break;
+            }
+        }
+        if self.role == Role::Tab {
+            // It may be the last that knows of the fork.
+            for chain in chains {
+                self.send_proof(from, chain);
             }
         }
         self.answer(from, Answer::Aside, plan.pieces);
@@ -200,7 +252,7 @@ impl Replica {
         if self
             .peers
             .get(&from)
-            .is_some_and(|peer| peer.role == Role::Tab)
+            .is_some_and(|peer| peer.role == Role::Tab && peer.asked.is_empty())
         {
             self.on_ahead_batches(from, batches);
             return;
@@ -247,7 +299,7 @@ impl Replica {
             self.stats.unwanted_batches = self.stats.unwanted_batches.saturating_add(1);
             return false;
         }
-        let glance = self.refuse_at_a_glance(from, &signed, false);
+        let glance = self.refuse_at_a_glance(from, &signed, true);
         glance.is_none() && self.keep_aside(from, signed)
     }
 
@@ -262,7 +314,8 @@ impl Replica {
         let is_forked = self.log.forked_at(chain).is_some_and(|at| sequence >= at);
         let is_beyond = sequence > self.staged_end(&lane).sequence;
         let owner = (chain.0, chain.1.node);
-        let is_new = self.log.aside().lacks(owner, root_of(&signed));
+        let root = root_of(&signed);
+        let is_new = self.log.aside().lacks(owner, root);
         if !is_new || (!is_forked && !is_beyond) {
             return false;
         }
@@ -271,6 +324,7 @@ impl Replica {
         };
         let taken = self.pool(batch.to_signed());
         if taken {
+            self.show_aside(owner, root);
             self.stats.aside_batches = self.stats.aside_batches.saturating_add(1);
             if chain.1.node == self.me && !is_forked {
                 // Our log was longer than it is.

@@ -3,9 +3,7 @@
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
-        crypto::Signed,
         id::{NodeId, Role},
-        text::Key,
     },
     replication::{
         batch::{SHARDS, Writer},
@@ -17,10 +15,10 @@ use crate::{
 };
 
 impl Replica {
-    /// Authors and keys of what is set aside here in memory: their authors have to issue it again.
-    pub fn set_aside(&self) -> impl Iterator<Item = (NodeId, &Key)> {
-        let batches = self.log.aside().in_memory().map(Signed::claims);
-        batches.flat_map(|batch| batch.ops.iter().map(|op| (batch.author, &op.key)))
+    /// Whether all is visible that is held or set aside: nothing waits for room or for the clock.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        self.log.aside().unread().is_empty()
     }
 
     /// What must hold at any time.

@@ -217,15 +217,26 @@ impl Replica {
         if batch.author == self.me && batch.reissue.is_some() && staged.source == Source::Own {
             self.stats.reissued_batches = self.stats.reissued_batches.saturating_add(1);
         }
+        let revisions = self.show(batch, matches!(staged.source, Source::Caught(_)));
+        self.acknowledge(staged, &revisions);
+        self.announce(staged, &signed);
+        // A tab serves nobody but its own chain to its homes.
+        if self.role == Role::Relay || lane.writer.node == self.me {
+            self.keep_at_hand(journal, signed);
+        }
+    }
+
+    /// Makes the writes of a batch visible; answers the revision of each, or the last one if nothing that
+    /// can be seen changed.
+    pub(in crate::replication) fn show(&mut self, batch: &Batch, is_caught: bool) -> Vec<u64> {
         let mut revisions = Vec::new();
+        let twice = is_caught && planted::is(Planted::ChangeTwice);
         for op in batch.ops.iter().cloned() {
             self.clock.observe(op.stamp);
             let key = op.key.clone();
             let untold = op.value.is_none() && planted::is(Planted::ChangeMissed);
             let changed = self.cells.apply(&batch.namespace, batch.author, op);
             revisions.push(changed.unwrap_or_else(|| self.cells.revision()));
-            let caught = matches!(staged.source, Source::Caught(_));
-            let twice = caught && planted::is(Planted::ChangeTwice);
             let told = changed.filter(|_| !untold);
             for revision in told.into_iter().chain(told.filter(|_| twice)) {
                 let key = key.clone();
@@ -236,12 +247,7 @@ impl Replica {
                 });
             }
         }
-        self.acknowledge(staged, &revisions);
-        self.announce(staged, &signed);
-        // A tab serves nobody but its own chain to its homes.
-        if self.role == Role::Relay || lane.writer.node == self.me {
-            self.keep_at_hand(journal, signed);
-        }
+        revisions
     }
 
     /// Keeps a durable batch in memory for those that will ask for it.

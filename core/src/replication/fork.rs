@@ -106,6 +106,7 @@ impl Replica {
         let (chain, sequence) = chain_of(proof.0.claims());
         let newly = self.log.fork(chain, sequence, proof.clone());
         self.pool_proof(&proof);
+        self.show_asides();
         self.fork_records = self.fork_records.saturating_add(1);
         if self.fork_records <= FORK_RECORDS_MAX {
             let token = self.next_token();

@@ -216,14 +216,7 @@ impl Replica {
             self.stats.full_batches = self.stats.full_batches.saturating_add(1);
             return true;
         }
-        let growth = batch.ops.iter().fold(0_u64, |sum, op| {
-            let cost = self
-                .cells
-                .cost(&batch.namespace, &op.key, op.value.as_ref());
-            sum.saturating_add(cost)
-        });
-        let pending = self.staging.bytes().saturating_add(self.queue.bytes());
-        let fits = (growth == 0 || self.cells.has_room(growth.saturating_add(pending)))
+        let fits = self.has_room_for_writes(batch)
             && self.log.batches() < self.config.batches_max
             && (self.log.knows(lane) || self.log.chains() < size(self.config.chains_max));
         if fits {
@@ -237,6 +230,24 @@ impl Replica {
             self.outbox.event(Event::Full { bytes });
         }
         true
+    }
+
+    pub(in crate::replication) fn has_room_for_writes(&self, batch: &Batch) -> bool {
+        let growth = batch.ops.iter().fold(0_u64, |sum, op| {
+            let cost = self
+                .cells
+                .cost(&batch.namespace, &op.key, op.value.as_ref());
+            sum.saturating_add(cost)
+        });
+        let pending = self.staging.bytes().saturating_add(self.queue.bytes());
+        growth == 0 || self.cells.has_room(growth.saturating_add(pending))
+    }
+
+    /// Whether the stamps of a batch are too far ahead of the clock here, or that is not known.
+    pub(in crate::replication) fn is_ahead(&self, batch: &Batch) -> bool {
+        let ahead_max = crate::kernel::time::millis(self.config.ahead_max);
+        let ahead = self.clock.ahead(self.now, batch.newest());
+        ahead.is_none_or(|ahead| ahead > ahead_max && !planted::is(Planted::FarFuture))
     }
 
     pub(in crate::replication) fn has_room_for_chain(&self, chain: ChainId) -> bool {

@@ -188,6 +188,9 @@ impl Replica {
             self.send_subscribe(home, &namespace, None);
         }
         self.subscribe_all(home);
+        for namespace in self.opened.clone() {
+            self.send_asides_in(home, &namespace);
+        }
         self.set_refresh(home);
     }
 
@@ -301,6 +304,10 @@ impl Replica {
         if !known {
             peer.subscriptions
                 .insert(namespace.clone(), Subscription::Paging);
+        }
+        // Not with each page.
+        if !known || heads.is_none() {
+            self.send_asides_in(from, &namespace);
         }
         let Some(heads) = heads else {
             let live = self.log.stream_digest(&namespace) == digest;

@@ -17,7 +17,7 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        aside::{Aside, owner_of},
+        aside::{Aside, Owner, Place, owner_of},
         batch::{Batch, Root, SHARDS, Writer, half, hash_of},
         unshared::Unshared,
     },
@@ -287,19 +287,22 @@ impl Log {
             if let Some(root) = batch.reissue.map(half) {
                 chain.roots.push((batch.sequence, root));
             }
-            let fork = chain.fork.as_ref();
-            if fork.is_some_and(|fork| fork.at <= batch.sequence) {
-                let root = half(batch.reissue.unwrap_or(hash));
+        }
+        let is_beyond = self.forked_at(id).is_some_and(|at| at <= batch.sequence);
+        match batch.reissue.map(half) {
+            // Of a stream nothing is set aside: who holds the chain tells of it.
+            root if is_beyond && whole => {
+                let root = root.unwrap_or_else(|| half(hash));
                 self.aside.hold(id, batch.sequence, root);
-            } else if let Some(root) = batch.reissue.map(half) {
+            }
+            Some(root) if !is_beyond => {
                 let at = (batch.life, batch.sequence);
                 self.aside.reissue(owner_of(id), root, at);
-            } else {
-                // It may have come from somewhere before those before it.
-                self.aside.forget(owner_of(id), half(hash));
             }
-            self.touch(batch.shard);
+            // It may have come from somewhere before those before it.
+            Some(_) | None => self.aside.forget(owner_of(id), half(hash)),
         }
+        self.touch(batch.shard);
         let end = End {
             sequence: batch.sequence,
             hash,
@@ -427,6 +430,32 @@ impl Log {
     pub(in crate::replication) fn aside_mut(&mut self, shard: u16) -> &mut Aside {
         self.touch(shard);
         &mut self.aside
+    }
+
+    /// What is set aside in a namespace, by author and shard.
+    pub(in crate::replication) fn asides_in(
+        &self,
+        namespace: &Namespace,
+    ) -> Vec<(Owner, Vec<Root>)> {
+        let mut found: Vec<(Owner, Vec<Root>)> = Vec::new();
+        for (owner, root, place) in self.aside.places() {
+            let is_in = match place {
+                Place::Pooled(signed) => signed.claims().namespace == *namespace,
+                Place::Held {
+                    chain, sequence, ..
+                } => {
+                    let after = sequence.saturating_sub(1);
+                    let next = self.stream_after(namespace, *chain, after).first();
+                    next == Some(sequence)
+                }
+            };
+            match found.last_mut().filter(|(of, _)| *of == owner) {
+                Some((_, roots)) if is_in => roots.push(root),
+                None if is_in => found.push((owner, alloc::vec![root])),
+                Some(_) | None => {}
+            }
+        }
+        found
     }
 
     /// The chains of a node in a shard, one per life that is known.

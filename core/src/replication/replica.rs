@@ -385,7 +385,10 @@ impl Replica {
         match command {
             Command::PeerUp { peer, role } => self.on_peer_up(peer, role),
             Command::PeerDown { peer } => self.on_peer_down(peer),
-            Command::WallClock(wall) => self.clock.set_wall(self.now, wall),
+            Command::WallClock(wall) => {
+                self.clock.set_wall(self.now, wall);
+                self.show_asides();
+            }
             Command::Write {
                 request,
                 namespace,

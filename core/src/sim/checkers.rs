@@ -513,8 +513,8 @@ fn check_confirmed<S: Shell>(world: &World<S>, injector: &Injector) -> Result<()
 /// Who should be linked to whom.
 type Edges = Vec<(NodeId, NodeId)>;
 
-/// Relays that agree on the members agree on the rings; relays with the same frontier and nothing
-/// set aside have the same data.
+/// Relays that agree on the members agree on the rings; relays with the same frontier, and the same set
+/// aside, have the same data.
 fn compare<S: Shell>(world: &World<S>, injector: &Injector) -> Result<(), String> {
     if world.hosts().count() > COMPARED_MAX {
         return Ok(());
@@ -536,7 +536,7 @@ fn compare<S: Shell>(world: &World<S>, injector: &Injector) -> Result<(), String
             ));
         }
         let replica = node.replica();
-        if replica.stats().aside > 0 {
+        if !replica.shows_all() {
             continue;
         }
         let state = *replica.state_hash().as_bytes();

@@ -11,10 +11,7 @@ use crate::{
     membership::member::MemberState,
     node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
-        adversary::{
-            batches::{TOLD_ONCE, TWO_FACED},
-            court::Court,
-        },
+        adversary::{batches::TOLD_ONCE, court::Court},
         checkers::{Checkers, check_traces},
         host::HostId,
         inject::Injector,
@@ -27,10 +24,9 @@ use crate::{
     },
 };
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     format,
     string::{String, ToString},
-    vec,
     vec::Vec,
 };
 
@@ -498,29 +494,12 @@ impl<'a, S: Shell> Run<'a, S> {
     fn wrong_data(&self) -> Option<String> {
         let relays = |host: &HostId| self.world.role(*host) == Role::Relay;
         let relays = self.settled().filter(relays).collect();
-        let mut but = LeftOut {
-            keys: self.abandoned_keys(),
-            prefixes: vec![TWO_FACED],
-        };
-        self.other_data(relays, &but).or_else(|| {
-            but.prefixes.push(TOLD_ONCE);
-            self.other_data(self.settled().collect(), &but)
-        })
+        self.other_data(relays, None)
+            .or_else(|| self.other_data(self.settled().collect(), Some(TOLD_ONCE)))
     }
 
-    /// Keys that were written beyond forks by authors that are gone for good, or lie: nobody issues
-    /// those writes again, and not everyone has seen them.
-    fn abandoned_keys(&self) -> BTreeSet<String> {
-        let hosts = self.world.hosts();
-        let faithful = hosts.filter(|host| self.world.runs(*host) && self.is_honest(*host));
-        let faithful: BTreeSet<_> = faithful.filter_map(|host| self.world.id(host)).collect();
-        let nodes = self.settled().filter_map(|host| self.world.node(host));
-        let aside = nodes.flat_map(|node| node.replica().set_aside());
-        let abandoned = aside.filter(|(author, _)| !faithful.contains(author));
-        abandoned.map(|(_, key)| key.to_string()).collect()
-    }
-
-    fn other_data(&self, hosts: Vec<HostId>, but: &LeftOut) -> Option<String> {
+    /// Whose data differ, but for keys with a prefix.
+    fn other_data(&self, hosts: Vec<HostId>, but: Option<&str>) -> Option<String> {
         let mut first: Option<(HostId, [u8; 32])> = None;
         for host in hosts {
             let hash = data_hash(self.world.node(host)?, but);
@@ -536,13 +515,13 @@ impl<'a, S: Shell> Run<'a, S> {
         None
     }
 
-    fn first_difference(&self, one: HostId, other: HostId, but: &LeftOut) -> Option<String> {
+    fn first_difference(&self, one: HostId, other: HostId, but: Option<&str>) -> Option<String> {
         let list = |host| {
             let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
             let entries = entries
                 .into_iter()
                 .map(|entry| (entry.key.to_string(), entry))
-                .filter(|(key, _)| !but.has(key));
+                .filter(|(key, _)| but.is_none_or(|but| !key.starts_with(but)));
             Some(entries.collect::<BTreeMap<_, _>>())
         };
         let (one, other) = (list(one)?, list(other)?);
@@ -567,23 +546,11 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 }
 
-/// Keys whose values are not compared.
-struct LeftOut {
-    keys: BTreeSet<String>,
-    prefixes: Vec<&'static str>,
-}
-
-impl LeftOut {
-    fn has(&self, key: &str) -> bool {
-        self.keys.contains(key) || self.prefixes.iter().any(|prefix| key.starts_with(prefix))
-    }
-}
-
-/// A hash over all values and conflicts that a node holds, but for those left out.
-fn data_hash(node: &crate::node::Node, but: &LeftOut) -> [u8; 32] {
+/// A hash over all values and conflicts that a node holds, but for keys with a prefix.
+fn data_hash(node: &crate::node::Node, but: Option<&str>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let entries = node.list(NAMESPACE, "", None, usize::MAX).into_iter();
-    for entry in entries.filter(|entry| !but.has(entry.key.as_str())) {
+    for entry in entries.filter(|entry| but.is_none_or(|but| !entry.key.starts_with(but))) {
         hasher.update(entry.key.as_str().as_bytes());
         hasher.update(entry.value.as_deref().unwrap_or_default());
         hasher.update(entry.author.as_bytes());

@@ -46,6 +46,10 @@ impl Log {
                 self.proof_bytes <= PROOF_BYTES_MAX,
                 "too many proofs are kept",
             ),
+            (
+                self.aside.has_unread(),
+                "what waits to be shown is not there",
+            ),
         ])?;
         self.unshared.check()?;
         let mut chains = self.chains.iter();

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod abandoned;
 mod convergence;
 mod drawn;
 mod forks;

@@ -25,12 +25,11 @@ use alloc::{boxed::Box, collections::BTreeMap, format, vec, vec::Vec};
 pub(super) const FORBIDDEN: &str = "bad/";
 
 /// Keys with this prefix are written by liars only, in batches that are right but for what their node
-/// makes of them: it keeps none and gives none again. So what a loss leaves with a tab alone stays with
-/// it, since relays take from a tab only what the tab wrote.
+/// makes of them: it keeps none and gives none again. Some are stamped far ahead: a tab whose clock is
+/// fast may take them long before relays do.
 pub(in crate::sim) const TOLD_ONCE: &str = "lie/";
-/// Keys with this prefix are written by two-faced liars only. Each node keeps what it saw first, so
-/// they may differ for as long as no honest node writes them (ADR 12).
-pub(in crate::sim) const TWO_FACED: &str = "two/";
+/// Keys with this prefix are written by two-faced liars only, to be read of both branches (ADR 12).
+const TWO_FACED: &str = "two/";
 
 /// A fork that was made: two branches of one chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
