@@ -110,19 +110,10 @@ impl Replica {
             owners.rotate_left(turn);
         }
         let mut room = ROOTS_MAX;
-        for ((shard, author), mut roots) in owners {
+        for (owner, mut roots) in owners {
             roots.truncate(room);
             room = room.saturating_sub(roots.len());
-            if !roots.is_empty() {
-                self.outbox.send(
-                    to,
-                    Message::SetAside {
-                        shard,
-                        author,
-                        roots,
-                    },
-                );
-            }
+            self.send_roots(to, owner, roots);
         }
     }
 
@@ -130,8 +121,12 @@ impl Replica {
     pub(in crate::replication) fn send_aside(&mut self, to: NodeId, owner: Owner) -> usize {
         let roots = self.log.aside().roots(owner, ROOTS_MAX);
         let count = roots.len();
-        if count > 0 {
-            let (shard, author) = owner;
+        self.send_roots(to, owner, roots);
+        count
+    }
+
+    fn send_roots(&mut self, to: NodeId, (shard, author): Owner, roots: Vec<Root>) {
+        if !roots.is_empty() {
             self.outbox.send(
                 to,
                 Message::SetAside {
@@ -141,7 +136,6 @@ impl Replica {
                 },
             );
         }
-        count
     }
 
     pub(in crate::replication) fn on_set_aside(

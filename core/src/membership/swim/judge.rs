@@ -2,7 +2,7 @@
 //!
 //! Source: SWIM, section 4.2; Lifeguard, section IV-B.
 
-use super::{Message, Offence, Swim, Timer};
+use super::{Event, Message, Offence, Swim, Timer};
 use crate::{
     kernel::{
         crypto::{Signed, SignedBody, Verified},
@@ -203,9 +203,12 @@ impl Swim {
         self.deadlines.clear(&Timer::Inquiry(subject));
     }
 
-    /// Asks two relays what they know of a suspect that this node does not observe itself: a refutation
-    /// travels once over each link, and on its way here it may have been lost.
+    /// Looks after a suspect that this node does not observe itself. Two relays are asked what they know of
+    /// it: a refutation travels once over each link, and on its way here it may have been lost. If only one
+    /// accuses, the suspect is called on too: where all others do not believe its accuser any more, nobody
+    /// tells it what it is accused of.
     pub(super) fn on_inquiry(&mut self, subject: NodeId) {
+        self.call_on(subject);
         let relays = self
             .links
             .iter()
@@ -222,6 +225,24 @@ impl Swim {
                 want: vec![subject],
             };
             self.outbox.send(relay, question);
+        }
+    }
+
+    fn call_on(&mut self, suspect: NodeId) {
+        let Some(member) = self.roster.get(&suspect) else {
+            return;
+        };
+        let accusers = member
+            .suspicion
+            .as_ref()
+            .map(|held| held.accusers().count());
+        let is_watched = self.links.contains_key(&suspect) || self.watches.contains_key(&suspect);
+        if self.is_relay() && !is_watched && accusers == Some(1) {
+            let addresses = member.record().addresses.clone();
+            self.outbox.event(Event::Try {
+                member: suspect,
+                addresses,
+            });
         }
     }
 

@@ -70,7 +70,7 @@ impl Node {
             } => {
                 let text = format!(
                     "{} signed two different batches as number {sequence} of shard {shard}; \
-                     its later writes there are set aside until it issues them again.",
+                     its later writes there are read, and set aside until it issues them again.",
                     self.call(author)
                 );
                 self.note(Severity::Error, "equivocation", Some(author), text);

@@ -108,6 +108,35 @@ pub(super) fn events(swim: &mut Swim) -> Vec<Event> {
 }
 
 #[test]
+fn whom_only_one_accuses_is_called_on_before_it_counts_as_dead() {
+    for (accusers, called) in [(1, true), (2, false)] {
+        let mut swim = alone(Config::default());
+        let records = (1..20).map(|number| Rumour::Record(record(number, 1, 1)));
+        hear(&mut swim, 1, records.collect());
+        let mut watched = Vec::new();
+        for event in events(&mut swim) {
+            if let Event::Neighbours(neighbours) = event {
+                watched = neighbours.into_iter().map(|(id, _)| id).collect();
+            }
+        }
+        let number = (4..20).find(|number| !watched.contains(&keypair(*number).id()));
+        let (number, mut tried) = (number.unwrap(), false);
+        let subject = keypair(number).id();
+        let words = (2..2 + accusers).map(|accuser| accusation(accuser, number, Incarnation(1)));
+        hear(&mut swim, 1, words.collect());
+        while swim.state(&subject) == Some(Suspect) {
+            let now = swim.poll_timeout().unwrap();
+            swim.handle_timeout(now);
+            for event in events(&mut swim) {
+                tried |= matches!(event, Event::Try { member, .. } if member == subject);
+            }
+        }
+        assert_eq!(tried, called, "{accusers} accusers");
+        assert_eq!(swim.state(&subject), Some(Dead));
+    }
+}
+
+#[test]
 fn one_liar_among_five_kills_nobody_and_is_found_out() {
     for evidence in [Evidence::Silence, Evidence::Crash] {
         let mut world = World::relays(20, 5);
