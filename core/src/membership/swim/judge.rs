@@ -2,7 +2,7 @@
 //!
 //! Source: SWIM, section 4.2; Lifeguard, section IV-B.
 
-use super::{Event, Message, Offence, Swim, Timer};
+use super::{Message, Offence, Swim, Timer};
 use crate::{
     kernel::{
         crypto::{Signed, SignedBody, Verified},
@@ -208,7 +208,12 @@ impl Swim {
     /// accuses, the suspect is called on too: where all others do not believe its accuser any more, nobody
     /// tells it what it is accused of.
     pub(super) fn on_inquiry(&mut self, subject: NodeId) {
-        self.call_on(subject);
+        let held = self.roster.get(&subject);
+        let held = held.and_then(|member| member.suspicion.as_ref());
+        let is_alone = held.is_some_and(|held| held.accusers().nth(1).is_none());
+        if is_alone && self.is_relay() && !self.watches.contains_key(&subject) {
+            self.call_on(subject);
+        }
         let relays = self
             .links
             .iter()
@@ -225,24 +230,6 @@ impl Swim {
                 want: vec![subject],
             };
             self.outbox.send(relay, question);
-        }
-    }
-
-    fn call_on(&mut self, suspect: NodeId) {
-        let Some(member) = self.roster.get(&suspect) else {
-            return;
-        };
-        let accusers = member
-            .suspicion
-            .as_ref()
-            .map(|held| held.accusers().count());
-        let is_watched = self.links.contains_key(&suspect) || self.watches.contains_key(&suspect);
-        if self.is_relay() && !is_watched && accusers == Some(1) {
-            let addresses = member.record().addresses.clone();
-            self.outbox.event(Event::Try {
-                member: suspect,
-                addresses,
-            });
         }
     }
 

@@ -192,18 +192,25 @@ impl Swim {
     pub(super) fn on_try(&mut self) {
         let mut first = None;
         for _ in 0..TRIES_AT_ONCE {
-            let Some((member, addresses)) = self.next_try().filter(|next| first != Some(next.0))
-            else {
+            let Some(member) = self.next_try().filter(|next| first != Some(*next)) else {
                 break;
             };
             first = first.or(Some(member));
             self.try_after = Some(member);
-            self.outbox.event(Event::Try { member, addresses });
+            self.call_on(member);
         }
         self.schedule_try();
     }
 
-    fn next_try(&self) -> Option<(NodeId, Vec<Address>)> {
+    /// Tries to be linked to a member for a moment.
+    pub(super) fn call_on(&mut self, member: NodeId) {
+        if let Some(known) = self.roster.get(&member) {
+            let addresses = known.record().addresses.clone();
+            self.outbox.event(Event::Try { member, addresses });
+        }
+    }
+
+    fn next_try(&self) -> Option<NodeId> {
         let isolated = !self.is_linked_to_relay();
         let counts = self.roster.counts();
         if !isolated && counts.dead == 0 && counts.parked == 0 {
@@ -226,7 +233,7 @@ impl Swim {
                 && !self.watches.contains_key(*id)
         };
         let later = self.roster.after(self.try_after);
-        let (member, known) = later.chain(self.roster.iter()).find(worth_it)?;
-        Some((*member, known.record().addresses.clone()))
+        let (member, _) = later.chain(self.roster.iter()).find(worth_it)?;
+        Some(*member)
     }
 }
