@@ -11,7 +11,10 @@ use crate::{
     membership::member::MemberState,
     node::{command::Command, endpoint::Endpoint, event::Event},
     sim::{
-        adversary::{batches::TOLD_ONCE, court::Court},
+        adversary::{
+            batches::{TOLD_ONCE, TWO_FACED},
+            court::Court,
+        },
         checkers::{Checkers, check_traces},
         host::HostId,
         inject::Injector,
@@ -494,12 +497,24 @@ impl<'a, S: Shell> Run<'a, S> {
     fn wrong_data(&self) -> Option<String> {
         let relays = |host: &HostId| self.world.role(*host) == Role::Relay;
         let relays = self.settled().filter(relays).collect();
-        self.other_data(relays, None)
-            .or_else(|| self.other_data(self.settled().collect(), Some(TOLD_ONCE)))
+        let mut but = Vec::new();
+        if self.settled().any(|host| self.left_branches(host)) {
+            but.push(TWO_FACED);
+        }
+        self.other_data(relays, &but).or_else(|| {
+            but.push(TOLD_ONCE);
+            self.other_data(self.settled().collect(), &but)
+        })
     }
 
-    /// Whose data differ, but for keys with a prefix.
-    fn other_data(&self, hosts: Vec<HostId>, but: Option<&str>) -> Option<String> {
+    /// Whether a host had no more room for what stands beyond forks: it leaves that with who has it.
+    fn left_branches(&self, host: HostId) -> bool {
+        let node = self.world.node(host);
+        node.is_some_and(|node| node.replica().stats().aside_refused > 0)
+    }
+
+    /// Whose data differ, but for keys with some prefixes.
+    fn other_data(&self, hosts: Vec<HostId>, but: &[&str]) -> Option<String> {
         let mut first: Option<(HostId, [u8; 32])> = None;
         for host in hosts {
             let hash = data_hash(self.world.node(host)?, but);
@@ -515,13 +530,13 @@ impl<'a, S: Shell> Run<'a, S> {
         None
     }
 
-    fn first_difference(&self, one: HostId, other: HostId, but: Option<&str>) -> Option<String> {
+    fn first_difference(&self, one: HostId, other: HostId, but: &[&str]) -> Option<String> {
         let list = |host| {
             let entries = self.world.node(host)?.list(NAMESPACE, "", None, usize::MAX);
             let entries = entries
                 .into_iter()
                 .map(|entry| (entry.key.to_string(), entry))
-                .filter(|(key, _)| but.is_none_or(|but| !key.starts_with(but)));
+                .filter(|(key, _)| !begins(key, but));
             Some(entries.collect::<BTreeMap<_, _>>())
         };
         let (one, other) = (list(one)?, list(other)?);
@@ -546,11 +561,15 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 }
 
-/// A hash over all values and conflicts that a node holds, but for keys with a prefix.
-fn data_hash(node: &crate::node::Node, but: Option<&str>) -> [u8; 32] {
+fn begins(key: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// A hash over all values and conflicts that a node holds, but for keys with some prefixes.
+fn data_hash(node: &crate::node::Node, but: &[&str]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let entries = node.list(NAMESPACE, "", None, usize::MAX).into_iter();
-    for entry in entries.filter(|entry| but.is_none_or(|but| !entry.key.starts_with(but))) {
+    for entry in entries.filter(|entry| !begins(&entry.key, but)) {
         hasher.update(entry.key.as_str().as_bytes());
         hasher.update(entry.value.as_deref().unwrap_or_default());
         hasher.update(entry.author.as_bytes());

@@ -28,8 +28,9 @@ pub(super) const FORBIDDEN: &str = "bad/";
 /// makes of them: it keeps none and gives none again. Some are stamped far ahead: a tab whose clock is
 /// fast may take them long before relays do.
 pub(in crate::sim) const TOLD_ONCE: &str = "lie/";
-/// Keys with this prefix are written by two-faced liars only, to be read of both branches (ADR 12).
-const TWO_FACED: &str = "two/";
+/// Keys with this prefix are written by two-faced liars only, to be read of both branches wherever there
+/// is room for them (ADR 12).
+pub(in crate::sim) const TWO_FACED: &str = "two/";
 
 /// A fork that was made: two branches of one chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
