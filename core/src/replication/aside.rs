@@ -106,8 +106,8 @@ impl Aside {
         self.unread.iter().copied().collect()
     }
 
-    /// Whether all that is not visible yet is in memory.
-    pub(in crate::replication) fn has_unread(&self) -> bool {
+    /// Whether it still has all that is to become visible.
+    pub(in crate::replication) fn keeps_unread(&self) -> bool {
         let is_pooled = |key| matches!(self.places.get(key), Some(Place::Pooled(_)));
         self.unread.iter().all(is_pooled)
     }

@@ -47,7 +47,7 @@ impl Log {
                 "too many proofs are kept",
             ),
             (
-                self.aside.has_unread(),
+                self.aside.keeps_unread(),
                 "what waits to be shown is not there",
             ),
         ])?;
