@@ -169,7 +169,8 @@ impl Swim {
             Standing::Present if returned => (MemberState::Alive, Why::Returned { incarnation }),
             Standing::Present => return,
         };
-        if restarted && before == MemberState::Alive {
+        // Alive as before, but another process: a change to tell, though the state stays.
+        if restarted && before == MemberState::Alive && state == before {
             self.note_change(id, Some(before), true);
             self.roster.set_state(id, state, why, self.now);
         } else {

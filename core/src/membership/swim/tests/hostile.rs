@@ -12,8 +12,8 @@ use crate::{
     membership::{
         dissemination::Rumour,
         member::{
-            Accusation, Evidence, MemberRecord,
-            MemberState::{Dead, Suspect},
+            Accusation, Evidence, Lease, MemberRecord,
+            MemberState::{Alive, Dead, Left, Parked, Suspect},
             Standing,
         },
         swim::{Command, Config, Event, Message, Offence, Swim},
@@ -207,6 +207,39 @@ fn one_identity_in_two_processes_is_reported_and_the_first_stays() {
         !events(&mut swim).contains(&Event::Conflict { member }),
         "once a minute"
     );
+}
+
+#[test]
+fn a_goodbye_of_a_process_never_heard_of_parks_the_tabs_of_the_one_before() {
+    for (standing, state) in [(Standing::Left, Left), (Standing::Parked, Parked)] {
+        let mut swim = alone(Config::default());
+        let (home, tab) = (keypair(2).id(), keypair(3).id());
+        let lease = Lease {
+            home,
+            tab,
+            incarnation: Incarnation(1),
+            sequence: 1,
+            attached: true,
+            ttl_ms: 10_000,
+        };
+        let lease = Verified::seal(lease, &keypair(2), NETWORK).to_signed();
+        let rumours = vec![
+            Rumour::Record(record(1, 1, 1)),
+            Rumour::Record(record(2, 1, 1)),
+            Rumour::Record(record_of(3, 1, 1, Role::Tab, Standing::Present)),
+            Rumour::Lease(lease),
+        ];
+        hear(&mut swim, 1, rumours);
+        assert_eq!(
+            (swim.state(&home), swim.state(&tab)),
+            (Some(Alive), Some(Alive))
+        );
+        // The home started again and left; of the start nothing was heard.
+        let goodbye = record_of(2, 2, 2, Role::Relay, standing);
+        hear(&mut swim, 1, vec![Rumour::Record(goodbye)]);
+        assert_eq!(swim.state(&home), Some(state));
+        assert_eq!(swim.state(&tab), Some(Parked), "nobody vouches for it");
+    }
 }
 
 #[test]
