@@ -172,10 +172,8 @@ impl Swim {
         // Alive as before, but another process: a change to tell, though the state stays.
         if restarted && before == MemberState::Alive && state == before {
             self.note_change(id, Some(before), true);
-            self.roster.set_state(id, state, why, self.now);
-        } else {
-            self.set_state(id, state, why);
         }
+        self.set_state(id, state, why);
     }
 
     pub(super) fn is_tab(&self, id: NodeId) -> bool {
