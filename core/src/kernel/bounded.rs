@@ -1,7 +1,6 @@
 //! Collections with a maximum, an overflow policy and a counter.
 
-use crate::kernel::ordered::Map;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 
 /// Who is told how full collections are: what each is called, how much it holds, how much it may.
 pub type Gauge<'a> = &'a mut dyn FnMut(&'static str, usize, usize);
@@ -80,7 +79,7 @@ impl<T> RingLog<T> {
     serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))
 )]
 pub struct BoundedMap<K, V> {
-    entries: Map<K, V>,
+    entries: BTreeMap<K, V>,
     max: usize,
     refused: u64,
 }
@@ -90,7 +89,7 @@ impl<K: Ord, V> BoundedMap<K, V> {
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {
-            entries: Map::new(),
+            entries: BTreeMap::new(),
             max,
             refused: 0,
         }

@@ -1,9 +1,7 @@
 //! Timers inside a machine, keyed by an enum.
 
-use crate::kernel::{
-    ordered::{Map, Set},
-    time::Time,
-};
+use crate::kernel::time::Time;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// At most one deadline per key, popped in the order (time, key).
 ///
@@ -14,9 +12,9 @@ use crate::kernel::{
 /// and to look through 20,000 takes 65 µs.
 #[derive(Clone, Debug)]
 pub struct Deadlines<K> {
-    by_key: Map<K, Time>,
+    by_key: BTreeMap<K, Time>,
     /// All of them, or none while they are few.
-    by_time: Set<(Time, K)>,
+    by_time: BTreeSet<(Time, K)>,
     /// The earliest of them: asked for with every input, of machines by the thousand.
     next: Option<Time>,
 }
@@ -30,8 +28,8 @@ impl<K: Ord + Clone> Deadlines<K> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            by_key: Map::new(),
-            by_time: Set::new(),
+            by_key: BTreeMap::new(),
+            by_time: BTreeSet::new(),
             next: None,
         }
     }
@@ -140,7 +138,7 @@ impl<K: serde::Serialize> serde::Serialize for Deadlines<K> {
 impl<'de, K: Ord + Clone + serde::Deserialize<'de>> serde::Deserialize<'de> for Deadlines<K> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut deadlines = Self::new();
-        for (key, at) in Map::<K, Time>::deserialize(deserializer)? {
+        for (key, at) in BTreeMap::<K, Time>::deserialize(deserializer)? {
             deadlines.set(key, at);
         }
         Ok(deadlines)

@@ -14,7 +14,7 @@
 //! | `crypto` | keys, signatures in a domain, `Signed<T>` and `Verified<T>`, hashes |
 //! | `memo` | signatures that a simulation has seen (feature `sim`) |
 //! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
-//! | `ordered` | maps and sets in key order, in little code |
+//! | `table` | a map whose copies share memory: what all nodes of a mesh know alike |
 //! | `bounded` | collections with a maximum, an overflow policy and a counter |
 //! | `planted` | bugs that the simulator has to find (feature `planted-bugs`) |
 //! | `laws` | what every machine must satisfy, as one generic check (feature `laws`) |
@@ -32,10 +32,10 @@ pub mod laws;
 pub mod machine;
 #[cfg(feature = "sim")]
 pub(crate) mod memo;
-pub mod ordered;
 pub mod outbox;
 pub mod planted;
 pub mod rng;
 pub mod store;
+pub mod table;
 pub mod text;
 pub mod time;

@@ -24,7 +24,6 @@ use crate::{
         deadlines::Deadlines,
         id::{LinkId, NetworkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
-        ordered::Map,
         outbox::Outbox,
         rng::Rng,
         time::{Time, WallTime},
@@ -36,7 +35,7 @@ use crate::{
         invitation::{Invitation, KeyHint},
     },
 };
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::time::Duration;
 
 #[cfg(feature = "recording")]
@@ -94,7 +93,7 @@ enum Waiting {
 struct Redemption {
     serial: Serial,
     newcomer: NodeId,
-    links: Map<LinkId, PeerIdentity>,
+    links: BTreeMap<LinkId, PeerIdentity>,
 }
 
 /// What a welcome brought, until it is durable.
@@ -149,9 +148,9 @@ pub struct Admission {
     now: Time,
     wall: WallTime,
     next_token: u64,
-    waiting: Map<u64, Waiting>,
+    waiting: BTreeMap<u64, Waiting>,
     /// Links that we dialled under our invite, with who answered.
-    entrances: Map<LinkId, NodeId>,
+    entrances: BTreeMap<LinkId, NodeId>,
     welcome: Option<Welcome>,
     deadlines: Deadlines<Timer>,
     outbox: Outbox<Message, Event>,
@@ -181,8 +180,8 @@ impl Admission {
             now: Time::ZERO,
             wall,
             next_token: 1,
-            waiting: Map::new(),
-            entrances: Map::new(),
+            waiting: BTreeMap::new(),
+            entrances: BTreeMap::new(),
             welcome: None,
             deadlines: Deadlines::new(),
             outbox: Outbox::new(SENDS_MAX),
@@ -367,7 +366,7 @@ impl Admission {
                 let redemption = Redemption {
                     serial: invitation.serial,
                     newcomer: peer.id,
-                    links: Map::from([(link, peer)]),
+                    links: BTreeMap::from([(link, peer)]),
                 };
                 self.store_invite(&invitation.serial, Some(Waiting::Redeem(redemption)));
             }

@@ -8,14 +8,13 @@
 //! rumour at most λ·log n times, the least told first).
 
 use crate::{
-    kernel::{
-        crypto::Signed,
-        id::NodeId,
-        ordered::{Map, Set},
-    },
+    kernel::{crypto::Signed, id::NodeId},
     membership::member::{Accusation, Lease, MemberRecord},
 };
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +73,9 @@ struct Entry {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct RumourQueue {
-    entries: Map<Key, Entry>,
-    ranking: Set<(Rank, Key)>,
-    fresh: Set<(u8, Reverse<u64>, Key)>,
+    entries: BTreeMap<Key, Entry>,
+    ranking: BTreeSet<(Rank, Key)>,
+    fresh: BTreeSet<(u8, Reverse<u64>, Key)>,
     order: u64,
     max: usize,
     dropped: u64,
@@ -87,9 +86,9 @@ impl RumourQueue {
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {
-            entries: Map::new(),
-            ranking: Set::new(),
-            fresh: Set::new(),
+            entries: BTreeMap::new(),
+            ranking: BTreeSet::new(),
+            fresh: BTreeSet::new(),
             order: 0,
             max,
             dropped: 0,

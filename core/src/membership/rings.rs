@@ -13,10 +13,10 @@
 use crate::kernel::{
     crypto::Hash,
     id::NodeId,
-    ordered::{Set, Table},
     planted::{self, Planted},
+    table::Table,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 /// The relays on K rings. Insertion, removal and the question for neighbours cost O(K log n).
 ///
@@ -100,12 +100,12 @@ impl Rings {
     /// no more than [`Rings::neighbours_max`]. `id` need not be on the rings: then these are the
     /// neighbours that it would have.
     #[must_use]
-    pub fn neighbours(&self, id: NodeId) -> Set<NodeId> {
+    pub fn neighbours(&self, id: NodeId) -> BTreeSet<NodeId> {
         let others = self.len().saturating_sub(usize::from(self.contains(id)));
         if others <= self.neighbours_max() {
             return self.iter().filter(|other| *other != id).collect();
         }
-        let mut neighbours = Set::new();
+        let mut neighbours = BTreeSet::new();
         for (ring, order) in (0_u8..).zip(&self.orders) {
             let at = (place(ring, id), id);
             let successor = order.after(&at).next().map(|(key, ())| key.1);

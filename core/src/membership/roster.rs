@@ -22,8 +22,8 @@ use crate::{
         bounded::first_broken,
         crypto::{Hash, Verified},
         id::{Incarnation, NodeId, Role},
-        ordered::Table,
         planted::{self, Planted},
+        table::Table,
         time::Time,
     },
     membership::{

@@ -19,10 +19,12 @@ use crate::kernel::{
     address::Address,
     crypto::{SignedBody, encode},
     id::{NetworkId, NodeId, Role},
-    ordered::{Map, Set, sort_by},
     time::WallTime,
 };
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -86,8 +88,8 @@ fn is_short(address: &Address) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spore {
     network: NetworkId,
-    pointers: Map<NodeId, Pointer>,
-    entries: Set<Address>,
+    pointers: BTreeMap<NodeId, Pointer>,
+    entries: BTreeSet<Address>,
 }
 
 /// Two spores of different networks don't merge.
@@ -108,8 +110,8 @@ impl Spore {
     pub const fn new(network: NetworkId) -> Self {
         Self {
             network,
-            pointers: Map::new(),
-            entries: Set::new(),
+            pointers: BTreeMap::new(),
+            entries: BTreeSet::new(),
         }
     }
 
@@ -203,7 +205,7 @@ impl Spore {
             .pointers()
             .filter(|pointer| pointer.role == Role::Relay && !pointer.addresses.is_empty())
             .collect();
-        sort_by(&mut best, |one, two| two.cmp(one));
+        best.sort_by(|one, two| two.cmp(one));
         for pointer in best {
             small.pointers.insert(pointer.id, pointer.clone());
             if small.encoded_len() > bytes {

@@ -14,9 +14,10 @@
 //! "Lifeguard", 2017, section IV-B (LHA-Suspicion).
 
 use crate::{
-    kernel::{crypto::Verified, id::NodeId, ordered::Map, time::Time},
+    kernel::{crypto::Verified, id::NodeId, time::Time},
     membership::member::{Accusation, Evidence},
 };
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 /// The most accusers that are remembered of one suspicion: as many as a relay has observers on four
@@ -98,7 +99,7 @@ const fn permille_of_log(confirmations: usize, wanted: u32) -> u32 {
 pub struct Suspicion {
     started_at: Time,
     crash_at: Option<Time>,
-    accusations: Map<NodeId, Verified<Accusation>>,
+    accusations: BTreeMap<NodeId, Verified<Accusation>>,
 }
 
 impl Suspicion {
@@ -108,7 +109,7 @@ impl Suspicion {
         Self {
             started_at: now,
             crash_at: None,
-            accusations: Map::new(),
+            accusations: BTreeMap::new(),
         }
     }
 

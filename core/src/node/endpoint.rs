@@ -23,7 +23,6 @@ use crate::{
         crypto::Secret,
         id::{DialId, LinkId, NodeId, RequestId, Ticket},
         machine::{Input, Machine, Output},
-        ordered::{Map, Set},
         rng::Rng,
         store::StoreBatch,
         text::{Key, Namespace},
@@ -49,7 +48,12 @@ use crate::{
 };
 #[cfg(any(test, feature = "sim"))]
 use alloc::format;
-use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 /// What goes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,14 +178,14 @@ enum Link {
 #[derive(Debug)]
 pub struct Endpoint {
     node: Node,
-    links: Map<LinkId, Link>,
-    routes: Map<NodeId, LinkId>,
+    links: BTreeMap<LinkId, Link>,
+    routes: BTreeMap<NodeId, LinkId>,
     next_link: LinkId,
     rng: Rng,
     now: Time,
     outputs: VecDeque<EndpointOutput>,
     /// The links that may have something to send and are not blocked.
-    ready: Set<LinkId>,
+    ready: BTreeSet<LinkId>,
     undecodable: u64,
     unsent: u64,
 }
@@ -204,13 +208,13 @@ impl Endpoint {
         let rng = Rng::from_seed(setup.entropy).fork("sessions");
         let mut endpoint = Self {
             node: Node::start_tuned(setup, tuning, now)?,
-            links: Map::new(),
-            routes: Map::new(),
+            links: BTreeMap::new(),
+            routes: BTreeMap::new(),
             next_link: LinkId(1),
             rng,
             now,
             outputs: VecDeque::new(),
-            ready: Set::new(),
+            ready: BTreeSet::new(),
             undecodable: 0,
             unsent: 0,
         };

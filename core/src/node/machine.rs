@@ -14,7 +14,6 @@ use crate::{
         crypto::Keypair,
         id::{DialId, InstanceId, LinkId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
-        ordered::Map,
         outbox::Outbox,
         time::{Duration, Time, WallTime},
     },
@@ -43,6 +42,7 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::{
     borrow::Cow,
+    collections::BTreeMap,
     string::{String, ToString},
 };
 
@@ -82,7 +82,7 @@ pub(super) struct Counters {
     pub(super) offences: u64,
     pub(super) stalls: u64,
     /// Refused handshakes and links by reason; bounded by the number of reasons.
-    pub(super) refusals: Map<Cow<'static, str>, u64>,
+    pub(super) refusals: BTreeMap<Cow<'static, str>, u64>,
 }
 
 /// One node of the mesh: the sum of all machines.
@@ -99,7 +99,7 @@ pub struct Node {
     pub(super) swim: Swim,
     pub(super) replica: Replica,
     pub(super) phase: Phase,
-    pub(super) arriving: Map<LinkId, Arriving>,
+    pub(super) arriving: BTreeMap<LinkId, Arriving>,
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
     pub(super) timeline: Timeline,

@@ -14,7 +14,6 @@ use crate::{
         crypto::{Keypair, Secret, Signed, decode_exactly, encode},
         id::{Incarnation, InstanceId, NetworkId, Role},
         machine::{Input, Machine},
-        ordered::Map,
         outbox::Outbox,
         rng::Rng,
         store::Stored,
@@ -49,6 +48,7 @@ use crate::{
     replication::replica::Replica,
 };
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -321,7 +321,7 @@ fn build(
         } else {
             Phase::Running
         },
-        arriving: Map::new(),
+        arriving: BTreeMap::new(),
         acquainted_by: None,
         timeline: Timeline::new(),
         wall: *wall,

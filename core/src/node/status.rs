@@ -3,7 +3,6 @@
 use crate::{
     kernel::{
         id::{NodeId, Role},
-        ordered::sort_by,
         time::{Duration, Time},
     },
     membership::{member::MemberState, why::Why},
@@ -184,7 +183,7 @@ impl Node {
                 })
             })
             .collect();
-        sort_by(&mut troubles, |a, b| {
+        troubles.sort_by(|a, b| {
             let worse_or_newer = b.0.cmp(&a.0).then(a.1.cmp(&b.1));
             worse_or_newer.then_with(|| a.2.cmp(&b.2))
         });

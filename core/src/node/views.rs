@@ -3,7 +3,6 @@
 use crate::{
     kernel::{
         id::NodeId,
-        ordered::{Set, sort_by},
         text::{Key, Namespace},
         time::{Duration, Time, millis},
     },
@@ -22,7 +21,7 @@ use crate::{
     replication::cells::EntryView,
     wire::invitation::Invitation,
 };
-use alloc::{format, string::ToString, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
 
 /// The changes after a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Node {
             .members()
             .map(|member| self.member(&member, now))
             .collect();
-        sort_by(&mut members, |a, b| {
+        members.sort_by(|a, b| {
             weight(a.state)
                 .cmp(&weight(b.state))
                 .then_with(|| a.name.cmp(&b.name))
@@ -77,7 +76,7 @@ impl Node {
     /// the leases of tabs.
     #[must_use]
     pub fn edges(&self) -> Vec<Edge> {
-        let mut pairs: Set<(NodeId, NodeId)> = Set::new();
+        let mut pairs: BTreeSet<(NodeId, NodeId)> = BTreeSet::new();
         for (a, b) in self.swim.ring_edges() {
             pairs.insert((a.min(b), a.max(b)));
         }

@@ -6,7 +6,6 @@ use crate::{
     kernel::{
         address::{Address, Transport},
         id::{DialId, NodeId},
-        ordered::Map,
         planted::{self, Planted},
         rng::Rng,
         time::{Duration, Time},
@@ -17,7 +16,7 @@ use crate::{
     },
     wire::close::CloseReason,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// How a node dials.
@@ -126,12 +125,12 @@ pub struct Dial {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dialer {
     config: DialerConfig,
-    destinations: Map<Destination, Attempts>,
+    destinations: BTreeMap<Destination, Attempts>,
     /// Of an earlier run, until the destination is wanted again; at most `destinations_max`.
-    remembered: Map<Destination, Backoff>,
+    remembered: BTreeMap<Destination, Backoff>,
     /// Whether a backoff is another than when it was last asked for.
     changed: bool,
-    running: Map<DialId, Destination>,
+    running: BTreeMap<DialId, Destination>,
     budget: DialBudget,
     next_dial: DialId,
     refused: u64,
@@ -144,10 +143,10 @@ impl Dialer {
         let budget = DialBudget::new(config.budget);
         Self {
             config,
-            destinations: Map::new(),
-            remembered: Map::new(),
+            destinations: BTreeMap::new(),
+            remembered: BTreeMap::new(),
             changed: false,
-            running: Map::new(),
+            running: BTreeMap::new(),
             budget,
             next_dial: DialId(1),
             refused: 0,

@@ -19,7 +19,6 @@ use crate::{
         deadlines::Deadlines,
         id::{DialId, InstanceId, LinkId, NodeId, Role},
         machine::{Input, Machine, Output},
-        ordered::Map,
         outbox::Outbox,
         planted::{self, Planted},
         rng::Rng,
@@ -28,7 +27,7 @@ use crate::{
     overlay::dialer::{COURTESY, Destination, Dialer},
     wire::{close::CloseReason, identity::PeerIdentity},
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 mod check;
 mod contract;
@@ -77,9 +76,9 @@ pub struct Links {
     id: NodeId,
     instance: InstanceId,
     role: Role,
-    peers: Map<NodeId, Peer>,
-    by_link: Map<LinkId, NodeId>,
-    targets: Map<NodeId, Vec<Address>>,
+    peers: BTreeMap<NodeId, Peer>,
+    by_link: BTreeMap<LinkId, NodeId>,
+    targets: BTreeMap<NodeId, Vec<Address>>,
     dialer: Dialer,
     stopped: bool,
     saved_at: Option<Time>,
@@ -104,9 +103,9 @@ impl Links {
             id,
             instance,
             role,
-            peers: Map::new(),
-            by_link: Map::new(),
-            targets: Map::new(),
+            peers: BTreeMap::new(),
+            by_link: BTreeMap::new(),
+            targets: BTreeMap::new(),
             dialer,
             stopped: false,
             saved_at: None,

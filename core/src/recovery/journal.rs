@@ -23,7 +23,6 @@ use crate::{
         deadlines::Deadlines,
         id::Ticket,
         machine::{Input, Machine, Output},
-        ordered::{Map, Set},
         outbox::Outbox,
         planted::{self, Planted},
         store::{StoreBatch, StoreOp},
@@ -35,7 +34,11 @@ use crate::{
         replay::{self, Replay, ReplayError, Tail},
     },
 };
-use alloc::{collections::VecDeque, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
+    vec::Vec,
+};
 use core::convert::Infallible;
 
 mod check;
@@ -114,7 +117,7 @@ struct Batch {
 struct LoadWaiting {
     origin: Origin,
     token: u64,
-    wanted: Set<u64>,
+    wanted: BTreeSet<u64>,
 }
 
 /// The journal of one node. See the module's page.
@@ -130,7 +133,7 @@ pub struct Journal {
     queue: VecDeque<Pending>,
     queue_bytes: u64,
     in_flight: VecDeque<Batch>,
-    loads: Map<Ticket, LoadWaiting>,
+    loads: BTreeMap<Ticket, LoadWaiting>,
     full_since: Option<Time>,
     broken: bool,
     deadlines: Deadlines<Timer>,
@@ -152,7 +155,7 @@ impl Journal {
             queue: VecDeque::new(),
             queue_bytes: 0,
             in_flight: VecDeque::new(),
-            loads: Map::new(),
+            loads: BTreeMap::new(),
             full_since: None,
             broken: false,
             deadlines: Deadlines::new(),
@@ -428,7 +431,7 @@ impl Journal {
             self.outbox.event(Event::LoadRefused { origin, token });
             return;
         }
-        let wanted: Set<u64> = sequences.iter().copied().collect();
+        let wanted: BTreeSet<u64> = sequences.iter().copied().collect();
         let sequences = wanted.iter().copied().collect();
         let ticket = self.take_ticket();
         self.loads.insert(
@@ -447,7 +450,7 @@ impl Journal {
             self.stats.strays = self.stats.strays.saturating_add(1);
             return;
         };
-        let mut found = Map::new();
+        let mut found = BTreeMap::new();
         for (sequence, bytes) in stored {
             if !load.wanted.contains(&sequence) {
                 self.stats.strays = self.stats.strays.saturating_add(1);

@@ -15,12 +15,11 @@
 use crate::{
     kernel::{
         bytes::Bytes,
-        ordered::Set,
         planted::{self, Planted},
     },
     recovery::record::{Chain, Record, RecordError, decode},
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::fmt;
 
 /// Where the journal goes on, for [`Journal::new`](super::journal::Journal::new).
@@ -215,8 +214,8 @@ fn read_each(stored: &[(u64, Bytes)]) -> Result<Vec<Intact>, ReplayError> {
 }
 
 /// The sequences at fault for links that do not hold.
-fn blame_breaks(intact: &[Intact]) -> Set<u64> {
-    let mut blamed = Set::new();
+fn blame_breaks(intact: &[Intact]) -> BTreeSet<u64> {
+    let mut blamed = BTreeSet::new();
     let front = intact.first().map(|first| &first.record);
     if front.is_some_and(|front| front.sequence == 1 && front.chain != Chain::START) {
         blamed.insert(1);

@@ -11,7 +11,6 @@ use crate::{
     kernel::{
         crypto::Signed,
         id::{NodeId, Role},
-        ordered::sort_by,
         time::Time,
     },
     replication::{
@@ -151,7 +150,7 @@ impl Replica {
         for namespace in &self.opened {
             tail.extend(self.log.stream_tail(namespace, (shard, writer), first));
         }
-        sort_by(&mut tail, |a, b| a.0.cmp(&b.0));
+        tail.sort_by(|a, b| a.0.cmp(&b.0));
         let mut plan = self.plan();
         for (_, journal, bytes) in tail {
             let piece = match self.log.recent(journal) {

@@ -10,14 +10,17 @@ use crate::{
     kernel::{
         crypto::{Hash, Signed},
         id::NodeId,
-        ordered::{Map, Set},
     },
     replication::{
         batch::{Batch, Root, root_of},
         log::{ChainId, cost_in_memory},
     },
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 /// An author in a shard, whatever its life.
 pub(in crate::replication) type Owner = (u16, NodeId);
@@ -40,11 +43,11 @@ pub(in crate::replication) enum Place {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Aside {
-    places: Map<(Owner, Root), Place>,
+    places: BTreeMap<(Owner, Root), Place>,
     /// Those in memory whose writes are not visible yet.
-    unread: Set<(Owner, Root)>,
+    unread: BTreeSet<(Owner, Root)>,
     /// Life and sequence of the batch that issued it again.
-    reissued: Map<(Owner, Root), (u32, u64)>,
+    reissued: BTreeMap<(Owner, Root), (u32, u64)>,
     /// Author and bytes of each that is in memory.
     pooled: Vec<(NodeId, u64)>,
 }

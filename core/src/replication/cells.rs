@@ -10,7 +10,6 @@ use crate::{
         bytes::Bytes,
         crypto::Hash,
         id::NodeId,
-        ordered::Map,
         text::{Key, Namespace},
         time::WallTime,
     },
@@ -20,7 +19,7 @@ use crate::{
         crdt::register::{Effect, Register, Version},
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Bound;
 
 /// A value with what a person may want to know of it.
@@ -64,12 +63,12 @@ pub(in crate::replication) type Change = (u64, Namespace, Key);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Cells {
-    namespaces: Map<Namespace, Map<Key, Register>>,
+    namespaces: BTreeMap<Namespace, BTreeMap<Key, Register>>,
     bytes: u64,
     bytes_max: u64,
     live: u64,
     /// Live keys by namespace; none at zero.
-    live_in: Map<Namespace, u64>,
+    live_in: BTreeMap<Namespace, u64>,
     conflicts: u64,
     conflicts_dropped: u64,
     revision: u64,
@@ -82,11 +81,11 @@ const CELL_BYTES: u64 = 128;
 impl Cells {
     pub(in crate::replication) const fn new(bytes_max: u64, changes_max: usize) -> Self {
         Self {
-            namespaces: Map::new(),
+            namespaces: BTreeMap::new(),
             bytes: 0,
             bytes_max,
             live: 0,
-            live_in: Map::new(),
+            live_in: BTreeMap::new(),
             conflicts: 0,
             conflicts_dropped: 0,
             revision: 0,
@@ -125,7 +124,7 @@ impl Cells {
         op: Op,
     ) -> Option<u64> {
         if !self.namespaces.contains_key(namespace) {
-            self.namespaces.insert(namespace.clone(), Map::new());
+            self.namespaces.insert(namespace.clone(), BTreeMap::new());
         }
         let cells = self.namespaces.get_mut(namespace)?;
         let Op {

@@ -9,7 +9,6 @@ use crate::{
     kernel::{
         crypto::Signed,
         id::{NodeId, Role},
-        ordered::Map,
         text::Namespace,
     },
     replication::{
@@ -24,7 +23,7 @@ use crate::{
         sync::{ANSWER_MAX, HEADS_MAX},
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// The most heads that a subscription names; of further ones the relay sends what is known already.
@@ -97,7 +96,7 @@ impl Replica {
 
     /// Asks a home for a namespace, beyond what is held or with the journal.
     fn subscribe(&mut self, home: NodeId, namespace: &Namespace) {
-        let mut ends: Map<ChainId, End> = Map::new();
+        let mut ends: BTreeMap<ChainId, End> = BTreeMap::new();
         for (shard, writer, end) in self.log.streams(namespace).take(SUBSCRIBE_HEADS_MAX) {
             ends.insert((shard, writer), end);
         }
@@ -324,7 +323,7 @@ impl Replica {
     }
 
     fn send_page(&mut self, to: NodeId, namespace: Namespace, heads: &[(u16, Head)]) {
-        let held: Map<ChainId, u64> = heads
+        let held: BTreeMap<ChainId, u64> = heads
             .iter()
             .map(|(shard, head)| ((*shard, head.writer), head.sequence))
             .collect();

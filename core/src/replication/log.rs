@@ -12,7 +12,6 @@ use crate::{
     kernel::{
         crypto::{Hash, Signed},
         id::NodeId,
-        ordered::Map,
         planted::{self, Planted},
         text::Namespace,
     },
@@ -22,7 +21,11 @@ use crate::{
         unshared::Unshared,
     },
 };
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 use core::ops::Bound;
 use serde::{Deserialize, Serialize};
 
@@ -211,12 +214,12 @@ const TAIL_MAX: usize = 256;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Log {
-    chains: Map<ChainId, Chain>,
-    streams: Map<(Namespace, u16, Writer), Stream>,
+    chains: BTreeMap<ChainId, Chain>,
+    streams: BTreeMap<(Namespace, u16, Writer), Stream>,
     aside: Aside,
     digests: Vec<Option<u64>>,
     batches: u64,
-    recent: Map<u64, Signed<Batch>>,
+    recent: BTreeMap<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
     unshared: Unshared,
@@ -229,12 +232,12 @@ const PROOF_BYTES_MAX: usize = 32 << 20;
 impl Log {
     pub(in crate::replication) fn new(recent_bytes_max: usize, unshared_bytes_max: usize) -> Self {
         Self {
-            chains: Map::new(),
-            streams: Map::new(),
+            chains: BTreeMap::new(),
+            streams: BTreeMap::new(),
             aside: Aside::default(),
             digests: alloc::vec![None; usize::from(SHARDS)],
             batches: 0,
-            recent: Map::new(),
+            recent: BTreeMap::new(),
             recent_bytes: 0,
             recent_bytes_max,
             unshared: Unshared::new(unshared_bytes_max),

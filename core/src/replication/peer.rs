@@ -1,7 +1,7 @@
 //! What a replica knows of each linked peer. Forgotten when the link ends.
 
 use crate::{
-    kernel::{id::Role, ordered::Map, text::Namespace, time::Time},
+    kernel::{id::Role, text::Namespace, time::Time},
     replication::{
         aside::Owner,
         batch::{Root, Writer},
@@ -9,7 +9,7 @@ use crate::{
         message::Dot,
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// A linked peer.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 pub(in crate::replication) struct Peer {
     pub(in crate::replication) role: Role,
     /// What it has and we lack. At most [`WANTED_MAX`] chains.
-    pub(in crate::replication) has: Map<ChainId, Wanted>,
+    pub(in crate::replication) has: BTreeMap<ChainId, Wanted>,
     /// Fetches in progress.
     pub(in crate::replication) fetches: u32,
     /// Fetches in a row that brought nothing.
@@ -25,19 +25,19 @@ pub(in crate::replication) struct Peer {
     /// The catching-up that is going on.
     pub(in crate::replication) catch_up: Option<CatchUp>,
     /// Pushes that it has not confirmed, with their bytes.
-    pub(in crate::replication) in_flight: Map<Dot, u32>,
+    pub(in crate::replication) in_flight: BTreeMap<Dot, u32>,
     pub(in crate::replication) in_flight_bytes: u64,
     /// Whether a push was left out because it is slow.
     pub(in crate::replication) lossy: bool,
     /// Confirmations that are held back for a moment to go together.
-    pub(in crate::replication) acks: Map<ChainId, u64>,
+    pub(in crate::replication) acks: BTreeMap<ChainId, u64>,
     pub(in crate::replication) acks_ready_at: Time,
     /// When a summary of it may be answered again.
     pub(in crate::replication) summary_ready_at: Time,
     /// Namespaces: on a relay those that it serves the tab, in a tab those asked of the relay.
-    pub(in crate::replication) subscriptions: Map<Namespace, Subscription>,
+    pub(in crate::replication) subscriptions: BTreeMap<Namespace, Subscription>,
     /// In a tab: how far the relay holds our chains.
-    pub(in crate::replication) mine: Map<ChainId, u64>,
+    pub(in crate::replication) mine: BTreeMap<ChainId, u64>,
     /// What it has set aside and we lack, and what of it is asked for. At most [`LACKING_MAX`].
     pub(in crate::replication) lacking: Vec<(Owner, Root)>,
     pub(in crate::replication) asked: Vec<(Owner, Root)>,
@@ -103,18 +103,18 @@ impl Peer {
     pub(in crate::replication) const fn new(role: Role) -> Self {
         Self {
             role,
-            has: Map::new(),
+            has: BTreeMap::new(),
             fetches: 0,
             stalls: 0,
             catch_up: None,
-            in_flight: Map::new(),
+            in_flight: BTreeMap::new(),
             in_flight_bytes: 0,
             lossy: false,
-            acks: Map::new(),
+            acks: BTreeMap::new(),
             acks_ready_at: Time::ZERO,
             summary_ready_at: Time::ZERO,
-            subscriptions: Map::new(),
-            mine: Map::new(),
+            subscriptions: BTreeMap::new(),
+            mine: BTreeMap::new(),
             lacking: Vec::new(),
             asked: Vec::new(),
             ahead: Vec::new(),

@@ -11,7 +11,6 @@ use crate::{
         bytes::Bytes,
         crypto::{Hash, Verified},
         id::{NodeId, RequestId},
-        ordered::Map,
         planted::{self, Planted},
         text::{Key, Namespace},
     },
@@ -21,7 +20,10 @@ use crate::{
         write::AckLevel,
     },
 };
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 
 /// A write that waits for its turn.
 #[derive(Clone, Debug)]
@@ -45,7 +47,7 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct WriteQueue {
-    shards: Map<u16, ShardQueue>,
+    shards: BTreeMap<u16, ShardQueue>,
     count: usize,
     bytes: u64,
 }
@@ -54,7 +56,7 @@ pub(in crate::replication) struct WriteQueue {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct ShardQueue {
     turns: VecDeque<Namespace>,
-    writes: Map<Namespace, VecDeque<Waiting>>,
+    writes: BTreeMap<Namespace, VecDeque<Waiting>>,
 }
 
 impl WriteQueue {
@@ -151,8 +153,8 @@ pub(in crate::replication) struct Staged {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Staging {
-    lanes: Map<Lane, VecDeque<Staged>>,
-    tokens: Map<u64, Lane>,
+    lanes: BTreeMap<Lane, VecDeque<Staged>>,
+    tokens: BTreeMap<u64, Lane>,
     bytes: u64,
 }
 

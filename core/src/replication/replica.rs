@@ -24,7 +24,6 @@ use crate::{
         deadlines::Deadlines,
         id::{NetworkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
-        ordered::{Map, Set},
         outbox::Outbox,
         rng::Rng,
         text::{Key, Namespace},
@@ -46,7 +45,11 @@ use crate::{
         write::{AckLevel, WriteRefusal},
     },
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::time::Duration;
 
 pub use crate::replication::message::Message;
@@ -295,20 +298,20 @@ pub struct Replica {
     pub(in crate::replication) staging: Staging,
     pub(in crate::replication) tokens: u64,
     /// Writers that wait for a relay, by our chain and batch.
-    pub(in crate::replication) awaiting: Map<(ChainId, u64), Vec<(RequestId, u64)>>,
+    pub(in crate::replication) awaiting: BTreeMap<(ChainId, u64), Vec<(RequestId, u64)>>,
     pub(in crate::replication) awaiting_writes: usize,
-    pub(in crate::replication) peers: Map<NodeId, Peer>,
+    pub(in crate::replication) peers: BTreeMap<NodeId, Peer>,
     /// At most one fetch per shard.
-    pub(in crate::replication) fetches: Map<u16, Fetch>,
-    pub(in crate::replication) loads: Map<u64, Load>,
-    pub(in crate::replication) opened: Set<Namespace>,
+    pub(in crate::replication) fetches: BTreeMap<u16, Fetch>,
+    pub(in crate::replication) loads: BTreeMap<u64, Load>,
+    pub(in crate::replication) opened: BTreeSet<Namespace>,
     /// Chains that are not asked for again before a time.
-    pub(in crate::replication) held_off: Map<ChainId, Time>,
+    pub(in crate::replication) held_off: BTreeMap<ChainId, Time>,
     /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
     /// back, nothing may be written there, or the chain would fork.
-    pub(in crate::replication) own_gaps: Map<ChainId, u64>,
+    pub(in crate::replication) own_gaps: BTreeMap<ChainId, u64>,
     /// Of the shards where something was to be done.
-    pub(in crate::replication) own_shards: Map<u16, OwnShard>,
+    pub(in crate::replication) own_shards: BTreeMap<u16, OwnShard>,
     pub(in crate::replication) reissue: Reissue,
     pub(in crate::replication) fork_records: u32,
     pub(in crate::replication) full_until: Time,
@@ -348,15 +351,15 @@ impl Replica {
             queue: WriteQueue::default(),
             staging: Staging::default(),
             tokens: 0,
-            awaiting: Map::new(),
+            awaiting: BTreeMap::new(),
             awaiting_writes: 0,
-            peers: Map::new(),
-            fetches: Map::new(),
-            loads: Map::new(),
-            opened: Set::new(),
-            held_off: Map::new(),
-            own_gaps: Map::new(),
-            own_shards: Map::new(),
+            peers: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            held_off: BTreeMap::new(),
+            own_gaps: BTreeMap::new(),
+            own_shards: BTreeMap::new(),
             reissue: Reissue::default(),
             fork_records: 0,
             full_until: Time::ZERO,

@@ -5,7 +5,6 @@ use crate::{
         bytes::Bytes,
         crypto::{Signed, decode_exactly},
         id::{NodeId, Role},
-        ordered::Map,
         planted::{self, Planted},
         text::Namespace,
     },
@@ -18,7 +17,7 @@ use crate::{
         sync::{ANSWER_MAX, WANTS_MAX},
     },
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// A part of an answer.
@@ -164,7 +163,7 @@ impl Replica {
             })
             .collect();
         if sequences.is_empty() {
-            self.finish_answer(to, answer, pieces, &Map::new());
+            self.finish_answer(to, answer, pieces, &BTreeMap::new());
             return;
         }
         let of_peer = self.loads.values().filter(|load| load.to == to).count();
@@ -172,7 +171,7 @@ impl Replica {
         if self.loads.len() >= max || of_peer >= max.div_ceil(4) {
             self.stats.requests_refused = self.stats.requests_refused.saturating_add(1);
             // An empty answer says: not now.
-            self.finish_answer(to, answer, Vec::new(), &Map::new());
+            self.finish_answer(to, answer, Vec::new(), &BTreeMap::new());
             return;
         }
         let token = self.next_token();
@@ -203,7 +202,7 @@ impl Replica {
             return;
         };
         self.deadlines.clear(&Timer::Load(token));
-        let mut loaded = Map::new();
+        let mut loaded = BTreeMap::new();
         for (sequence, body) in records {
             if let Ok(Record::Batch(signed)) = decode_exactly::<Record>(&body) {
                 loaded.insert(sequence, *signed);
@@ -225,7 +224,7 @@ impl Replica {
         to: NodeId,
         answer: Answer,
         pieces: Vec<Piece>,
-        loaded: &Map<u64, Signed<Batch>>,
+        loaded: &BTreeMap<u64, Signed<Batch>>,
     ) {
         let mut batches = Vec::new();
         for piece in pieces {

@@ -10,7 +10,6 @@ use crate::{
     kernel::{
         crypto::Signed,
         id::{NodeId, Role},
-        ordered::Map,
         planted::{self, Planted},
     },
     replication::{
@@ -24,7 +23,7 @@ use crate::{
         replica::{Event, Offence, Replica, Timer, bytes_of},
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// A fetch in progress.
@@ -216,7 +215,7 @@ impl Replica {
         heads: &[Head],
         last: bool,
     ) {
-        let theirs: Map<Writer, &Head> = heads.iter().map(|h| (h.writer, h)).collect();
+        let theirs: BTreeMap<Writer, &Head> = heads.iter().map(|h| (h.writer, h)).collect();
         let end = heads.last().map(|head| head.writer);
         let lacking: Vec<Head> = self
             .log

@@ -4,27 +4,24 @@
 //! A batch is shared once two relays have confirmed it; one of them may lie, or lose it.
 
 use crate::{
-    kernel::{
-        bounded::first_broken,
-        crypto::Signed,
-        ordered::{Map, Set},
-    },
+    kernel::{bounded::first_broken, crypto::Signed},
     replication::{
         batch::Batch,
         intake::chain_of,
         log::{ChainId, cost_in_memory},
     },
 };
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct Unshared {
     /// By their places in the journal.
-    batches: Map<u64, Signed<Batch>>,
+    batches: BTreeMap<u64, Signed<Batch>>,
     /// The same places by chain and sequence: what is released of a chain is found without a look at
     /// the others.
-    places: Set<(ChainId, u64, u64)>,
+    places: BTreeSet<(ChainId, u64, u64)>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -33,8 +30,8 @@ impl Unshared {
     /// None yet; of more than `bytes_max` bytes the oldest go.
     pub(in crate::replication) const fn new(bytes_max: usize) -> Self {
         Self {
-            batches: Map::new(),
-            places: Set::new(),
+            batches: BTreeMap::new(),
+            places: BTreeSet::new(),
             bytes: 0,
             bytes_max,
         }

@@ -7,7 +7,6 @@ use crate::{
         crypto::Secret,
         id::{DialId, LinkId, NetworkId, NodeId},
         machine::{Input, Machine, Output},
-        ordered::Map,
         rng::Rng,
         time::{Duration, Time},
     },
@@ -33,7 +32,12 @@ use crate::{
         session::Proven,
     },
 };
-use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 /// What travels between two typed nodes.
 #[derive(Clone, Debug)]
@@ -113,10 +117,10 @@ struct Link {
 #[derive(Debug)]
 pub struct Typed {
     node: Node,
-    links: Map<LinkId, Link>,
-    routes: Map<NodeId, LinkId>,
+    links: BTreeMap<LinkId, Link>,
+    routes: BTreeMap<NodeId, LinkId>,
     /// When a handshake in progress has taken too long.
-    deadlines: Map<LinkId, Time>,
+    deadlines: BTreeMap<LinkId, Time>,
     next_link: LinkId,
     now: Time,
     outputs: VecDeque<ShellOutput<Packet>>,
@@ -380,9 +384,9 @@ impl Shell for Typed {
     fn start(setup: Setup, tuning: Tuning, now: Time) -> Result<Self, StartError> {
         let mut typed = Self {
             node: Node::start_tuned(setup, tuning, now)?,
-            links: Map::new(),
-            routes: Map::new(),
-            deadlines: Map::new(),
+            links: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             next_link: LinkId(1),
             now,
             outputs: VecDeque::new(),

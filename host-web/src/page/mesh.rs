@@ -12,7 +12,6 @@ use crate::{
     },
     words,
 };
-use sporenet_core::kernel::ordered::sort_by;
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -138,7 +137,7 @@ impl Picture {
         let ends = edges.iter().map(|edge| (edge.a.clone(), edge.b.clone()));
         // In the order of identities, so that a change of state does not move the picture.
         let mut placed: Vec<_> = nodes.iter().map(|node| node.id.clone()).collect();
-        sort_by(&mut placed, Ord::cmp);
+        placed.sort();
         self.layout.borrow_mut().update(&placed, ends.collect());
         let mut scene = self.scene.borrow_mut();
         (scene.nodes, scene.edges) = (nodes, edges);

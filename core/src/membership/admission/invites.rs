@@ -8,11 +8,15 @@ use crate::kernel::{
     bytes::Bytes,
     crypto::{decode_exactly, encode},
     id::NodeId,
-    ordered::{Map, Set},
     time::{Time, WallTime},
 };
 use crate::wire::invitation::Invitation;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the keys of stored invites begin with; the serial follows in hexadecimal.
@@ -38,7 +42,7 @@ struct Stored {
 struct Open {
     invitation: Invitation,
     /// Who used it, or is about to.
-    uses: Set<NodeId>,
+    uses: BTreeSet<NodeId>,
     /// Until when it opens handshakes although it is used up.
     grace_until: Time,
 }
@@ -65,7 +69,7 @@ pub(super) enum Taken {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Invites {
-    open: Map<Serial, Open>,
+    open: BTreeMap<Serial, Open>,
 }
 
 impl Invites {
@@ -82,7 +86,7 @@ impl Invites {
         max: u32,
         grace_until: Time,
     ) -> (Self, u64) {
-        let mut open = Map::new();
+        let mut open = BTreeMap::new();
         let mut unreadable = 0_u64;
         for (key, value) in stored {
             let read = decode_exactly::<Stored>(value).ok().filter(|stored| {
@@ -131,7 +135,7 @@ impl Invites {
     /// Adds an invite that nobody used.
     pub(super) fn add(&mut self, invitation: Invitation) {
         let open = Open {
-            uses: Set::new(),
+            uses: BTreeSet::new(),
             grace_until: Time::ZERO,
             invitation,
         };

@@ -5,7 +5,6 @@ use crate::{
     kernel::{
         address::Address,
         id::{NodeId, Role},
-        ordered::Set,
         planted::{self, Planted},
     },
     membership::{
@@ -15,7 +14,7 @@ use crate::{
         why::Why,
     },
 };
-use alloc::{vec, vec::Vec};
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 
 /// How many relays are tried at once: with one, the address of a living one waits behind all that are
 /// gone for good.
@@ -142,8 +141,8 @@ impl Swim {
         if neighbours == self.neighbours {
             return;
         }
-        let before: Set<NodeId> = self.neighbours.iter().map(|(id, _)| *id).collect();
-        let after: Set<NodeId> = neighbours.iter().map(|(id, _)| *id).collect();
+        let before: BTreeSet<NodeId> = self.neighbours.iter().map(|(id, _)| *id).collect();
+        let after: BTreeSet<NodeId> = neighbours.iter().map(|(id, _)| *id).collect();
         for gone in before.difference(&after) {
             self.watches.remove(gone);
             self.cancel_probe(*gone);

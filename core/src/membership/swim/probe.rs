@@ -5,13 +5,13 @@
 
 use super::{Event, Message, Swim, Timer};
 use crate::{
-    kernel::{crypto::Signed, id::NodeId, ordered::Set, time::Time},
+    kernel::{crypto::Signed, id::NodeId, time::Time},
     membership::{
         dissemination::Rumour,
         member::{Accusation, Evidence, MemberState, Standing},
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use core::time::Duration;
 
 /// What is known of a neighbour beside its link.
@@ -29,8 +29,8 @@ pub(super) struct Watch {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Probe {
     sequence: u64,
-    helpers: Set<NodeId>,
-    nacks: Set<NodeId>,
+    helpers: BTreeSet<NodeId>,
+    nacks: BTreeSet<NodeId>,
     /// Something else came in from the target meanwhile: it lives, though it did not answer.
     heard: bool,
 }
@@ -109,8 +109,8 @@ impl Swim {
         let sequence = self.next_sequence();
         let probe = Probe {
             sequence,
-            helpers: Set::new(),
-            nacks: Set::new(),
+            helpers: BTreeSet::new(),
+            nacks: BTreeSet::new(),
             heard: false,
         };
         self.probes.insert(neighbour, probe);
@@ -163,7 +163,7 @@ impl Swim {
             candidates.partition(|peer| near.contains(peer));
         self.rng.shuffle(&mut first);
         self.rng.shuffle(&mut rest);
-        let helpers: Set<NodeId> = first.into_iter().chain(rest).take(wanted).collect();
+        let helpers: BTreeSet<NodeId> = first.into_iter().chain(rest).take(wanted).collect();
         let Some(probe) = self.probes.get_mut(&target).filter(|probe| !probe.heard) else {
             return;
         };

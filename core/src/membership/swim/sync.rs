@@ -12,7 +12,6 @@ use crate::{
     kernel::{
         crypto::Hash,
         id::{Incarnation, NodeId, Role},
-        ordered::{Map, Set},
     },
     membership::{
         member::MemberState,
@@ -21,7 +20,10 @@ use crate::{
         why::Why,
     },
 };
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 /// The most messages about tables that one peer may have answered in a second: a table of 10,000 has
@@ -122,7 +124,7 @@ impl Swim {
         if !self.may_sync(from) {
             return;
         }
-        let theirs: Map<NodeId, (Incarnation, MemberState)> = entries
+        let theirs: BTreeMap<NodeId, (Incarnation, MemberState)> = entries
             .iter()
             .take(ENTRIES_MAX)
             .map(|(id, incarnation, state)| (*id, (*incarnation, *state)))
@@ -228,7 +230,7 @@ impl Swim {
     /// Takes what a peer knows: all records, then who vouches, then who accuses.
     fn take_entries(&mut self, from: NodeId, mut entries: Vec<SyncEntry>) {
         entries.truncate(ENTRIES_MAX);
-        let unheard: Set<NodeId> = entries
+        let unheard: BTreeSet<NodeId> = entries
             .iter()
             .map(|entry| entry.record.claims().id)
             .filter(|id| self.is_unheard(*id))

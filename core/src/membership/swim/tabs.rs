@@ -6,7 +6,6 @@ use crate::{
         address::Address,
         crypto::{Signed, Verified},
         id::{NodeId, Role},
-        ordered::sort_by,
     },
     membership::{
         dissemination::Rumour,
@@ -212,7 +211,7 @@ impl Swim {
                 .filter(|(_, member)| member.is_relay() && !member.record().addresses.is_empty());
             ranked.extend(relays.filter_map(|(id, member)| rank(*id, member)));
         }
-        sort_by(&mut ranked, Ord::cmp);
+        ranked.sort();
         ranked.dedup();
         let homes = ranked.into_iter().take(wanted);
         homes

@@ -1,13 +1,11 @@
 //! A node's whole state as bytes, without its keys, and back.
 
 use crate::{
-    kernel::{
-        crypto::{Hash, Secret, Tape, decode_exactly},
-        ordered::Map,
-    },
+    kernel::crypto::{Hash, Secret, Tape, decode_exactly},
     node::machine::Node,
 };
 use alloc::{
+    collections::BTreeMap,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
@@ -114,7 +112,7 @@ impl Node {
 /// Searching the bytes finds a key in every form that it has, such as in an entry that waits for the
 /// store. Lengths stay the same.
 fn blind(bytes: &mut [u8], secrets: &[Secret]) {
-    let mut by_first: Map<u8, Vec<&Secret>> = Map::new();
+    let mut by_first: BTreeMap<u8, Vec<&Secret>> = BTreeMap::new();
     for secret in secrets {
         let [first, ..] = secret.expose();
         by_first.entry(*first).or_default().push(secret);

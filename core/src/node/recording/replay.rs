@@ -7,7 +7,6 @@ use crate::{
     kernel::{
         crypto::{Hash, Tape},
         machine::Machine as _,
-        ordered::Set,
         time::{Time, WallTime},
     },
     node::{
@@ -23,6 +22,7 @@ use crate::{
     },
 };
 use alloc::{
+    collections::BTreeSet,
     format,
     string::{String, ToString},
     sync::Arc,
@@ -125,7 +125,7 @@ pub struct Replay {
     node: Node,
     place: Place,
     marks: Vec<Mark>,
-    checked: Set<(usize, usize)>,
+    checked: BTreeSet<(usize, usize)>,
     mismatch: Option<Mismatch>,
     /// Whether the mismatch is where the replay is: there is no way on.
     stuck: bool,
@@ -176,7 +176,7 @@ impl Replay {
             node,
             place,
             marks: Vec::new(),
-            checked: Set::new(),
+            checked: BTreeSet::new(),
             mismatch: None,
             stuck: false,
         };

@@ -24,7 +24,6 @@ use crate::{
     kernel::{
         bytes::Bytes,
         id::NodeId,
-        ordered::sort_by,
         planted::{self, Planted},
     },
     replication::clock::Hlc,
@@ -199,7 +198,7 @@ impl Register {
         if planted::is(Planted::LastArrivalWins) {
             self.versions.rotate_right(1);
         } else {
-            sort_by(&mut self.versions, newest_first);
+            self.versions.sort_by(newest_first);
         }
         if planted::is(Planted::ConflictDropped) {
             self.versions.truncate(1);
@@ -237,7 +236,7 @@ const VERSION_BYTES: u64 = 96;
 const CONTEXT_BYTES: u64 = 48;
 
 fn sort_newest_first(dots: &mut [(NodeId, Hlc)]) {
-    sort_by(dots, |(a, at), (b, bt)| (bt, b).cmp(&(at, a)));
+    dots.sort_by(|(a, at), (b, bt)| (bt, b).cmp(&(at, a)));
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! A map in parts that its copies share until one of them changes its part.
+//! A map of what all nodes of a mesh know alike, whose copies share memory.
 
-use crate::kernel::{id::NodeId, ordered::map::Map};
-use alloc::sync::Arc;
+use crate::kernel::id::NodeId;
+use alloc::{collections::BTreeMap, sync::Arc};
+use core::ops::Bound;
 
 /// A key that says which part it belongs to.
 pub trait Sharded: Ord + Clone {
@@ -30,23 +31,23 @@ impl Sharded for (u64, NodeId) {
 /// that simulates thousands of nodes keeps what they all know once. Where there is only one copy,
 /// nothing is ever copied.
 #[derive(Clone, Debug)]
-pub struct Shards<K, V> {
-    parts: Map<u8, Arc<Map<K, V>>>,
+pub struct Table<K, V> {
+    parts: BTreeMap<u8, Arc<BTreeMap<K, V>>>,
     len: usize,
 }
 
-impl<K: Sharded, V: Clone> Default for Shards<K, V> {
+impl<K: Sharded, V: Clone> Default for Table<K, V> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K: Sharded, V: Clone> Shards<K, V> {
+impl<K: Sharded, V: Clone> Table<K, V> {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            parts: Map::new(),
+            parts: BTreeMap::new(),
             len: 0,
         }
     }
@@ -119,8 +120,10 @@ impl<K: Sharded, V: Clone> Shards<K, V> {
     /// The entries after a key, in order.
     pub fn after<'a>(&'a self, key: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let part = self.parts.get(&key.shard());
-        let rest = part.map(|part| part.after(key));
-        let later = self.parts.after(&key.shard());
+        let beyond = (Bound::Excluded(key.clone()), Bound::Unbounded);
+        let rest = part.map(|part| part.range(beyond));
+        let later = (Bound::Excluded(key.shard()), Bound::Unbounded);
+        let later = self.parts.range(later);
         let later = later.flat_map(|(_, part)| part.iter());
         rest.into_iter().flatten().chain(later)
     }
@@ -129,8 +132,34 @@ impl<K: Sharded, V: Clone> Shards<K, V> {
     #[must_use]
     pub fn before(&self, key: &K) -> Option<(&K, &V)> {
         let part = self.parts.get(&key.shard());
-        let same = part.and_then(|part| part.before(key));
-        same.or_else(|| self.parts.before(&key.shard())?.1.last_key_value())
+        let same = part.and_then(|part| part.range(..key).next_back());
+        same.or_else(|| {
+            let (_, part) = self.parts.range(..key.shard()).next_back()?;
+            part.last_key_value()
+        })
+    }
+}
+
+/// In a recording: its entries in order.
+#[cfg(feature = "recording")]
+impl<K: Sharded + serde::Serialize, V: Clone + serde::Serialize> serde::Serialize for Table<K, V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(feature = "recording")]
+impl<'de, K, V> serde::Deserialize<'de> for Table<K, V>
+where
+    K: Sharded + serde::Deserialize<'de>,
+    V: Clone + serde::Deserialize<'de>,
+{
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = Self::new();
+        for (key, value) in BTreeMap::deserialize(deserializer)? {
+            table.insert(key, value);
+        }
+        Ok(table)
     }
 }
 
@@ -153,31 +182,31 @@ mod tests {
             steps in proptest::collection::vec((any::<u16>(), any::<bool>(), 0_u8..9), 1..200),
             asked in any::<u16>(),
         ) {
-            let mut shards = Shards::new();
+            let mut table = Table::new();
             let mut model = BTreeMap::new();
             for (number, add, value) in steps {
                 let key = id(number.wrapping_mul(16));
                 if add {
-                    prop_assert_eq!(shards.insert(key, value), model.insert(key, value));
+                    prop_assert_eq!(table.insert(key, value), model.insert(key, value));
                 } else {
-                    prop_assert_eq!(shards.remove(&key), model.remove(&key));
+                    prop_assert_eq!(table.remove(&key), model.remove(&key));
                 }
-                prop_assert_eq!(shards.len(), model.len());
-                prop_assert_eq!(shards.get(&key), model.get(&key));
+                prop_assert_eq!(table.len(), model.len());
+                prop_assert_eq!(table.get(&key), model.get(&key));
             }
             let asked = id(asked);
-            prop_assert!(shards.iter().eq(model.iter()));
-            prop_assert!(shards.iter().rev().eq(model.iter().rev()));
-            prop_assert!(shards.keys().eq(model.keys()));
+            prop_assert!(table.iter().eq(model.iter()));
+            prop_assert!(table.iter().rev().eq(model.iter().rev()));
+            prop_assert!(table.keys().eq(model.keys()));
             let later = model.range((Bound::Excluded(asked), Bound::Unbounded));
-            prop_assert!(shards.after(&asked).eq(later));
-            prop_assert_eq!(shards.before(&asked), model.range(..asked).next_back());
+            prop_assert!(table.after(&asked).eq(later));
+            prop_assert_eq!(table.before(&asked), model.range(..asked).next_back());
         }
     }
 
     #[test]
     fn a_change_of_a_copy_is_not_seen_by_the_others() {
-        let mut one: Shards<NodeId, u16> = Shards::new();
+        let mut one: Table<NodeId, u16> = Table::new();
         for number in 0..1_000 {
             one.insert(id(number * 64), number);
         }
