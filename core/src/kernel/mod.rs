@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `machine` | the `Machine` trait: four verbs, inputs, outputs |
+//! | `component` | what a node asks of every machine alike: checks, gauges, metrics, settings |
 //! | `outbox` | the bounded queue in which a machine leaves its outputs |
 //! | `deadlines` | timers keyed by an enum, in deterministic order |
 //! | `time` | `Time` (monotonic) and `WallTime` (only for clocks and certificates) |
@@ -13,6 +14,8 @@
 //! | `bytes` | cheaply cloned immutable bytes |
 //! | `crypto` | keys, signatures in a domain, `Signed<T>` and `Verified<T>`, hashes |
 //! | `memo` | signatures that a simulation has seen (feature `sim`) |
+//! | `metrics` | measured values under their names |
+//! | `persist` | how a machine makes something durable: request and answer |
 //! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
 //! | `table` | a map whose copies share memory: what all nodes of a mesh know alike |
 //! | `bounded` | collections with a maximum, an overflow policy and a counter |
@@ -24,6 +27,7 @@
 pub mod address;
 pub mod bounded;
 pub mod bytes;
+pub mod component;
 pub mod crypto;
 pub mod deadlines;
 pub mod id;
@@ -32,7 +36,9 @@ pub mod laws;
 pub mod machine;
 #[cfg(feature = "sim")]
 pub(crate) mod memo;
+pub mod metrics;
 pub mod outbox;
+pub mod persist;
 pub mod planted;
 pub mod rng;
 pub mod store;
