@@ -1,4 +1,6 @@
-//! A hash over everything that all nodes put out.
+//! A hash over what all nodes did: what they sent and stored, and the connections that they made.
+//!
+//! What they told their owners is left out: a sentence may be worded otherwise, and the run is the same.
 
 use crate::{
     kernel::{store::StoreOp, time::Time},
@@ -62,11 +64,10 @@ impl Trace {
                     }
                 }
             }
-            other @ (ShellOutput::Connect { .. }
-            | ShellOutput::Disconnect { .. }
-            | ShellOutput::Event(_)) => {
+            other @ (ShellOutput::Connect { .. } | ShellOutput::Disconnect { .. }) => {
                 let _ = write!(self, "{other:?}");
             }
+            ShellOutput::Event(_) => {}
         }
     }
 
