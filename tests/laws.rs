@@ -14,12 +14,19 @@ use sporenet_core::{
         text::{Key, Name, Namespace},
         time::{Duration, Time, WallTime},
     },
-    node::{Node, command::Command, config::Config, message::Message, setup::Setup},
+    node::{
+        Node,
+        config::Config,
+        contract::{Command, HostInput, LinkInput, Request, Signal, StoreInput},
+        envelope::Envelope,
+        message::Message,
+        setup::Setup,
+    },
     replication::write::AckLevel,
     wire::{body::Body, close::CloseReason, identity::PeerIdentity, invitation::KeyHint},
 };
 
-type Word = Input<Message, Command>;
+type Word = Input<Envelope, Command>;
 
 fn relay() -> Node {
     let name = |text| Name::new(text).unwrap();
@@ -63,7 +70,7 @@ fn reason() -> impl Strategy<Value = CloseReason> {
     ]
 }
 
-fn about_links() -> impl Strategy<Value = Command> {
+fn about_links() -> impl Strategy<Value = LinkInput> {
     let identity = (peer(), any::<u64>(), 0_u64..3, any::<bool>()).prop_map(
         |(id, incarnation, instance, tab)| PeerIdentity {
             id,
@@ -76,21 +83,21 @@ fn about_links() -> impl Strategy<Value = Command> {
     );
     prop_oneof![
         (link(), identity, proptest::option::of(0_u64..6)).prop_map(|(link, peer, dial)| {
-            Command::LinkUp {
+            LinkInput::Up {
                 link,
                 peer,
                 dial: dial.map(DialId),
                 invitation: None,
             }
         }),
-        (link(), reason()).prop_map(|(link, reason)| Command::LinkDown { link, reason }),
-        (0_u64..6, reason()).prop_map(|(dial, reason)| Command::DialFailed {
+        (link(), reason()).prop_map(|(link, reason)| LinkInput::Down { link, reason }),
+        (0_u64..6, reason()).prop_map(|(dial, reason)| LinkInput::DialFailed {
             dial: DialId(dial),
             reason
         }),
-        reason().prop_map(|reason| Command::HandshakeRefused { reason }),
+        reason().prop_map(|reason| LinkInput::HandshakeRefused { reason }),
         (link(), any::<u32>()).prop_map(|(link, epoch)| {
-            Command::KeyWanted {
+            LinkInput::KeyWanted {
                 link,
                 hint: KeyHint::Isolation { epoch },
             }
@@ -98,7 +105,7 @@ fn about_links() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn about_data() -> impl Strategy<Value = Command> {
+fn about_data() -> impl Strategy<Value = HostInput> {
     let write = (
         any::<u64>(),
         0_u8..3,
@@ -107,64 +114,73 @@ fn about_data() -> impl Strategy<Value = Command> {
     );
     let namespace = || Namespace::new("laws").unwrap();
     prop_oneof![
-        write.prop_map(move |(request, key, bytes, relay)| Command::Write {
-            request: RequestId(request),
-            namespace: namespace(),
-            key: Key::new(&format!("key-{key}")).unwrap(),
-            value: bytes.map(|bytes| Bytes::from(vec![1; bytes])),
-            level: if relay {
-                AckLevel::Relay
-            } else {
-                AckLevel::Local
+        write.prop_map(move |(id, key, bytes, relay)| HostInput::Request {
+            id: RequestId(id),
+            request: Request::Write {
+                namespace: namespace(),
+                key: Key::new(&format!("key-{key}")).unwrap(),
+                value: bytes.map(|bytes| Bytes::from(vec![1; bytes])),
+                level: if relay {
+                    AckLevel::Relay
+                } else {
+                    AckLevel::Local
+                },
             },
         }),
-        (0_u64..12).prop_map(|ticket| Command::Persisted(Ticket(ticket))),
-        (0_u64..12, any::<bool>()).prop_map(|(ticket, full)| Command::PersistFailed {
-            ticket: Ticket(ticket),
-            full
+        (0_u64..12).prop_map(|ticket| StoreInput::Persisted(Ticket(ticket)).into()),
+        (0_u64..12, any::<bool>()).prop_map(|(ticket, full)| {
+            let ticket = Ticket(ticket);
+            StoreInput::PersistFailed { ticket, full }.into()
         }),
-        (0_u64..12, 0_u64..12).prop_map(|(ticket, sequence)| Command::Loaded {
-            ticket: Ticket(ticket),
-            records: vec![(sequence, Bytes::from(&b"nonsense"[..]))],
+        (0_u64..12, 0_u64..12).prop_map(|(ticket, sequence)| {
+            let loaded = StoreInput::Loaded {
+                ticket: Ticket(ticket),
+                records: vec![(sequence, Bytes::from(&b"nonsense"[..]))],
+            };
+            loaded.into()
         }),
-        Just(Command::Open(namespace())),
-        Just(Command::Close(namespace())),
+        Just(Signal::Open(namespace()).into()),
+        Just(Signal::Close(namespace()).into()),
     ]
 }
 
-fn about_the_node() -> impl Strategy<Value = Command> {
+fn about_the_node() -> impl Strategy<Value = HostInput> {
     let invite = (
         any::<u64>(),
         any::<u32>(),
         proptest::option::of(any::<u16>()),
     );
     prop_oneof![
-        8 => any::<u64>().prop_map(|millis| Command::WallClock(WallTime::from_millis(millis))),
-        4 => invite.prop_map(|(request, ttl, uses_max)| Command::Invite {
-            request: RequestId(request),
-            ttl: Duration::from_secs(u64::from(ttl)),
-            uses_max,
-            role: None,
+        8 => any::<u64>().prop_map(|millis| {
+            Signal::WallClock(WallTime::from_millis(millis)).into()
         }),
-        4 => Just(Command::NetworkChanged),
-        2 => Just(Command::Park),
-        2 => Just(Command::Unpark),
-        1 => Just(Command::Leave),
-        1 => Just(Command::Stop),
+        4 => invite.prop_map(|(id, ttl, uses_max)| HostInput::Request {
+            id: RequestId(id),
+            request: Request::Invite {
+                ttl: Duration::from_secs(u64::from(ttl)),
+                uses_max,
+                role: None,
+            },
+        }),
+        4 => Just(Signal::NetworkChanged.into()),
+        2 => Just(Signal::Park.into()),
+        2 => Just(Signal::Unpark.into()),
+        1 => Just(Signal::Leave.into()),
+        1 => Just(Signal::Stop.into()),
     ]
 }
 
-/// Messages as they come off the wire: whatever decodes.
-fn message() -> impl Strategy<Value = Option<Word>> {
+/// Messages as they come off the wire: mostly what decodes.
+fn message() -> impl Strategy<Value = Word> {
     let bytes = proptest::collection::vec(prop_oneof![0_u8..4, any::<u8>()], 0..120);
-    (peer(), 1_u16..5, bytes).prop_map(|(from, kind, bytes)| {
+    (peer(), link(), 1_u16..6, bytes).prop_map(|(from, link, kind, mut bytes)| {
         // Trailing bytes are refused, so the longest prefix that decodes is taken.
-        let decoded = (0..=bytes.len())
-            .rev()
-            .find_map(|end| Message::decode(kind, &bytes[..end]).ok());
-        decoded
-            .flatten()
-            .map(|message| Input::Message { from, message })
+        let decodes = |end: &usize| Message::decode(kind, &bytes[..*end]).is_ok();
+        if let Some(end) = (0..=bytes.len()).rev().find(decodes) {
+            bytes.truncate(end);
+        }
+        let message = Envelope::sealed(link, kind, bytes.into());
+        Input::Message { from, message }
     })
 }
 
@@ -176,17 +192,12 @@ fn script() -> impl Strategy<Value = Vec<(u64, Word)>> {
         Just(3_600_000_000)
     ];
     let word = prop_oneof![
-        about_links().prop_map(|command| Some(Input::Command(command))),
-        about_data().prop_map(|command| Some(Input::Command(command))),
-        about_the_node().prop_map(|command| Some(Input::Command(command))),
+        about_links().prop_map(|input| Input::Command(input.into())),
+        about_data().prop_map(|input| Input::Command(input.into())),
+        about_the_node().prop_map(|input| Input::Command(input.into())),
         message(),
     ];
-    proptest::collection::vec((gap, word), 0..40).prop_map(|words| {
-        words
-            .into_iter()
-            .filter_map(|(gap, word)| Some((gap, word?)))
-            .collect()
-    })
+    proptest::collection::vec((gap, word), 0..40)
 }
 
 proptest! {

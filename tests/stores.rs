@@ -13,7 +13,10 @@ mod journal;
 
 use sporenet_core::{
     kernel::{id::Role, rng::Rng, time::Duration},
-    node::{endpoint::Endpoint, event::Reply, snapshot::Severity},
+    node::{
+        contract::{Reply, Severity},
+        endpoint::Endpoint,
+    },
     replication::write::AckLevel,
     sim::world::{HostId, World},
 };

@@ -17,15 +17,17 @@ use sporenet_core::{
     membership::join_link::JoinLink,
     node::{
         Node,
-        command::Command,
         config::Config,
-        event::{Event, Reply},
-        message::Message,
+        contract::{
+            Command, Event, HostInput, HostOutput, LinkInput, LinkOutput, Reply, Request, Signal,
+            StoreInput, StoreOutput,
+        },
+        envelope::Envelope,
         recording::BYTES_MAX_DEFAULT,
         setup::Setup,
     },
     replication::write::AckLevel,
-    wire::{body::Body as _, close::CloseReason, identity::PeerIdentity, invitation::KeyHint},
+    wire::{close::CloseReason, identity::PeerIdentity, invitation::KeyHint},
 };
 use sporenet_tests::{http::Client, mesh::Mesh};
 use std::{
@@ -42,7 +44,7 @@ const VALUE: [u8; 100] = [b'v'; 100];
 /// Writes of one round at a real relay.
 const PUTS: usize = 3_000;
 
-type Word = Input<Message, Command>;
+type Word = Input<Envelope, Command>;
 
 /// Core and process.
 pub(crate) fn measure(table: &mut Table) {
@@ -177,7 +179,7 @@ impl Pair {
             }
             if milli % 1_000 == 0 {
                 let wall = WallTime::from_millis(1_790_000_000_000 + milli);
-                (0..2).for_each(|node| self.tell(node, Command::WallClock(wall)));
+                (0..2).for_each(|node| self.tell(node, Signal::WallClock(wall)));
             }
             if writes > 0 && milli > 5_000 && milli % (1_000 / writes) == 0 {
                 (0..2).for_each(|node| self.write(node, milli));
@@ -194,18 +196,18 @@ impl Pair {
 
     fn write(&mut self, node: usize, milli: u64) {
         self.requests += 1;
-        let write = Command::Write {
-            request: RequestId(self.requests),
+        let request = Request::Write {
             namespace: Namespace::new("bench").expect("a short name"),
             key: Key::new(&format!("key {}", milli % 997)).expect("a short key"),
             value: Some(VALUE.as_slice().into()),
             level: AckLevel::Local,
         };
-        self.tell(node, write);
+        let id = RequestId(self.requests);
+        self.tell(node, HostInput::Request { id, request });
     }
 
-    fn tell(&mut self, node: usize, command: Command) {
-        self.words.push_back((node, Input::Command(command)));
+    fn tell(&mut self, node: usize, command: impl Into<Command>) {
+        self.words.push_back((node, Input::Command(command.into())));
     }
 
     fn give(&mut self, node: usize, word: Option<Word>) {
@@ -232,24 +234,24 @@ impl Pair {
         }
     }
 
-    fn take(&mut self, node: usize, output: Output<Message, Event>) {
+    fn take(&mut self, node: usize, output: Output<Envelope, Event>) {
         match output {
             Output::Send { message, .. } => {
                 let from = self.nodes[node].id();
                 // As over a link: the receiver checks signatures anew.
-                let message = Message::decode(message.kind(), &message.encode());
-                let message = message.ok().flatten().expect("it decodes");
+                let bytes = message.encode().into();
+                let message = Envelope::sealed(message.link(), message.kind(), bytes);
                 self.words
                     .push_back((1 - node, Input::Message { from, message }));
             }
-            Output::Event(Event::Dial { dial, hint, .. }) => {
+            Output::Event(Event::Link(LinkOutput::Dial { dial, hint, .. })) => {
                 self.links += 1;
                 let invitation = match hint {
                     KeyHint::Invite(invitation) => Some(invitation),
                     KeyHint::Isolation { .. } => None,
                 };
                 for end in [1 - node, node] {
-                    let up = Command::LinkUp {
+                    let up = LinkInput::Up {
                         link: LinkId(self.links),
                         peer: self.identity(1 - end),
                         dial: (end == node).then_some(dial),
@@ -258,18 +260,23 @@ impl Pair {
                     self.tell(end, up);
                 }
             }
-            Output::Event(Event::Close { link, .. }) => {
+            Output::Event(Event::Link(LinkOutput::Close { link, .. })) => {
                 for end in 0..2 {
                     let reason = CloseReason::Duplicate;
-                    self.tell(end, Command::LinkDown { link, reason });
+                    self.tell(end, LinkInput::Down { link, reason });
                 }
             }
-            Output::Event(Event::Persist(batch)) => self.persist(node, batch),
-            Output::Event(Event::Load { ticket, sequences }) => {
+            Output::Event(Event::Host(HostOutput::Store(StoreOutput::Persist(batch)))) => {
+                self.persist(node, batch);
+            }
+            Output::Event(Event::Host(HostOutput::Store(StoreOutput::Load {
+                ticket,
+                sequences,
+            }))) => {
                 let journal = &self.journals[node];
                 let found = |sequence| Some((sequence, journal.get(&sequence)?.clone()));
                 let records = sequences.into_iter().filter_map(found).collect();
-                self.tell(node, Command::Loaded { ticket, records });
+                self.tell(node, StoreInput::Loaded { ticket, records });
             }
             Output::Event(_) => {}
         }
@@ -281,7 +288,7 @@ impl Pair {
                 self.journals[node].insert(sequence, record);
             }
         }
-        self.tell(node, Command::Persisted(batch.ticket));
+        self.tell(node, StoreInput::Persisted(batch.ticket));
     }
 
     fn identity(&self, node: usize) -> PeerIdentity {
@@ -300,15 +307,17 @@ impl Pair {
 /// A link of the founder's. A founder of the same entropy is the same founder.
 fn invite() -> JoinLink {
     let mut founder = start("a", 1, None);
-    let invite = Command::Invite {
-        request: RequestId(u64::MAX),
-        ttl: Duration::from_secs(3_600),
-        uses_max: None,
-        role: None,
+    let invite = HostInput::Request {
+        id: RequestId(u64::MAX),
+        request: Request::Invite {
+            ttl: Duration::from_secs(3_600),
+            uses_max: None,
+            role: None,
+        },
     };
-    founder.handle_input(Time::ZERO, Input::Command(invite));
+    founder.handle_input(Time::ZERO, Input::Command(invite.into()));
     while let Some(output) = founder.poll_output() {
-        if let Output::Event(Event::Reply { reply, .. }) = output
+        if let Output::Event(Event::Host(HostOutput::Reply { reply, .. })) = output
             && let Reply::Invited { invitation, key } = reply
         {
             return founder.join_link(&invitation, &key);

@@ -13,15 +13,17 @@ use crate::{
 };
 use sporenet_core::{
     kernel::{
-        id::{LinkId, NodeId, RequestId},
+        id::{LinkId, RequestId},
         machine::{Input, Machine, Output},
         time::Time,
     },
     node::{
         Node,
-        command::Command,
-        event::{Event, Reply},
-        message::Message,
+        contract::{
+            Changed, Command, Event, HostInput, HostOutput, LinkInput, LinkOutput, Notice, Reply,
+            Request, Signal, StoreInput, StoreOutput,
+        },
+        envelope::Envelope,
         recording::{RecordingStatus, Saving},
     },
     wire::{close::CloseReason, session::SessionParams},
@@ -48,7 +50,6 @@ const REQUESTS_MAX: usize = 4_096;
 const FAREWELL_PATIENCE: Duration = Duration::from_millis(1_500);
 
 type Question = Box<dyn FnOnce(&Node, Time) + Send>;
-type Making = Box<dyn FnOnce(RequestId) -> Command + Send>;
 
 /// What is asked of the node's recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ type Recorded = (RecordingStatus, Option<Saving>);
 /// A word to the core task.
 pub(crate) enum ToDriver {
     /// An input for the node.
-    Input(Input<Message, Command>),
+    Input(Input<Envelope, Command>),
     /// A connection was accepted.
     Register {
         /// Answers the link's number and the session's parameters.
@@ -78,14 +79,14 @@ pub(crate) enum ToDriver {
         /// Which.
         link: LinkId,
         /// What the node has to know about it.
-        command: Option<Command>,
+        told: Option<LinkInput>,
     },
     /// A read-only question.
     Ask(Question),
     /// A request with a reply.
     Request {
-        /// Makes the command.
-        command: Making,
+        /// What is wanted.
+        request: Request,
         /// Takes the reply.
         reply: oneshot::Sender<Reply>,
     },
@@ -158,17 +159,16 @@ impl Handle {
 
     /// Reports a connection that was cut off; dropped when the core task has more to do.
     pub(crate) fn refused(&self, reason: CloseReason) {
-        let command = Command::HandshakeRefused { reason };
-        let _ = self
-            .links
-            .try_send(ToDriver::Input(Input::Command(command)));
+        let refused = LinkInput::HandshakeRefused { reason };
+        let input = Input::Command(refused.into());
+        let _ = self.links.try_send(ToDriver::Input(input));
     }
 
     /// Forgets a link that never came to be.
     pub(crate) fn forget(&self, link: LinkId) {
         let ended = ToDriver::Ended {
             link,
-            command: None,
+            told: None,
         };
         let _ = self.links.try_send(ended);
     }
@@ -201,14 +201,10 @@ impl Handle {
     }
 
     /// Sends a request and waits for its reply.
-    pub(crate) async fn request<F>(&self, command: F) -> Result<Reply, Gone>
-    where
-        F: FnOnce(RequestId) -> Command + Send + 'static,
-    {
+    pub(crate) async fn request(&self, request: Request) -> Result<Reply, Gone> {
         let (reply, answer) = oneshot::channel();
-        let command = Box::new(command);
         self.api
-            .send(ToDriver::Request { command, reply })
+            .send(ToDriver::Request { request, reply })
             .await
             .map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
@@ -224,9 +220,9 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Gives the node a command that has no reply.
-    pub(crate) async fn command(&self, command: Command) -> Result<(), Gone> {
-        let input = ToDriver::Input(Input::Command(command));
+    /// Tells the node something that has no reply.
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<(), Gone> {
+        let input = ToDriver::Input(Input::Command(signal.into()));
         self.api.send(input).await.map_err(|_| Gone)
     }
 }
@@ -237,12 +233,11 @@ pub(crate) struct Driver {
     node: Node,
     clock: Clock,
     store: Store,
-    store_inbox: mpsc::Receiver<Command>,
+    store_inbox: mpsc::Receiver<StoreInput>,
     links_inbox: mpsc::Receiver<ToDriver>,
     api_inbox: mpsc::Receiver<ToDriver>,
     context: LinkContext,
     links: BTreeMap<LinkId, mpsc::Sender<ToLink>>,
-    routes: BTreeMap<NodeId, LinkId>,
     requests: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     link_last: LinkId,
     request_last: RequestId,
@@ -257,7 +252,7 @@ pub(crate) struct Driver {
 /// What the loop woke up for.
 enum Wake {
     Said(ToDriver),
-    Stored(Option<Command>),
+    Stored(Option<StoreInput>),
     Second,
     Deadline,
 }
@@ -268,7 +263,7 @@ impl Driver {
         node: Node,
         clock: Clock,
         store: Store,
-        store_inbox: mpsc::Receiver<Command>,
+        store_inbox: mpsc::Receiver<StoreInput>,
         handshakes: Arc<Semaphore>,
         record_bytes_max: u64,
     ) -> (Self, LinkContext) {
@@ -300,7 +295,6 @@ impl Driver {
             api_inbox,
             context: context.clone(),
             links: BTreeMap::new(),
-            routes: BTreeMap::new(),
             requests: BTreeMap::new(),
             link_last: LinkId(0),
             request_last: RequestId(0),
@@ -344,21 +338,22 @@ impl Driver {
     fn feed(&mut self, now: Time, wake: Wake) -> Result<(), Failure> {
         match wake {
             Wake::Said(said) => self.on_said(now, said),
-            Wake::Stored(Some(answer)) => self.command(now, answer),
+            Wake::Stored(Some(answer)) => self.tell(now, answer),
             Wake::Stored(None) => {
                 return Err(Failure::new(
                     Code::Io,
                     "the storage thread failed; see the log",
                 ));
             }
-            Wake::Second => self.command(now, Command::WallClock(clock::wall())),
+            Wake::Second => self.tell(now, Signal::WallClock(clock::wall())),
             Wake::Deadline => self.node.handle_timeout(now),
         }
         Ok(())
     }
 
-    fn command(&mut self, now: Time, command: Command) {
-        self.node.handle_input(now, Input::Command(command));
+    fn tell(&mut self, now: Time, command: impl Into<Command>) {
+        let command = Input::Command(command.into());
+        self.node.handle_input(now, command);
     }
 
     fn on_said(&mut self, now: Time, said: ToDriver) {
@@ -371,17 +366,17 @@ impl Driver {
                     self.links.remove(&link);
                 }
             }
-            ToDriver::Ended { link, command } => {
+            ToDriver::Ended { link, told } => {
                 self.links.remove(&link);
-                if let Some(command) = command {
-                    self.command(now, command);
+                if let Some(told) = told {
+                    self.tell(now, told);
                 }
             }
             ToDriver::Ask(question) => question(&self.node, now),
             ToDriver::Recording { asked, reply } => {
                 let _ = reply.send(self.on_recording(asked));
             }
-            ToDriver::Request { command, reply } => {
+            ToDriver::Request { request, reply } => {
                 if self.requests.len() >= REQUESTS_MAX {
                     self.requests.retain(|_, waiting| !waiting.is_closed());
                 }
@@ -389,7 +384,8 @@ impl Driver {
                 if self.requests.len() < REQUESTS_MAX {
                     self.request_last = self.request_last.next();
                     self.requests.insert(self.request_last, reply);
-                    self.command(now, command(self.request_last));
+                    let id = self.request_last;
+                    self.tell(now, HostInput::Request { id, request });
                 }
             }
         }
@@ -429,19 +425,16 @@ impl Driver {
         let mut news = before;
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Send { to, message } => self.send(to, message),
-                Output::Event(event) => self.on_event(event, &mut news),
+                Output::Send { message, .. } => {
+                    let link = message.link();
+                    self.tell_link(link, ToLink::Message(Box::new(message)));
+                }
+                Output::Event(Event::Link(output)) => self.on_link_output(output),
+                Output::Event(Event::Host(output)) => self.on_host_output(output, &mut news),
             }
         }
         if news != before {
             self.news.send_replace(news);
-        }
-    }
-
-    fn send(&mut self, to: NodeId, message: Message) {
-        match self.routes.get(&to) {
-            Some(&link) => self.tell_link(link, ToLink::Message(Box::new(message))),
-            None => count(&self.context.counters.sends_dropped),
         }
     }
 
@@ -467,9 +460,9 @@ impl Driver {
         }
     }
 
-    fn on_event(&mut self, event: Event, news: &mut News) {
-        match event {
-            Event::Dial {
+    fn on_link_output(&mut self, output: LinkOutput) {
+        match output {
+            LinkOutput::Dial {
                 dial,
                 address,
                 expect,
@@ -486,34 +479,29 @@ impl Driver {
                 };
                 tokio::spawn(dial::run(wanted, registration, self.context.clone()));
             }
-            Event::Key { link, key } => self.tell_link(link, ToLink::Key(key)),
-            Event::Route { peer, link } => {
-                self.routes.insert(peer, link);
+            LinkOutput::Key { link, key } => self.tell_link(link, ToLink::Key(key)),
+            LinkOutput::Close { link, reason } => self.tell_link(link, ToLink::Close(reason)),
+        }
+    }
+
+    fn on_host_output(&mut self, output: HostOutput, news: &mut News) {
+        match output {
+            HostOutput::Store(StoreOutput::Persist(batch)) => self.store.persist(batch),
+            HostOutput::Store(StoreOutput::Load { ticket, sequences }) => {
+                self.store.load(ticket, sequences);
             }
-            Event::Unroute { peer } => {
-                self.routes.remove(&peer);
-            }
-            Event::Close { link, reason } => self.tell_link(link, ToLink::Close(reason)),
-            Event::Persist(batch) => self.store.persist(batch),
-            Event::Load { ticket, sequences } => self.store.load(ticket, sequences),
-            Event::Reply { request, reply } => {
-                if let Some(waiting) = self.requests.remove(&request) {
+            HostOutput::Reply { id, reply } => {
+                if let Some(waiting) = self.requests.remove(&id) {
                     let _ = waiting.send(reply);
                 }
             }
-            Event::Changed {
-                revision,
-                namespace: _,
-                key: _,
-            } => news.revision = revision,
-            Event::Timeline(entry) => {
-                self.log.take(&entry);
+            HostOutput::Changed(Changed { revision, .. }) => news.revision = revision,
+            HostOutput::Notice(entry) => {
+                self.log.take(&self.node, &entry);
                 news.timeline = entry.id;
+                news.admitted |= entry.notice == Notice::Joined;
+                self.departed |= entry.notice == Notice::Departed;
             }
-            Event::Admitted => news.admitted = true,
-            // The timeline says it to people; the node goes on answering questions.
-            Event::Fenced { why: _ } => {}
-            Event::Departed => self.departed = true,
         }
     }
 

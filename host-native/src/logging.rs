@@ -2,7 +2,11 @@
 
 use sporenet_core::{
     kernel::time::Time,
-    node::snapshot::{Severity, TimelineEntry},
+    node::{
+        Node,
+        contract::{NoticeEntry, Severity},
+        snapshot::TimelineEntry,
+    },
 };
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
@@ -85,7 +89,7 @@ impl TimelineLog {
     }
 
     /// Logs an entry, or counts it as left out.
-    pub(crate) fn take(&mut self, entry: &TimelineEntry) {
+    pub(crate) fn take(&mut self, node: &Node, entry: &NoticeEntry) {
         if !self.admits(entry.at) {
             return;
         }
@@ -97,7 +101,7 @@ impl TimelineLog {
                 "entries were too many to log"
             );
         }
-        write(entry);
+        write(&node.describe(entry));
     }
 
     fn admits(&mut self, now: Time) -> bool {

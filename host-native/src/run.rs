@@ -25,7 +25,7 @@ use sporenet_core::{
     membership::{join_link::JoinLink, member::ADDRESSES_MAX},
     node::{
         Node,
-        command::Command,
+        contract::Signal,
         config::Config,
         setup::{Setup, StartError},
     },
@@ -394,7 +394,7 @@ async fn until_the_end(
     }
     tracing::info!(code = "stopping", "stopping; a second signal stops at once");
     let stop = async {
-        let _ = core.command(Command::Stop).await;
+        let _ = core.signal(Signal::Stop).await;
         ended((&mut *driver).await)
     };
     tokio::select! {

@@ -22,7 +22,7 @@ use sporenet_core::{
         id::Ticket,
         store::{StoreBatch, StoreOp, Stored},
     },
-    node::command::Command,
+    node::contract::StoreInput,
 };
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
@@ -160,7 +160,7 @@ impl Store {
     /// When the operating system gives no thread.
     pub(crate) fn start(
         parts: (Connection, Reserve),
-        done: tokio::sync::mpsc::Sender<Command>,
+        done: tokio::sync::mpsc::Sender<StoreInput>,
     ) -> Result<Self, Failure> {
         let (connection, reserve) = parts;
         let (jobs, inbox) = mpsc::channel();
@@ -206,7 +206,7 @@ impl Opened {
 struct Worker {
     connection: Connection,
     reserve: Reserve,
-    done: tokio::sync::mpsc::Sender<Command>,
+    done: tokio::sync::mpsc::Sender<StoreInput>,
 }
 
 impl Worker {
@@ -252,8 +252,8 @@ impl Worker {
             };
             let ticket = batch.ticket;
             self.answer(match outcome {
-                Ok(()) => Command::Persisted(ticket),
-                Err(Full(full)) => Command::PersistFailed { ticket, full },
+                Ok(()) => StoreInput::Persisted(ticket),
+                Err(Full(full)) => StoreInput::PersistFailed { ticket, full },
             });
         }
     }
@@ -285,12 +285,12 @@ impl Worker {
                 }
             }
         }
-        self.answer(Command::Loaded { ticket, records });
+        self.answer(StoreInput::Loaded { ticket, records });
     }
 
-    fn answer(&self, command: Command) {
+    fn answer(&self, answer: StoreInput) {
         // Nobody listens any more only while the process stops.
-        let _ = self.done.blocking_send(command);
+        let _ = self.done.blocking_send(answer);
     }
 }
 

@@ -11,7 +11,7 @@ use sporenet_core::{
     },
     membership::join_link::JoinLink,
     node::{
-        command::Command,
+        contract::{HostOutput, Notice, Signal, StoreInput, StoreOutput},
         config::Config,
         endpoint::{Endpoint, EndpointInput, EndpointOutput},
         setup::Setup,
@@ -112,7 +112,7 @@ impl Newcomer {
             sockets: BTreeMap::new(),
             attempt: Attempt::default(),
         };
-        newcomer.input(EndpointInput::Command(Command::WallClock(wall)));
+        newcomer.input(EndpointInput::Host(Signal::WallClock(wall).into()));
         newcomer
     }
 
@@ -188,24 +188,18 @@ impl Newcomer {
                     self.sockets.remove(&link);
                     None
                 }
-                EndpointOutput::Persist(batch) => {
-                    Some(EndpointInput::Command(Command::Persisted(batch.ticket)))
+                EndpointOutput::Host(HostOutput::Store(StoreOutput::Persist(batch))) => {
+                    let persisted = StoreInput::Persisted(batch.ticket);
+                    Some(EndpointInput::Host(persisted.into()))
                 }
-                EndpointOutput::Timeline(entry) => {
-                    self.attempt
-                        .timeline
-                        .push(format!("{}: {}", entry.code, entry.text));
+                EndpointOutput::Host(HostOutput::Notice(entry)) => {
+                    self.attempt.admitted |= entry.notice == Notice::Joined;
+                    let told = self.endpoint.node().describe(&entry);
+                    let line = format!("{}: {}", told.code, told.text);
+                    self.attempt.timeline.push(line);
                     None
                 }
-                EndpointOutput::Admitted => {
-                    self.attempt.admitted = true;
-                    None
-                }
-                EndpointOutput::Load { .. }
-                | EndpointOutput::Reply { .. }
-                | EndpointOutput::Changed { .. }
-                | EndpointOutput::Fenced { .. }
-                | EndpointOutput::Departed => None,
+                EndpointOutput::Host(_) => None,
             };
             if let Some(input) = input {
                 self.endpoint.handle_input(self.now(), input);

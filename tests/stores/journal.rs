@@ -12,6 +12,7 @@ use sporenet_core::{
     kernel::{
         bytes::Bytes,
         machine::{Input, Machine, Output},
+        persist::Persist,
         rng::Rng,
         store::StoreBatch,
         time::{Duration, Time},
@@ -152,18 +153,18 @@ impl<const IN_FLIGHT: u8, const TEARS: bool> Watched<IN_FLIGHT, TEARS> {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Persist(batch) => self.disk.submit(batch),
+            Event::Store(batch) => self.disk.submit(batch),
             Event::Load { ticket, sequences } => {
                 let records = self.disk.load(&sequences);
                 self.input(Command::Loaded { ticket, records });
             }
-            Event::Durable {
-                token, sequence, ..
-            } => self.on_durable(token, sequence),
-            Event::AppendFailed { token, .. } => match self.open.remove(&token) {
+            Event::Persisted { persisted, .. } => {
+                self.on_durable(persisted.token, persisted.sequence);
+            }
+            Event::PersistFailed { failed, .. } => match self.open.remove(&failed.token) {
                 Some(Asked::Put(key)) => drop(self.values[key].remove(&token)),
                 Some(Asked::Append) => {}
-                None => panic!("{token} is answered twice"),
+                None => panic!("{failed:?}: answered twice"),
             },
             Event::Loaded {
                 records, damaged, ..
@@ -197,7 +198,7 @@ impl<const IN_FLIGHT: u8, const TEARS: bool> Watched<IN_FLIGHT, TEARS> {
             return false;
         };
         self.input(match outcome {
-            Ok(()) => Command::Persisted(ticket),
+            Ok(()) => Command::Stored(ticket),
             Err(mode) => Command::Failed {
                 ticket,
                 full: mode == DiskMode::Full,
@@ -267,22 +268,15 @@ impl<const IN_FLIGHT: u8, const TEARS: bool> StateMachineTest for Watched<IN_FLI
                 watched.tokens = token;
                 watched.open.insert(token, Asked::Append);
                 let body = body(token, size);
-                watched.input(Command::Append {
-                    origin,
-                    token,
-                    body,
-                });
+                let persist = Persist::append(token, body);
+                watched.input(Command::Persist { origin, persist });
             }
             Transition::Put(key) => {
                 watched.tokens = token;
                 watched.open.insert(token, Asked::Put(key));
                 watched.values[key].insert(token);
-                watched.input(Command::Put {
-                    origin,
-                    token,
-                    key: KEYS[key].to_owned(),
-                    value: body(token, 0),
-                });
+                let persist = Persist::put(token, KEYS[key], body(token, 0));
+                watched.input(Command::Persist { origin, persist });
             }
             Transition::Flush => drop(watched.flush()),
             Transition::Settle => {

@@ -177,6 +177,7 @@ pub enum Event {
 
 /// What a peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Offence {
     /// It passed on something whose signature does not hold.
     BadSignature,
@@ -184,6 +185,18 @@ pub enum Offence {
     FalseAccusation,
     /// It sent a record, lease or accusation that can't be.
     Malformed,
+}
+
+impl Offence {
+    /// A stable word for logs and scripts.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad_signature",
+            Self::FalseAccusation => "false_accusation",
+            Self::Malformed => "malformed",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,5 @@
 //! What an adversary does in a node's name (tests, feature `sim`): a genuine node, but for its words.
 
-use super::machine::Node;
 use crate::{
     kernel::{
         crypto::{Keypair, Signed, Verified},
@@ -11,7 +10,7 @@ use crate::{
         member::{MemberRecord, MemberState},
         swim,
     },
-    node::{event::Event, message::Message},
+    node::{contract::Event, envelope::Envelope, machine::Node, message::Message},
     overlay::links,
     replication::{batch::Writer, clock::Hlc, log::Head},
     wire::{body::Body, close::CloseReason, session::SessionParams},
@@ -63,7 +62,10 @@ impl Mask {
         self.heard.push_back(message.clone());
     }
 
-    fn swallows(&mut self, message: &Message) -> bool {
+    fn swallows(&mut self, envelope: &Envelope) -> bool {
+        let Some(message) = envelope.message() else {
+            return false;
+        };
         let is_answer = matches!(
             message,
             Message::Links(links::Message::Ping { .. } | links::Message::Pong { .. })
@@ -97,7 +99,7 @@ impl Node {
     /// would be on the wire: unchecked.
     pub fn say(&mut self, to: NodeId, message: &Message) {
         if let Ok(Some(message)) = Message::decode(message.kind(), &message.encode()) {
-            self.outbox.send(to, message);
+            self.send(to, message);
         }
     }
 
@@ -149,7 +151,7 @@ impl Node {
         self.replica.latest_stamp()
     }
 
-    pub(super) fn pop_output(&mut self) -> Option<Output<Message, Event>> {
+    pub(super) fn pop_output(&mut self) -> Option<Output<Envelope, Event>> {
         loop {
             let output = self.outbox.pop()?;
             match &output {

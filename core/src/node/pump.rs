@@ -1,15 +1,6 @@
 //! Draining the machines in one fixed order, bounded, until nothing moves.
 
-use crate::{
-    kernel::{
-        machine::Machine,
-        planted::{self, Planted},
-    },
-    node::{
-        event::Event,
-        machine::{Node, Phase},
-    },
-};
+use crate::{kernel::machine::Machine, node::machine::Node};
 
 /// The most machine outputs routed for one input. What is left over stays in the machines, whose
 /// `poll_timeout` then answers "at once". Far above what any input causes.
@@ -36,16 +27,5 @@ impl Node {
             }
         }
         self.depart_when_durable();
-    }
-
-    fn depart_when_durable(&mut self) {
-        if self.phase == (Phase::Leaving { flushed: true })
-            && (self.journal.is_idle()
-                || self.journal.is_broken()
-                || planted::is(Planted::StopsUnflushed))
-        {
-            self.phase = Phase::Departed;
-            self.outbox.event(Event::Departed);
-        }
     }
 }

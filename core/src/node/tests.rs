@@ -7,9 +7,8 @@ use crate::{
     },
     membership::member::MemberState,
     node::{
-        command::Command,
+        contract::{Reply, Signal},
         endpoint::Endpoint,
-        event::Reply,
         setup::StartError,
         snapshot::{TimelineEntry, Verdict},
     },
@@ -140,7 +139,7 @@ fn what_is_written_anywhere_is_read_everywhere_within_a_second() {
     hosts.push(mesh.launch(Role::Tab, link).unwrap());
     assert!(mesh.run_until(seconds(5), |mesh| all_alive(mesh, &hosts)));
     for host in &hosts {
-        mesh.command(*host, Command::Open("ns".parse().unwrap()));
+        mesh.command(*host, Signal::Open("ns".parse().unwrap()));
     }
     mesh.run_for(seconds(1));
     for writer in hosts.clone() {
@@ -503,7 +502,7 @@ fn a_newcomer_waits_no_longer_than_two_seconds_for_the_members() {
 fn a_relay_that_leaves_is_shown_as_left_and_departs() {
     let (mut mesh, hosts) = relays(14, 3);
     let id = mesh.node(hosts[2]).unwrap().id();
-    mesh.command(hosts[2], Command::Leave);
+    mesh.command(hosts[2], Signal::Leave);
     let left = mesh.run_until(seconds(5), |mesh| {
         mesh.node(hosts[2]).is_none()
             && hosts[..2]

@@ -138,6 +138,12 @@ impl Links {
         self.peers.contains_key(&peer)
     }
 
+    /// A peer's link.
+    #[must_use]
+    pub fn link_of(&self, peer: NodeId) -> Option<LinkId> {
+        Some(self.peers.get(&peer)?.link)
+    }
+
     /// The smoothed round-trip time of a peer's link; unknown before the first pong.
     #[must_use]
     pub fn rtt(&self, peer: NodeId) -> Option<Duration> {

@@ -14,8 +14,13 @@ use crate::{
         id::{Incarnation, InstanceId, LinkId, NodeId, Role},
         time::{Duration, Time},
     },
-    node::{Node, event::Event, snapshot::TimelineEntry},
+    membership::swim,
+    node::{
+        Node,
+        contract::{HostOutput, Notice, Offence},
+    },
     recovery::record,
+    replication::replica,
     sim::{
         clock::HostClock,
         fault::{Fault, Lie, PathFault},
@@ -27,6 +32,7 @@ use crate::{
         workload::{NAMESPACE, brief},
         world::{Observation, What, World},
     },
+    wire::close::CloseReason,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -330,45 +336,72 @@ impl Checkers {
         }
         match &seen.what {
             What::Started if is_trusted(injector, host) => check_promises(world, ledger, host),
-            What::Told(Event::Timeline(entry)) => self.see_entry(world, injector, host, entry),
+            What::Told(HostOutput::Notice(entry)) => {
+                self.see_notice(world, injector, host, &entry.notice)
+            }
             What::Started | What::Ended | What::Told(_) => Ok(()),
         }
     }
 
-    fn see_entry<S: Shell>(
+    fn see_notice<S: Shell>(
         &self,
         world: &World<S>,
         injector: &Injector,
         host: HostId,
-        entry: &TimelineEntry,
+        notice: &Notice,
     ) -> Result<(), String> {
-        let code = entry.code.as_str();
-        let text = &entry.text;
-        let damaged = ["journal_damaged", "journal_unusable"].contains(&code);
-        if damaged && is_trusted(injector, host) {
-            return Err(format!(
-                "host {host}'s disk is sound, its journal is not: {text}"
-            ));
-        }
-        let broke_off = code == "link_down" && text.contains("broke the protocol");
-        if broke_off && self.is_faithful {
-            return Err(format!(
-                "host {host} heard what no honest node says: {text}"
-            ));
-        }
-        let lies = ["signature", "Signature", "alformed", "not_its_own"];
-        if code == "offence" && self.is_faithful && lies.iter().any(|lie| text.contains(lie)) {
-            return Err(format!("host {host} blames an honest node: {text}"));
-        }
-        let is_one = || {
+        let is_one_process = |identity: &NodeId| {
             let mut hosts = world.hosts();
-            let whose = hosts.find(|host| world.id(*host) == entry.subject);
-            entry.subject.is_some() && whose.is_some_and(|whose| is_trusted(injector, whose))
+            let whose = hosts.find(|host| world.id(*host) == Some(*identity));
+            whose.is_some_and(|whose| is_trusted(injector, whose))
         };
-        if code == "identity_conflict" && self.is_faithful && is_one() {
-            return Err(format!("host {host} takes one process for two: {text}"));
+        let is_damage = matches!(
+            notice,
+            Notice::JournalDamaged { .. } | Notice::JournalUnusable { .. }
+        );
+        let is_protocol = matches!(
+            notice,
+            Notice::LinkDown {
+                reason: CloseReason::Protocol,
+                ..
+            }
+        );
+        let is_blame = matches!(notice, Notice::Offence { offence, .. } if is_lie(*offence));
+        let is_conflict = matches!(
+            notice,
+            Notice::IdentityConflict { identity, .. } if is_one_process(identity)
+        );
+        let what = if is_damage && is_trusted(injector, host) {
+            "whose disk is sound, finds its journal damaged"
+        } else if is_protocol && self.is_faithful {
+            "heard what no honest node says"
+        } else if is_blame && self.is_faithful {
+            "blames an honest node"
+        } else if is_conflict && self.is_faithful {
+            "takes one process for two"
+        } else {
+            return Ok(());
+        };
+        Err(format!("host {host} {what}: {notice:?}"))
+    }
+}
+
+/// Whether an offence is one that no honest node commits, whatever its clock and its store do.
+const fn is_lie(offence: Offence) -> bool {
+    match offence {
+        Offence::Swim(offence) => {
+            matches!(
+                offence,
+                swim::Offence::BadSignature | swim::Offence::Malformed
+            )
         }
-        Ok(())
+        Offence::Replica(offence) => matches!(
+            offence,
+            replica::Offence::BadSignature
+                | replica::Offence::Malformed
+                | replica::Offence::NotItsOwn
+        ),
+        Offence::Admission(_) => false,
     }
 }
 

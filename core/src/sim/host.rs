@@ -8,10 +8,10 @@ use crate::{
         time::Time,
     },
     membership::join_link::JoinLink,
-    node::{command::Command, config::Config, tuning::Tuning},
-    sim::{clock::HostClock, disk::Disk, shell::ShellInput},
+    node::{config::Config, contract::HostInput, endpoint::EndpointInput, tuning::Tuning},
+    sim::{clock::HostClock, disk::Disk},
 };
-use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
+use alloc::{collections::BTreeMap, format, vec::Vec};
 
 /// What a host is called: its place in the order of creation.
 pub type HostId = u16;
@@ -29,7 +29,7 @@ pub(super) enum Happening<P> {
     /// The disk is through with its oldest batch.
     DiskDone,
     /// An input of the node.
-    Input(ShellInput<P>),
+    Input(EndpointInput<P>),
 }
 
 /// One end of an open connection.
@@ -129,8 +129,8 @@ impl<S, P> Host<S, P> {
 }
 
 impl<P> Happening<P> {
-    pub(super) fn command(command: Command) -> Self {
-        Self::Input(ShellInput::Command(Box::new(command)))
+    pub(super) fn host(input: impl Into<HostInput>) -> Self {
+        Self::Input(EndpointInput::Host(input.into()))
     }
 }
 

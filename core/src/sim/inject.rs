@@ -7,7 +7,7 @@ use crate::{
         rng::Rng,
         time::{Duration, Time},
     },
-    node::{command::Command, setup::StartError},
+    node::{contract::Signal, setup::StartError},
     sim::{
         adversary::{
             batches::{Chains, Fork},
@@ -299,8 +299,8 @@ impl Injector {
             }
             Fault::Stop(host) => world.pause(*host, true),
             Fault::Sleep(host) => world.pause(*host, false),
-            Fault::Hide(host) => world.command(*host, Command::Park),
-            Fault::Leave(host) => world.command(*host, Command::Leave),
+            Fault::Hide(host) => world.command(*host, Signal::Park),
+            Fault::Leave(host) => world.command(*host, Signal::Leave),
             Fault::Wall(host, ms) => {
                 self.wall_ahead_ms = self.wall_ahead_ms.max(u64::try_from(*ms).unwrap_or(0));
                 world.clock(*host).set_wall_offset(*ms);
@@ -371,7 +371,7 @@ impl Injector {
                 self.start(world, *host)?;
             }
             Fault::Stop(host) | Fault::Sleep(host) => world.resume(*host),
-            Fault::Hide(host) => world.command(*host, Command::Unpark),
+            Fault::Hide(host) => world.command(*host, Signal::Unpark),
             Fault::Wall(host, _) => world.clock(*host).set_wall_offset(0),
             Fault::Freeze(host) => world.clock(*host).freeze_wall(now, false),
             Fault::Drift(host, _) => world.clock(*host).run_at(now, 1_000_000),

@@ -12,7 +12,7 @@
 
 use crate::{
     kernel::id::RequestId,
-    node::event::{Refusal, Reply},
+    node::contract::{Refusal, Reply},
     replication::write::{AckLevel, WriteRefusal},
     sim::host::HostId,
 };

@@ -9,7 +9,10 @@ use crate::{
         time::{Duration, Time},
     },
     membership::member::MemberState,
-    node::{command::Command, endpoint::Endpoint, event::Event},
+    node::{
+        contract::{Changed, HostOutput, Notice, Signal},
+        endpoint::Endpoint,
+    },
     sim::{
         adversary::{
             batches::{TOLD_ONCE, TWO_FACED},
@@ -214,7 +217,7 @@ impl<'a, S: Shell> Run<'a, S> {
     /// What a page does when it is loaded: it opens its namespace.
     fn open(&mut self, host: HostId) {
         if let Ok(namespace) = Namespace::new(NAMESPACE) {
-            self.world.command(host, Command::Open(namespace));
+            self.world.command(host, Signal::Open(namespace));
         }
     }
 
@@ -382,11 +385,11 @@ impl<'a, S: Shell> Run<'a, S> {
                     self.ended_at.insert(id, at);
                 }
             }
-            What::Told(Event::Reply { request, reply }) => {
-                self.ledger.answered(host, request, &reply);
-                self.world.take_reply(host, request);
+            What::Told(HostOutput::Reply { id, reply }) => {
+                self.ledger.answered(host, id, &reply);
+                self.world.take_reply(host, id);
             }
-            What::Told(Event::Changed { revision, .. }) => {
+            What::Told(HostOutput::Changed(Changed { revision, .. })) => {
                 let last = self.revisions.insert(host, revision);
                 if last.is_some_and(|last| revision != last + 1) {
                     self.violate(format!(
@@ -394,15 +397,19 @@ impl<'a, S: Shell> Run<'a, S> {
                     ));
                 }
             }
-            What::Told(Event::Timeline(entry)) => {
-                if entry.code == "member_dead"
-                    && let Some(subject) = entry.subject
+            What::Told(HostOutput::Notice(entry)) => {
+                if let Notice::MemberChanged {
+                    member,
+                    to: MemberState::Dead,
+                    ..
+                } = &entry.notice
                 {
-                    self.see_death(at, host, subject);
+                    self.see_death(at, host, *member);
                 }
-                *self.outcome.reached.entry(entry.code).or_default() += 1;
+                let reached = &mut self.outcome.reached;
+                *reached.entry(entry.notice.code().into()).or_default() += 1;
             }
-            What::Told(_) => {}
+            What::Told(HostOutput::Store(_)) => {}
         }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::{
     kernel::{
-        address::Address,
         bytes::Bytes,
         id::{LinkId, NodeId},
         rng::Rng,
@@ -10,69 +9,14 @@ use crate::{
     },
     node::{
         Node,
-        command::Command,
         endpoint::{Endpoint, EndpointInput, EndpointOutput},
-        event::Event,
         setup::{Setup, StartError},
         tuning::Tuning,
     },
     sim::trace::Trace,
-    wire::close::CloseReason,
 };
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt::Debug;
-
-/// What goes into a node behind links.
-#[derive(Clone, Debug)]
-pub enum ShellInput<P> {
-    /// The connection asked for by `Connect` is open.
-    Opened {
-        /// Which.
-        link: LinkId,
-    },
-    /// It could not be opened, or it ended.
-    Ended {
-        /// Which.
-        link: LinkId,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// A connection brought a packet.
-    Received {
-        /// Which.
-        link: LinkId,
-        /// The packet.
-        packet: P,
-    },
-    /// Everything that is not about links.
-    Command(Box<Command>),
-}
-
-/// What comes out of a node behind links.
-#[derive(Clone, Debug)]
-pub enum ShellOutput<P> {
-    /// Open a connection.
-    Connect {
-        /// Its number.
-        link: LinkId,
-        /// Where to.
-        address: Address,
-    },
-    /// Send a packet.
-    Transmit {
-        /// Over which connection.
-        link: LinkId,
-        /// The packet.
-        packet: P,
-    },
-    /// Close a connection.
-    Disconnect {
-        /// Which.
-        link: LinkId,
-    },
-    /// Anything else that the node tells its host.
-    Event(Event),
-}
 
 /// A node behind links.
 pub trait Shell: Sized + Debug {
@@ -111,7 +55,7 @@ pub trait Shell: Sized + Debug {
     fn accept(&mut self, now: Time) -> Option<LinkId>;
 
     /// Takes one input.
-    fn handle_input(&mut self, now: Time, input: ShellInput<Self::Packet>);
+    fn handle_input(&mut self, now: Time, input: EndpointInput<Self::Packet>);
 
     /// Runs the timers that are due.
     fn handle_timeout(&mut self, now: Time);
@@ -120,7 +64,7 @@ pub trait Shell: Sized + Debug {
     fn poll_timeout(&self) -> Option<Time>;
 
     /// The next output.
-    fn poll_output(&mut self) -> Option<ShellOutput<Self::Packet>>;
+    fn poll_output(&mut self) -> Option<EndpointOutput<Self::Packet>>;
 
     /// How many bytes a packet has.
     fn size(packet: &Self::Packet) -> usize;
@@ -166,23 +110,14 @@ impl Shell for Endpoint {
     }
 
     fn undecodable(&self) -> u64 {
-        self.dropped().0
+        self.node().undecodable()
     }
 
     fn accept(&mut self, now: Time) -> Option<LinkId> {
         self.accept(now)
     }
 
-    fn handle_input(&mut self, now: Time, input: ShellInput<Bytes>) {
-        let input = match input {
-            ShellInput::Opened { link } => EndpointInput::Opened { link },
-            ShellInput::Ended { link, reason } => EndpointInput::Ended { link, reason },
-            ShellInput::Received { link, packet } => EndpointInput::Received {
-                link,
-                message: packet,
-            },
-            ShellInput::Command(command) => EndpointInput::Command(*command),
-        };
+    fn handle_input(&mut self, now: Time, input: EndpointInput) {
         self.handle_input(now, input);
     }
 
@@ -194,38 +129,8 @@ impl Shell for Endpoint {
         self.poll_timeout()
     }
 
-    fn poll_output(&mut self) -> Option<ShellOutput<Bytes>> {
-        let event = match self.poll_output()? {
-            EndpointOutput::Connect { link, address } => {
-                return Some(ShellOutput::Connect { link, address });
-            }
-            EndpointOutput::Transmit { link, message } => {
-                return Some(ShellOutput::Transmit {
-                    link,
-                    packet: message,
-                });
-            }
-            EndpointOutput::Disconnect { link, .. } => {
-                return Some(ShellOutput::Disconnect { link });
-            }
-            EndpointOutput::Persist(batch) => Event::Persist(batch),
-            EndpointOutput::Load { ticket, sequences } => Event::Load { ticket, sequences },
-            EndpointOutput::Reply { request, reply } => Event::Reply { request, reply },
-            EndpointOutput::Changed {
-                revision,
-                namespace,
-                key,
-            } => Event::Changed {
-                revision,
-                namespace,
-                key,
-            },
-            EndpointOutput::Timeline(entry) => Event::Timeline(entry),
-            EndpointOutput::Admitted => Event::Admitted,
-            EndpointOutput::Fenced { why } => Event::Fenced { why },
-            EndpointOutput::Departed => Event::Departed,
-        };
-        Some(ShellOutput::Event(event))
+    fn poll_output(&mut self) -> Option<EndpointOutput> {
+        self.poll_output()
     }
 
     fn size(packet: &Bytes) -> usize {

@@ -4,11 +4,11 @@
 
 use crate::{
     kernel::{store::StoreOp, time::Time},
-    node::event::Event,
-    sim::{
-        host::HostId,
-        shell::{Shell, ShellOutput},
+    node::{
+        contract::{HostOutput, StoreOutput},
+        endpoint::EndpointOutput,
     },
+    sim::{host::HostId, shell::Shell},
 };
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::{self, Write as _};
@@ -39,16 +39,16 @@ impl Trace {
         &mut self,
         at: Time,
         host: HostId,
-        output: &ShellOutput<S::Packet>,
+        output: &EndpointOutput<S::Packet>,
     ) {
         self.add(&at.as_micros().to_le_bytes());
         self.add(&host.to_le_bytes());
         match output {
-            ShellOutput::Transmit { link, packet } => {
+            EndpointOutput::Transmit { link, message } => {
                 self.add(&link.0.to_le_bytes());
-                S::trace(packet, self);
+                S::trace(message, self);
             }
-            ShellOutput::Event(Event::Persist(batch)) => {
+            EndpointOutput::Host(HostOutput::Store(StoreOutput::Persist(batch))) => {
                 for op in &batch.ops {
                     match op {
                         StoreOp::Put { key, value } => {
@@ -64,10 +64,13 @@ impl Trace {
                     }
                 }
             }
-            other @ (ShellOutput::Connect { .. } | ShellOutput::Disconnect { .. }) => {
-                let _ = write!(self, "{other:?}");
+            EndpointOutput::Connect { link, address } => {
+                let _ = write!(self, "Connect {{ link: {link:?}, address: {address:?} }}");
             }
-            ShellOutput::Event(_) => {}
+            EndpointOutput::Disconnect { link, .. } => {
+                let _ = write!(self, "Disconnect {{ link: {link:?} }}");
+            }
+            EndpointOutput::Host(_) => {}
         }
     }
 

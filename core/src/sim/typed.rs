@@ -13,16 +13,14 @@ use crate::{
     membership::roster::Roster,
     node::{
         Node,
-        command::Command,
-        event::Event,
+        contract::{Command, Event, LinkInput, LinkOutput},
+        endpoint::{EndpointInput, EndpointOutput},
+        envelope::Envelope,
         message::Message,
         setup::{Setup, StartError},
         tuning::Tuning,
     },
-    sim::{
-        shell::{Shell, ShellInput, ShellOutput},
-        trace::Trace,
-    },
+    sim::{shell::Shell, trace::Trace},
     wire::{
         body::Body,
         close::CloseReason,
@@ -49,7 +47,7 @@ pub enum Packet {
     /// The link ends, and why.
     Bye(CloseReason),
     /// A message.
-    Message(Box<Message>),
+    Message(Box<Envelope>),
     /// What is left of a corrupted packet.
     Garbage,
 }
@@ -118,12 +116,11 @@ struct Link {
 pub struct Typed {
     node: Node,
     links: BTreeMap<LinkId, Link>,
-    routes: BTreeMap<NodeId, LinkId>,
     /// When a handshake in progress has taken too long.
     deadlines: BTreeMap<LinkId, Time>,
     next_link: LinkId,
     now: Time,
-    outputs: VecDeque<ShellOutput<Packet>>,
+    outputs: VecDeque<EndpointOutput<Packet>>,
 }
 
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -144,14 +141,17 @@ impl Typed {
         Claim { peer, proven }
     }
 
-    fn tell(&mut self, command: Command) {
-        self.node.handle_input(self.now, Input::Command(command));
+    fn tell(&mut self, command: impl Into<Command>) {
+        let command = Input::Command(command.into());
+        self.node.handle_input(self.now, command);
         self.pump();
     }
 
     fn transmit(&mut self, link: LinkId, packet: Packet) {
-        self.outputs
-            .push_back(ShellOutput::Transmit { link, packet });
+        self.outputs.push_back(EndpointOutput::Transmit {
+            link,
+            message: packet,
+        });
     }
 
     /// Its node knows all members of a table from now on.
@@ -165,7 +165,9 @@ impl Typed {
     fn end(&mut self, link: LinkId, reason: CloseReason) {
         if self.links.contains_key(&link) {
             self.transmit(link, Packet::Bye(reason.clone()));
-            self.outputs.push_back(ShellOutput::Disconnect { link });
+            let last = reason.clone();
+            self.outputs
+                .push_back(EndpointOutput::Disconnect { link, reason: last });
             self.on_ended(link, reason);
         }
     }
@@ -176,9 +178,9 @@ impl Typed {
             return;
         };
         self.tell(match (ended.state, ended.dial) {
-            (State::Up(_), _) => Command::LinkDown { link, reason },
-            (_, Some(dial)) => Command::DialFailed { dial, reason },
-            (_, None) => Command::HandshakeRefused { reason },
+            (State::Up(_), _) => LinkInput::Down { link, reason },
+            (_, Some(dial)) => LinkInput::DialFailed { dial, reason },
+            (_, None) => LinkInput::HandshakeRefused { reason },
         });
     }
 
@@ -213,11 +215,13 @@ impl Typed {
         match (packet, &known.state) {
             (Packet::Bye(reason), _) => {
                 let reason = known.proven.believed(reason);
-                self.outputs.push_back(ShellOutput::Disconnect { link });
+                let last = reason.clone();
+                self.outputs
+                    .push_back(EndpointOutput::Disconnect { link, reason: last });
                 self.on_ended(link, reason);
             }
             (Packet::Message(message), State::Up(from)) => {
-                let (from, message) = (*from, *message);
+                let (from, message) = (*from, message.on(link));
                 self.node
                     .handle_input(self.now, Input::Message { from, message });
                 self.pump();
@@ -237,7 +241,7 @@ impl Typed {
                 } else if network == self.node.network() {
                     known.state = State::Asked { key, from };
                     known.hint = Some(hint.clone());
-                    self.tell(Command::KeyWanted { link, hint });
+                    self.tell(LinkInput::KeyWanted { link, hint });
                 } else {
                     self.end(link, CloseReason::WrongNetwork);
                 }
@@ -297,7 +301,7 @@ impl Typed {
         known.state = State::Up(peer.id);
         self.deadlines.remove(&link);
         let (dial, invitation) = (known.dial, invitation_of(known.hint.as_ref()));
-        self.tell(Command::LinkUp {
+        self.tell(LinkInput::Up {
             link,
             peer,
             dial,
@@ -308,19 +312,20 @@ impl Typed {
     fn pump(&mut self) {
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Send { to, message } => {
-                    if let Some(link) = self.routes.get(&to).copied() {
-                        self.transmit(link, Packet::Message(Box::new(message)));
-                    }
+                Output::Send { message, .. } => {
+                    self.transmit(message.link(), Packet::Message(Box::new(message)));
                 }
-                Output::Event(event) => self.on_event(event),
+                Output::Event(Event::Link(output)) => self.on_link_output(output),
+                Output::Event(Event::Host(output)) => {
+                    self.outputs.push_back(EndpointOutput::Host(output));
+                }
             }
         }
     }
 
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Dial {
+    fn on_link_output(&mut self, output: LinkOutput) {
+        match output {
+            LinkOutput::Dial {
                 dial,
                 address,
                 expect,
@@ -339,26 +344,17 @@ impl Typed {
                 };
                 self.links.insert(link, dialled);
                 self.outputs
-                    .push_back(ShellOutput::Connect { link, address });
+                    .push_back(EndpointOutput::Connect { link, address });
             }
-            Event::Key { link, key } => self.on_key(link, key),
-            Event::Route { peer, link } => drop(self.routes.insert(peer, link)),
-            Event::Unroute { peer } => drop(self.routes.remove(&peer)),
-            Event::Close { link, reason } => {
+            LinkOutput::Key { link, key } => self.on_key(link, key),
+            LinkOutput::Close { link, reason } => {
                 self.deadlines.remove(&link);
                 if self.links.remove(&link).is_some() {
-                    self.transmit(link, Packet::Bye(reason));
-                    self.outputs.push_back(ShellOutput::Disconnect { link });
+                    self.transmit(link, Packet::Bye(reason.clone()));
+                    self.outputs
+                        .push_back(EndpointOutput::Disconnect { link, reason });
                 }
             }
-            event @ (Event::Persist(_)
-            | Event::Load { .. }
-            | Event::Reply { .. }
-            | Event::Changed { .. }
-            | Event::Timeline(_)
-            | Event::Admitted
-            | Event::Fenced { .. }
-            | Event::Departed) => self.outputs.push_back(ShellOutput::Event(event)),
         }
     }
 
@@ -385,7 +381,6 @@ impl Shell for Typed {
         let mut typed = Self {
             node: Node::start_tuned(setup, tuning, now)?,
             links: BTreeMap::new(),
-            routes: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             next_link: LinkId(1),
             now,
@@ -408,9 +403,11 @@ impl Shell for Typed {
     }
 
     fn routes(&self) -> Vec<(NodeId, LinkId)> {
-        let up = self.routes.iter();
-        let up = up.filter(|(_, link)| self.links.contains_key(link));
-        up.map(|(peer, link)| (*peer, *link)).collect()
+        let peers = self.node.links().peers();
+        let routes = peers.filter_map(|peer| Some((peer.id, self.node.links().link_of(peer.id)?)));
+        routes
+            .filter(|(_, link)| self.links.contains_key(link))
+            .collect()
     }
 
     fn undecodable(&self) -> u64 {
@@ -436,13 +433,14 @@ impl Shell for Typed {
         Some(link)
     }
 
-    fn handle_input(&mut self, now: Time, input: ShellInput<Packet>) {
+    fn handle_input(&mut self, now: Time, input: EndpointInput<Packet>) {
         self.now = self.now.max(now);
         match input {
-            ShellInput::Opened { link } => self.on_opened(link),
-            ShellInput::Ended { link, reason } => self.on_ended(link, reason),
-            ShellInput::Received { link, packet } => self.on_packet(link, packet),
-            ShellInput::Command(command) => self.tell(*command),
+            EndpointInput::Opened { link } => self.on_opened(link),
+            EndpointInput::Ended { link, reason } => self.on_ended(link, reason),
+            EndpointInput::Received { link, message } => self.on_packet(link, message),
+            EndpointInput::Host(input) => self.tell(input),
+            EndpointInput::Blocked { .. } | EndpointInput::Writable { .. } => {}
         }
     }
 
@@ -465,7 +463,7 @@ impl Shell for Typed {
         deadlines.chain(self.node.poll_timeout()).min()
     }
 
-    fn poll_output(&mut self) -> Option<ShellOutput<Packet>> {
+    fn poll_output(&mut self) -> Option<EndpointOutput<Packet>> {
         self.outputs.pop_front()
     }
 
@@ -497,8 +495,8 @@ impl Shell for Typed {
 
     fn corrupted(packet: &Packet, rng: &mut Rng) -> Packet {
         match packet {
-            Packet::Message(message) if is_signed(message) => {
-                let flipped = flip(message, rng);
+            Packet::Message(envelope) if envelope.message().is_some_and(is_signed) => {
+                let flipped = flip(envelope, rng);
                 flipped.map_or(Packet::Garbage, |flipped| {
                     Packet::Message(Box::new(flipped))
                 })
@@ -533,9 +531,10 @@ const fn is_signed(message: &Message) -> bool {
 }
 
 /// The message with a bit flipped, if it is still one.
-fn flip(message: &Message, rng: &mut Rng) -> Option<Message> {
-    let mut bytes = message.encode();
+fn flip(envelope: &Envelope, rng: &mut Rng) -> Option<Envelope> {
+    let mut bytes = envelope.encode();
     let place = rng.index(bytes.len());
     *bytes.get_mut(place)? ^= 1 << rng.below(8);
-    Message::decode(message.kind(), &bytes).ok().flatten()
+    let message = Message::decode(envelope.kind(), &bytes).ok()??;
+    Some(Envelope::of(envelope.link(), message))
 }

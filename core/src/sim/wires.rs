@@ -5,10 +5,11 @@ use crate::{
         id::LinkId,
         time::{Duration, Time},
     },
+    node::endpoint::EndpointInput,
     sim::{
         host::{Connection, Happening, HostId},
         network::Travel,
-        shell::{Shell, ShellInput},
+        shell::Shell,
         world::{Held, World},
     },
     wire::close::CloseReason,
@@ -39,7 +40,7 @@ impl<S: Shell> World<S> {
             self.after(
                 Duration::ZERO,
                 a,
-                Happening::Input(ShellInput::Ended { link, reason }),
+                Happening::Input(EndpointInput::Ended { link, reason }),
             );
         }
     }
@@ -51,10 +52,13 @@ impl<S: Shell> World<S> {
         for Held { run, after, input } in held {
             let at = at.max(after);
             match &input {
-                ShellInput::Received { link, .. } | ShellInput::Ended { link, .. } => {
+                EndpointInput::Received { link, .. } | EndpointInput::Ended { link, .. } => {
                     self.keep_order(to, *link, at);
                 }
-                ShellInput::Opened { .. } | ShellInput::Command(_) => {}
+                EndpointInput::Opened { .. }
+                | EndpointInput::Blocked { .. }
+                | EndpointInput::Writable { .. }
+                | EndpointInput::Host(_) => {}
             }
             self.wheel.push(at, (to, run, Happening::Input(input)));
         }
@@ -73,7 +77,7 @@ impl<S: Shell> World<S> {
     }
 
     pub(super) fn connect(&mut self, host: HostId, link: LinkId, other: HostId) {
-        let ended = |reason| Happening::Input(ShellInput::Ended { link, reason });
+        let ended = |reason| Happening::Input(EndpointInput::Ended { link, reason });
         let is_cut = self.network.is_cut(host, other) || self.network.is_cut(other, host);
         let is_reachable = !is_cut && usize::from(other) < self.hosts.len();
         let ways = is_reachable.then(|| {
@@ -109,7 +113,7 @@ impl<S: Shell> World<S> {
             self.host_mut(at).connections.insert(link, connection);
         }
         self.arm(other);
-        let opened = Happening::Input(ShellInput::Opened { link });
+        let opened = Happening::Input(EndpointInput::Opened { link });
         self.after(there + back, host, opened);
     }
 
@@ -128,7 +132,10 @@ impl<S: Shell> World<S> {
             // Nothing waits for a process that is gone: the next one gives the link's number anew.
             if is_open {
                 let link = their_link;
-                self.hold(host, other, last, ShellInput::Received { link, packet });
+                self.hold(host, other, last, EndpointInput::Received {
+                link,
+                message: packet,
+            });
             }
             return;
         }
@@ -137,7 +144,7 @@ impl<S: Shell> World<S> {
             if state.shell.is_some() {
                 let back = self.network.latency(other, host, &mut self.rng);
                 let reason = CloseReason::Lost;
-                let ended = Happening::Input(ShellInput::Ended { link, reason });
+                let ended = Happening::Input(EndpointInput::Ended { link, reason });
                 self.after(back * 2, host, ended);
             }
             return;
@@ -181,7 +188,10 @@ impl<S: Shell> World<S> {
         let run = self.hosts[usize::from(host)].run;
         let double = again.map(|again| (again, packet.clone()));
         for (at, packet) in [Some((at, packet)), double].into_iter().flatten() {
-            let input = ShellInput::Received { link, packet };
+            let input = EndpointInput::Received {
+                link,
+                message: packet,
+            };
             self.wheel.push(at, (host, run, Happening::Input(input)));
         }
     }
@@ -201,7 +211,7 @@ impl<S: Shell> World<S> {
         packets
     }
 
-    fn hold(&mut self, from: HostId, to: HostId, after: Time, input: ShellInput<S::Packet>) {
+    fn hold(&mut self, from: HostId, to: HostId, after: Time, input: EndpointInput<S::Packet>) {
         if !S::STREAMS {
             return;
         }
@@ -223,7 +233,7 @@ impl<S: Shell> World<S> {
         if theirs.is_none_or(|theirs| theirs.id != connection.id) {
             return;
         }
-        let ended = ShellInput::Ended { link, reason };
+        let ended = EndpointInput::Ended { link, reason };
         if self.network.is_cut(host, other) {
             self.hold(host, other, connection.last, ended);
             return;

@@ -13,8 +13,10 @@ use crate::{
     membership::{join_link::JoinLink, member::MemberState},
     node::{
         Node,
-        command::Command,
-        event::{Event, Reply},
+        contract::{
+            HostInput, HostOutput, Notice, Reply, Request, Signal, StoreInput, StoreOutput,
+        },
+        endpoint::{EndpointInput, EndpointOutput},
         setup::{Setup, StartError},
     },
     replication::write::AckLevel,
@@ -24,14 +26,13 @@ use crate::{
         host::{Connection, Happening, Host, Paused, host_at},
         network::{Network, PathConfig},
         settings,
-        shell::{Shell, ShellInput, ShellOutput},
+        shell::Shell,
         trace::Trace,
         wheel::Wheel,
     },
     wire::close::CloseReason,
 };
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, VecDeque},
     format,
     string::String,
@@ -57,7 +58,7 @@ pub enum What {
     /// Its process ended: killed, or because it left.
     Ended,
     /// Its node told it something; store effects are left out.
-    Told(Event),
+    Told(HostOutput),
 }
 
 /// The most observations that wait to be taken; older ones are dropped, nobody looks at them.
@@ -70,7 +71,7 @@ pub(super) struct Held<P> {
     pub run: u32,
     /// When the last packet before it arrives.
     pub after: Time,
-    pub input: ShellInput<P>,
+    pub input: EndpointInput<P>,
 }
 
 /// The world.
@@ -446,33 +447,31 @@ impl<S: Shell> World<S> {
         value: Option<&[u8]>,
         level: AckLevel,
     ) -> RequestId {
-        let request = self.host_mut(host).number_request();
+        let id = self.host_mut(host).number_request();
         if let (Ok(namespace), Ok(key)) = (Namespace::new(namespace), Key::new(key)) {
             let value = value.map(Bytes::from);
-            let write = Command::Write {
-                request,
+            let request = Request::Write {
                 namespace,
                 key,
                 value,
                 level,
             };
-            self.command(host, write);
+            self.command(host, HostInput::Request { id, request });
         }
-        request
+        id
     }
 
     /// Asks a relay for an invite and runs until it is there.
     pub fn invite(&mut self, host: HostId, uses_max: Option<u16>) -> Option<JoinLink> {
-        let request = self.host_mut(host).number_request();
-        let invite = Command::Invite {
-            request,
+        let id = self.host_mut(host).number_request();
+        let request = Request::Invite {
             ttl: Duration::from_secs(3_600),
             uses_max,
             role: None,
         };
-        self.command(host, invite);
+        self.command(host, HostInput::Request { id, request });
         self.run_for(Duration::from_millis(100));
-        match self.reply(host, request)? {
+        match self.reply(host, id)? {
             Reply::Invited { invitation, key } => {
                 let (invitation, key) = (invitation.clone(), key.clone());
                 Some(self.node(host)?.join_link(&invitation, &key))
@@ -492,9 +491,9 @@ impl<S: Shell> World<S> {
         self.replies.remove(&(host, request))
     }
 
-    /// Gives a host a command; a paused one gets it when it goes on.
-    pub fn command(&mut self, host: HostId, command: Command) {
-        self.happen(host, Happening::command(command));
+    /// Tells a host's node something; a paused one gets it when it goes on.
+    pub fn command(&mut self, host: HostId, input: impl Into<HostInput>) {
+        self.happen(host, Happening::host(input));
     }
 
     /// Lets virtual time pass.
@@ -546,8 +545,8 @@ impl<S: Shell> World<S> {
         let state = self.host_mut(host);
         let happening = match happening {
             Happening::DiskDone => match state.disk.finish() {
-                Some((batch, Ok(()))) => Happening::command(Command::Persisted(batch.ticket)),
-                Some((batch, Err(mode))) => Happening::command(Command::PersistFailed {
+                Some((batch, Ok(()))) => Happening::host(StoreInput::Persisted(batch.ticket)),
+                Some((batch, Err(mode))) => Happening::host(StoreInput::PersistFailed {
                     ticket: batch.ticket,
                     full: mode == DiskMode::Full,
                 }),
@@ -577,12 +576,12 @@ impl<S: Shell> World<S> {
                 }
             }
             Happening::Clock => {
-                let wall = Command::WallClock(state.clock.wall(now));
-                shell.handle_input(local, ShellInput::Command(Box::new(wall)));
+                let wall = Signal::WallClock(state.clock.wall(now));
+                shell.handle_input(local, EndpointInput::Host(wall.into()));
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }
             Happening::Input(input) => {
-                if let ShellInput::Ended { link, .. } = &input {
+                if let EndpointInput::Ended { link, .. } = &input {
                     state.connections.remove(link);
                 }
                 shell.handle_input(local, input);
@@ -635,54 +634,50 @@ impl<S: Shell> World<S> {
         }
     }
 
-    fn act(&mut self, host: HostId, output: ShellOutput<S::Packet>) {
+    fn act(&mut self, host: HostId, output: EndpointOutput<S::Packet>) {
         match output {
-            ShellOutput::Connect { link, address } => self.connect(host, link, host_at(&address)),
-            ShellOutput::Transmit { link, packet } => self.transmit(host, link, packet),
-            ShellOutput::Disconnect { link } => {
+            EndpointOutput::Connect { link, address } => {
+                self.connect(host, link, host_at(&address))
+            }
+            EndpointOutput::Transmit { link, message } => self.transmit(host, link, message),
+            EndpointOutput::Disconnect { link, .. } => {
                 if let Some(connection) = self.host_mut(host).connections.remove(&link) {
                     self.end_other(host, &connection, CloseReason::Lost);
                 }
             }
-            ShellOutput::Event(event) => self.on_event(host, event),
+            EndpointOutput::Host(output) => self.on_host_output(host, output),
         }
     }
 
-    fn on_event(&mut self, host: HostId, event: Event) {
-        match event {
-            Event::Persist(batch) => {
+    fn on_host_output(&mut self, host: HostId, output: HostOutput) {
+        match output {
+            HostOutput::Store(StoreOutput::Persist(batch)) => {
                 let span = Duration::from_micros(self.rng.below(2_000) + 100);
                 let state = self.host_mut(host);
                 state.disk.submit(batch);
                 let span = span * state.disk_slowness;
                 self.after(span, host, Happening::DiskDone);
             }
-            Event::Load { ticket, sequences } => {
+            HostOutput::Store(StoreOutput::Load { ticket, sequences }) => {
                 let span = Duration::from_micros(self.rng.below(1_000) + 50);
                 let state = self.host_mut(host);
                 let records = state.disk.load(&sequences);
                 let span = span * state.disk_slowness;
-                let loaded = Command::Loaded { ticket, records };
-                self.after(span, host, Happening::command(loaded));
+                let loaded = StoreInput::Loaded { ticket, records };
+                self.after(span, host, Happening::host(loaded));
             }
-            Event::Departed => {
-                self.notice(host, What::Told(Event::Departed));
+            HostOutput::Notice(entry) if entry.notice == Notice::Departed => {
+                self.notice(host, What::Told(HostOutput::Notice(entry)));
                 self.examine(host);
                 self.crash(host);
             }
-            Event::Reply { request, reply } => {
-                self.replies.insert((host, request), reply.clone());
-                self.notice(host, What::Told(Event::Reply { request, reply }));
+            HostOutput::Reply { id, reply } => {
+                self.replies.insert((host, id), reply.clone());
+                self.notice(host, What::Told(HostOutput::Reply { id, reply }));
             }
-            event @ (Event::Dial { .. }
-            | Event::Key { .. }
-            | Event::Route { .. }
-            | Event::Unroute { .. }
-            | Event::Close { .. }
-            | Event::Changed { .. }
-            | Event::Timeline(_)
-            | Event::Admitted
-            | Event::Fenced { .. }) => self.notice(host, What::Told(event)),
+            told @ (HostOutput::Changed(_) | HostOutput::Notice(_)) => {
+                self.notice(host, What::Told(told));
+            }
         }
     }
 

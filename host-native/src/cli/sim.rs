@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 #[cfg(feature = "planted-bugs")]
 use sporenet_core::kernel::planted::{self, Planted};
 use sporenet_core::{
-    node::event::Event,
+    node::contract::HostOutput,
     sim::{
         plan::{Mode, Plan, Wish},
         run, scenario, shrink,
@@ -281,7 +281,9 @@ fn line(seen: &Observation) -> Option<String> {
     let what = match &seen.what {
         What::Started => "starts".into(),
         What::Ended => "ends".into(),
-        What::Told(Event::Timeline(entry)) => format!("{}: {}", entry.code, entry.text),
+        What::Told(HostOutput::Notice(entry)) => {
+            format!("{}: {:?}", entry.notice.code(), entry.notice)
+        }
         What::Told(_) => return None,
     };
     let at = Duration::from_micros(seen.at.as_micros()).as_secs_f64();

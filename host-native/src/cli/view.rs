@@ -12,7 +12,10 @@ use clap::Args;
 use serde::Deserialize;
 use sporenet_core::{
     membership::member::MemberState,
-    node::snapshot::{Member, Severity, Status, TimelineEntry, Verdict},
+    node::{
+        contract::Severity,
+        snapshot::{Member, Status, TimelineEntry, Verdict},
+    },
 };
 
 /// `sporenet status`.

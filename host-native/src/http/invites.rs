@@ -5,7 +5,7 @@ use axum::{Json, body::Bytes, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use sporenet_core::{
     kernel::id::Role,
-    node::{command::Command, event::Reply},
+    node::contract::{Reply, Request},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -51,8 +51,7 @@ pub(crate) struct Links {
 
 /// Issues an invite.
 pub(crate) async fn issue(api: &Api, wanted: Wanted) -> Result<Links, Problem> {
-    let reply = within_patience(api.core().request(move |request| Command::Invite {
-        request,
+    let reply = within_patience(api.core().request(Request::Invite {
         ttl: Duration::from_secs(wanted.ttl_s),
         uses_max: wanted.uses,
         role: wanted.role,

@@ -21,8 +21,7 @@ use sporenet_core::{
         text::{Key, Namespace, TextError},
     },
     node::{
-        command::Command,
-        event::Reply,
+        contract::{Reply, Request},
         snapshot::{Conflict, Entry},
     },
     replication::write::AckLevel,
@@ -365,8 +364,7 @@ async fn write(
     ack: Option<AckLevel>,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let level = ack.unwrap_or_default();
-    let asked = api.core().request(move |request| Command::Write {
-        request,
+    let asked = api.core().request(Request::Write {
         namespace,
         key,
         value,

@@ -15,7 +15,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use sporenet_core::node::Metric;
+use sporenet_core::kernel::metrics::Metric;
 use std::{
     collections::BTreeMap,
     fmt,

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 use sporenet_core::{
-    membership::admission::InviteRefusal, node::event::Refusal, replication::write::WriteRefusal,
+    membership::admission::InviteRefusal, node::contract::Refusal, replication::write::WriteRefusal,
 };
 
 /// How long a client should wait before it tries again, in seconds.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sporenet_core::node::{
-    command::Command,
+    contract::Signal,
     snapshot::{Connection, Edge, Member, Status},
 };
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) async fn connections(
 
 /// Leaves the mesh; the process stops when that is done.
 pub(crate) async fn leave(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
-    within_patience(api.core().command(Command::Leave)).await?;
+    within_patience(api.core().signal(Signal::Leave)).await?;
     Ok((
         StatusCode::ACCEPTED,
         Json(serde_json::json!({ "leaving": true })),

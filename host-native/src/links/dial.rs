@@ -11,7 +11,7 @@ use sporenet_core::{
         crypto::Secret,
         id::{DialId, LinkId, NodeId},
     },
-    node::command::Command,
+    node::contract::LinkInput,
     wire::{close::CloseReason, invitation::KeyHint, session::Session},
 };
 use std::{
@@ -48,8 +48,8 @@ pub(crate) async fn run(wanted: Dial, registration: Registration, context: LinkC
 }
 
 async fn fail(context: &LinkContext, link: LinkId, dial: DialId, reason: CloseReason) {
-    let command = Some(Command::DialFailed { dial, reason });
-    context.core.tell(ToDriver::Ended { link, command }).await;
+    let told = Some(LinkInput::DialFailed { dial, reason });
+    context.core.tell(ToDriver::Ended { link, told }).await;
 }
 
 async fn try_run(

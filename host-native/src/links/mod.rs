@@ -19,7 +19,7 @@ pub(crate) mod tcp;
 pub(crate) mod ws;
 
 use crate::{clock::Clock, driver::Handle};
-use sporenet_core::{kernel::crypto::Secret, node::message::Message, wire::close::CloseReason};
+use sporenet_core::{kernel::crypto::Secret, node::envelope::Envelope, wire::close::CloseReason};
 use std::{
     io,
     sync::{
@@ -47,7 +47,7 @@ pub(crate) const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(9);
 #[derive(Debug)]
 pub(crate) enum ToLink {
     /// Say this to the peer.
-    Message(Box<Message>),
+    Message(Box<Envelope>),
     /// The answer to `KeyWanted`.
     Key(Result<Secret, CloseReason>),
     /// Tell the peer why, flush, and end.

@@ -11,9 +11,8 @@ use sporenet_core::{
         machine::Input,
         time::Time,
     },
-    node::{command::Command, message::Message},
+    node::{contract::LinkInput, envelope::Envelope},
     wire::{
-        body::Body,
         close::CloseReason,
         session::{SendError, Session, SessionEvent},
     },
@@ -106,26 +105,26 @@ impl LinkTask {
         let reason = outcome.unwrap_or(CloseReason::Lost);
         self.handshake = None;
         tracing::debug!(link = self.link.0, reason = reason.code(), "a link ended");
-        let command = self.obituary(reason);
+        let told = self.obituary(reason);
         self.context
             .core
             .tell(ToDriver::Ended {
                 link: self.link,
-                command,
+                told,
             })
             .await;
     }
 
     /// What the core has to know about the end.
-    fn obituary(&self, reason: CloseReason) -> Option<Command> {
+    fn obituary(&self, reason: CloseReason) -> Option<LinkInput> {
         match (self.peer, self.dial) {
-            (Some(_), _) => Some(Command::LinkDown {
+            (Some(_), _) => Some(LinkInput::Down {
                 link: self.link,
                 reason,
             }),
-            (None, Some(dial)) => Some(Command::DialFailed { dial, reason }),
+            (None, Some(dial)) => Some(LinkInput::DialFailed { dial, reason }),
             (None, None) if self.ended_by_core => None,
-            (None, None) => Some(Command::HandshakeRefused { reason }),
+            (None, None) => Some(LinkInput::HandshakeRefused { reason }),
         }
     }
 
@@ -195,7 +194,7 @@ impl LinkTask {
         while let Some(event) = self.session.poll_event() {
             match event {
                 SessionEvent::KeyWanted(hint) => {
-                    self.tell_core(Command::KeyWanted {
+                    self.tell_core(LinkInput::KeyWanted {
                         link: self.link,
                         hint,
                     });
@@ -205,14 +204,14 @@ impl LinkTask {
                     self.handshake = None;
                     reader.trust();
                     let (link, dial) = (self.link, self.dial);
-                    self.tell_core(Command::LinkUp {
+                    self.tell_core(LinkInput::Up {
                         link,
                         peer,
                         dial,
                         invitation,
                     });
                 }
-                SessionEvent::Frame { kind, body } => self.on_frame(kind, &body),
+                SessionEvent::Frame { kind, body } => self.on_frame(kind, body),
                 SessionEvent::Closed(reason) => {
                     self.ended.get_or_insert(reason);
                 }
@@ -220,25 +219,18 @@ impl LinkTask {
         }
     }
 
-    fn tell_core(&mut self, command: Command) {
-        self.inbound
-            .push_back(ToDriver::Input(Input::Command(command)));
+    fn tell_core(&mut self, input: LinkInput) {
+        let command = Input::Command(input.into());
+        self.inbound.push_back(ToDriver::Input(command));
     }
 
-    fn on_frame(&mut self, kind: u16, body: &[u8]) {
+    /// Reads ahead, so that signatures are checked on this task and not on the core's.
+    fn on_frame(&mut self, kind: u16, body: Vec<u8>) {
         let Some(from) = self.peer else { return };
-        match Message::decode(kind, body) {
-            Ok(Some(mut message)) => {
-                message.precheck(self.network);
-                self.inbound
-                    .push_back(ToDriver::Input(Input::Message { from, message }));
-            }
-            Ok(None) => count(&self.context.counters.unknown_frames),
-            Err(error) => {
-                tracing::debug!(link = self.link.0, kind, %error, "a frame does not decode");
-                self.end(CloseReason::Protocol);
-            }
-        }
+        let mut message = Envelope::sealed(self.link, kind, body.into());
+        message.read_ahead(self.network);
+        self.inbound
+            .push_back(ToDriver::Input(Input::Message { from, message }));
     }
 
     fn on_core(&mut self, now: Time, said: Option<ToLink>) {
@@ -261,7 +253,7 @@ impl LinkTask {
         }
     }
 
-    fn send(&mut self, now: Time, message: &Message) {
+    fn send(&mut self, now: Time, message: &Envelope) {
         match self
             .session
             .send(message.class(), message.kind(), message.encode())

@@ -19,9 +19,8 @@ use sporenet_core::{
     },
     node::{
         Node,
-        command::Command,
+        contract::{HostInput, Refusal, Reply, Request as Wanted, Signal},
         endpoint::{Endpoint, EndpointInput},
-        event::{Refusal, Reply},
         snapshot::Entry,
     },
     replication::write::{AckLevel, WriteRefusal},
@@ -175,7 +174,7 @@ impl Desk {
             Request::Status => Ok(Some(Answer::Status(Box::new(endpoint.node().status(now))))),
             Request::Leave => {
                 self.leaving.push(id);
-                endpoint.handle_input(now, EndpointInput::Command(Command::Leave));
+                endpoint.handle_input(now, EndpointInput::Host(Signal::Leave.into()));
                 Ok(None)
             }
             #[cfg(feature = "lab")]
@@ -207,17 +206,18 @@ impl Desk {
             return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
         }
         self.requests = self.requests.wrapping_add(1);
-        let request = RequestId(self.requests);
-        self.writes.insert(request, id);
-        let value = value.map(Bytes::from);
-        let command = Command::Write {
-            request,
-            namespace,
-            key,
-            value,
-            level,
+        let number = RequestId(self.requests);
+        self.writes.insert(number, id);
+        let write = HostInput::Request {
+            id: number,
+            request: Wanted::Write {
+                namespace,
+                key,
+                value: value.map(Bytes::from),
+                level,
+            },
         };
-        endpoint.handle_input(now, EndpointInput::Command(command));
+        endpoint.handle_input(now, EndpointInput::Host(write));
         Ok(None)
     }
 
@@ -245,8 +245,8 @@ impl Desk {
             return *since;
         }
         self.opened.insert(namespace.clone(), now);
-        let command = Command::Open(namespace.clone());
-        endpoint.handle_input(now, EndpointInput::Command(command));
+        let open = Signal::Open(namespace.clone());
+        endpoint.handle_input(now, EndpointInput::Host(open.into()));
         now
     }
 

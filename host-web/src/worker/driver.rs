@@ -18,7 +18,7 @@ use core::time::Duration;
 use sporenet_core::{
     kernel::{id::Ticket, store::StoreBatch, time::Time},
     node::{
-        command::Command,
+        contract::{Changed, HostOutput, Notice, Signal, StoreInput, StoreOutput},
         endpoint::{Endpoint, EndpointInput, EndpointOutput},
     },
 };
@@ -194,32 +194,40 @@ impl Driver {
                 desk.touch();
                 links.disconnect(link);
             }
-            EndpointOutput::Persist(batch) => {
+            EndpointOutput::Host(output) => self.put_out_to_host(state, now, output),
+        }
+    }
+
+    fn put_out_to_host(&self, state: &mut State, now: Time, output: HostOutput) {
+        let State { desk, endpoint, .. } = state;
+        match output {
+            HostOutput::Store(StoreOutput::Persist(batch)) => {
                 state.batches.push_back(batch);
                 if !core::mem::replace(&mut state.writing, true) {
                     self.start_writer();
                 }
             }
-            EndpointOutput::Load { ticket, sequences } => self.start_load(ticket, sequences),
-            EndpointOutput::Reply { request, reply } => desk.on_reply(request, reply),
-            EndpointOutput::Changed {
-                revision: _,
-                namespace,
-                key,
-            } => {
+            HostOutput::Store(StoreOutput::Load { ticket, sequences }) => {
+                self.start_load(ticket, sequences);
+            }
+            HostOutput::Reply { id, reply } => desk.on_reply(id, reply),
+            HostOutput::Changed(Changed { namespace, key, .. }) => {
                 desk.on_changed(now, endpoint.node(), &namespace, &key);
             }
-            EndpointOutput::Timeline(_) => desk.touch(),
-            EndpointOutput::Admitted => {
+            HostOutput::Notice(entry) => {
                 desk.touch();
-                self.scope.post(&FromWorker::Phase(Phase::Admitted));
-            }
-            EndpointOutput::Fenced { why } => {
-                self.scope.post(&FromWorker::Phase(Phase::Fenced { why }));
-            }
-            EndpointOutput::Departed => {
-                desk.on_departed();
-                self.scope.post(&FromWorker::Phase(Phase::Departed));
+                let phase = if entry.notice == Notice::Joined {
+                    Phase::Admitted
+                } else if matches!(entry.notice, Notice::Fenced(_)) {
+                    let why = endpoint.node().describe(&entry).text;
+                    Phase::Fenced { why }
+                } else if entry.notice == Notice::Departed {
+                    desk.on_departed();
+                    Phase::Departed
+                } else {
+                    return;
+                };
+                self.scope.post(&FromWorker::Phase(phase));
             }
         }
     }
@@ -237,12 +245,12 @@ impl Driver {
                 };
                 let outcome = store.write(&batch).await;
                 match outcome {
-                    Ok(()) => driver.tell(Command::Persisted(batch.ticket)),
+                    Ok(()) => driver.tell(StoreInput::Persisted(batch.ticket)),
                     Err(error) => {
                         web_sys::console::warn_1(&error.text.into());
                         let waiting = core::mem::take(&mut driver.state.borrow_mut().batches);
                         for batch in core::iter::once(batch).chain(waiting) {
-                            driver.tell(Command::PersistFailed {
+                            driver.tell(StoreInput::PersistFailed {
                                 ticket: batch.ticket,
                                 full: error.full,
                             });
@@ -267,13 +275,13 @@ impl Driver {
             // What can't be read is missing, and the core asks a peer for it.
             let records = store.load(&sequences).await.unwrap_or_default();
             if let Some(driver) = me.upgrade() {
-                driver.tell(Command::Loaded { ticket, records });
+                driver.tell(StoreInput::Loaded { ticket, records });
             }
         });
     }
 
-    fn tell(&self, command: Command) {
-        self.wake(Wake::Input(EndpointInput::Command(command)));
+    fn tell(&self, answer: StoreInput) {
+        self.wake(Wake::Input(EndpointInput::Host(answer.into())));
     }
 
     /// Sets the one timer for whatever is due first.
@@ -301,15 +309,15 @@ fn wake(driver: &Weak<Driver>, wake: Wake) {
 }
 
 impl State {
-    fn command(&mut self, now: Time, command: Command) {
-        self.endpoint
-            .handle_input(now, EndpointInput::Command(command));
+    fn signal(&mut self, now: Time, signal: Signal) {
+        let input = EndpointInput::Host(signal.into());
+        self.endpoint.handle_input(now, input);
     }
 
     fn tell_wall_clock(&mut self, now: Time, scope: &Scope) {
         if now >= self.wall_due {
             self.wall_due = now + WALL_INTERVAL;
-            self.command(now, Command::WallClock(scope.wall()));
+            self.signal(now, Signal::WallClock(scope.wall()));
         }
     }
 
@@ -326,7 +334,7 @@ impl State {
             }
             EndpointInput::Blocked { .. }
             | EndpointInput::Writable { .. }
-            | EndpointInput::Command(_) => {}
+            | EndpointInput::Host(_) => {}
         }
         self.endpoint.handle_input(now, input);
     }
@@ -338,14 +346,14 @@ impl State {
                 self.desk.set_visible(visible);
                 self.hidden_at = (!visible).then_some(now);
                 if visible && core::mem::take(&mut self.parked) {
-                    self.command(now, Command::Unpark);
+                    self.signal(now, Signal::Unpark);
                 }
             }
             ToWorker::Freeze => {
                 self.hidden_at = Some(now);
                 self.park(now);
             }
-            ToWorker::NetworkChanged => self.command(now, Command::NetworkChanged),
+            ToWorker::NetworkChanged => self.signal(now, Signal::NetworkChanged),
             ToWorker::Request { id, request } => {
                 self.desk.on_request(now, &mut self.endpoint, id, request);
             }
@@ -367,7 +375,7 @@ impl State {
 
     fn park(&mut self, now: Time) {
         if !core::mem::replace(&mut self.parked, true) {
-            self.command(now, Command::Park);
+            self.signal(now, Signal::Park);
         }
     }
 }

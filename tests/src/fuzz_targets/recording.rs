@@ -12,9 +12,8 @@ use sporenet_core::{
     },
     node::{
         Node,
-        command::Command,
+        contract::{Event, HostOutput, StoreInput, StoreOutput},
         config::Config,
-        event::Event,
         recording::{BYTES_MAX_MIN, OpenError, Replay},
         setup::Setup,
     },
@@ -82,7 +81,7 @@ fn whole() -> &'static [u8] {
         for number in 0..20 {
             let now = Time::ZERO + Duration::from_millis(200) * number;
             for ticket in tickets.drain(..) {
-                node.handle_input(now, Input::Command(Command::Persisted(ticket)));
+                node.handle_input(now, Input::Command(StoreInput::Persisted(ticket).into()));
             }
             node.handle_timeout(now);
             tickets = drain(&mut node);
@@ -94,7 +93,7 @@ fn whole() -> &'static [u8] {
 fn drain(node: &mut Node) -> Vec<Ticket> {
     let mut tickets = Vec::new();
     while let Some(output) = node.poll_output() {
-        if let Output::Event(Event::Persist(batch)) = output {
+        if let Output::Event(Event::Host(HostOutput::Store(StoreOutput::Persist(batch)))) = output {
             tickets.push(batch.ticket);
         }
     }

@@ -251,6 +251,7 @@ impl fmt::Display for InviteRefusal {
 
 /// How a peer broke the rules of admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Offence {
     /// It welcomed a node that did not ask it to.
     UnexpectedWelcome,

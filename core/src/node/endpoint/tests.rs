@@ -3,13 +3,16 @@
 use super::*;
 use crate::{
     kernel::{
-        id::Role,
+        id::{RequestId, Role, Ticket},
         store::Stored,
         text::Name,
         time::{Duration, WallTime},
     },
     membership::join_link::JoinLink,
-    node::config::Config,
+    node::{
+        config::Config,
+        contract::{Reply, Request, StoreInput, StoreOutput},
+    },
     overlay::links,
     replication::message as replication,
 };
@@ -52,38 +55,46 @@ struct Pair {
     now: Time,
 }
 
+/// The batch that an output asks to be made durable.
+fn persisted_by(output: &EndpointOutput) -> Option<Ticket> {
+    match output {
+        EndpointOutput::Host(HostOutput::Store(StoreOutput::Persist(batch))) => Some(batch.ticket),
+        _ => None,
+    }
+}
+
+fn persisted(ticket: Ticket) -> EndpointInput {
+    EndpointInput::Host(StoreInput::Persisted(ticket).into())
+}
+
 impl Pair {
     /// Linked, and quiet: what a newcomer and its relay have to say has been said.
     fn linked() -> Self {
         let now = Time::from_millis(1);
         let mut relay = start(Role::Relay, 1, None, now);
-        let request = RequestId(1);
+        let id = RequestId(1);
         let ttl = Duration::from_secs(3_600);
         let (uses_max, role) = (None, None);
-        let invite = Command::Invite {
-            request,
+        let request = Request::Invite {
             ttl,
             uses_max,
             role,
         };
-        relay.handle_input(now, EndpointInput::Command(invite));
+        let invite = HostInput::Request { id, request };
+        relay.handle_input(now, EndpointInput::Host(invite));
         let mut join = None;
         while join.is_none() {
             let output = relay.poll_output().unwrap();
-            let ticket = if let EndpointOutput::Persist(batch) = &output {
-                Some(batch.ticket)
-            } else {
-                None
-            };
-            if let EndpointOutput::Reply {
+            let ticket = persisted_by(&output);
+            if let EndpointOutput::Host(HostOutput::Reply {
                 reply: Reply::Invited { invitation, key },
                 ..
-            } = output
+            }) = output
             {
                 join = Some(relay.node().join_link(&invitation, &key));
             }
             if let Some(ticket) = ticket {
-                relay.handle_input(now, EndpointInput::Command(Command::Persisted(ticket)));
+                relay.handle_input(now, persisted(ticket));
             }
         }
         let tab = start(Role::Tab, 2, join, now);
@@ -153,19 +164,13 @@ impl Pair {
                     .handle_input(self.now, EndpointInput::Opened { link });
             }
             EndpointOutput::Transmit { message, .. } => self.deliver(of_relay, message),
-            EndpointOutput::Persist(batch) => {
-                let persisted = EndpointInput::Command(Command::Persisted(batch.ticket));
-                let now = self.now;
-                self.side(of_relay).handle_input(now, persisted);
-            }
             EndpointOutput::Disconnect { reason, .. } => panic!("{reason:?}"),
-            EndpointOutput::Load { .. }
-            | EndpointOutput::Reply { .. }
-            | EndpointOutput::Changed { .. }
-            | EndpointOutput::Timeline(_)
-            | EndpointOutput::Admitted
-            | EndpointOutput::Fenced { .. }
-            | EndpointOutput::Departed => {}
+            EndpointOutput::Host(_) => {
+                if let Some(ticket) = persisted_by(&output) {
+                    let now = self.now;
+                    self.side(of_relay).handle_input(now, persisted(ticket));
+                }
+            }
         }
     }
 

@@ -2,7 +2,12 @@
 
 use crate::{
     kernel::machine::Input,
-    node::{command::Command, machine::Node, message::Message, recording::entry::NodeInput},
+    node::{
+        contract::{Command, HostInput, LinkInput, Request, Signal, StoreInput},
+        machine::Node,
+        message::Message,
+        recording::entry::NodeInput,
+    },
 };
 use alloc::{format, string::String};
 use core::fmt::{self, Debug, Write};
@@ -12,9 +17,21 @@ pub(super) fn describe(node: &Node, input: Option<&NodeInput>) -> String {
     match input {
         None => "timers".into(),
         Some(Input::Message { from, message }) => {
-            format!("{} from {}", of_message(message), node.call(*from))
+            let what = match message.clone().open() {
+                Ok(Some(message)) => of_message(&message),
+                Ok(None) => format!("a frame of unknown kind {}", message.kind()),
+                Err(_) => format!("an unreadable frame of kind {}", message.kind()),
+            };
+            format!("{what} from {}", node.display_name(*from))
         }
-        Some(Input::Command(command)) => of_command(node, command),
+        Some(Input::Command(Command::Link(input))) => of_link(node, input),
+        Some(Input::Command(Command::Host(input))) => match input {
+            HostInput::Store(input) => of_store(input),
+            HostInput::Request { id, request } => {
+                format!("{}, request {}", of_request(request), id.0)
+            }
+            HostInput::Signal(signal) => of_signal(signal),
+        },
     }
 }
 
@@ -27,19 +44,22 @@ fn of_message(message: &Message) -> String {
     }
 }
 
-fn of_command(node: &Node, command: &Command) -> String {
-    match command {
-        Command::LinkUp { link, peer, .. } => {
-            format!("link {} up to {}", link.0, node.call(peer.id))
+fn of_link(node: &Node, input: &LinkInput) -> String {
+    match input {
+        LinkInput::Up { link, peer, .. } => {
+            format!("link {} up to {}", link.0, node.display_name(peer.id))
         }
-        Command::LinkDown { link, reason } => format!("link {} down: {reason}", link.0),
-        Command::DialFailed { dial, reason } => format!("dial {} failed: {reason}", dial.0),
-        Command::HandshakeRefused { reason } => format!("handshake refused: {reason}"),
-        Command::KeyWanted { link, .. } => format!("key wanted for link {}", link.0),
-        Command::WallClock(wall) => format!("wall clock {} ms", wall.as_millis()),
-        Command::NetworkChanged => "network changed".into(),
-        Command::Persisted(ticket) => format!("persisted batch {}", ticket.0),
-        Command::PersistFailed { ticket, full } => {
+        LinkInput::Down { link, reason } => format!("link {} down: {reason}", link.0),
+        LinkInput::DialFailed { dial, reason } => format!("dial {} failed: {reason}", dial.0),
+        LinkInput::HandshakeRefused { reason } => format!("handshake refused: {reason}"),
+        LinkInput::KeyWanted { link, .. } => format!("key wanted for link {}", link.0),
+    }
+}
+
+fn of_store(input: &StoreInput) -> String {
+    match input {
+        StoreInput::Persisted(ticket) => format!("persisted batch {}", ticket.0),
+        StoreInput::PersistFailed { ticket, full } => {
             let why = if *full {
                 "no space"
             } else {
@@ -47,11 +67,15 @@ fn of_command(node: &Node, command: &Command) -> String {
             };
             format!("batch {} not persisted: {why}", ticket.0)
         }
-        Command::Loaded { ticket, records } => {
+        StoreInput::Loaded { ticket, records } => {
             format!("loaded {} records for {}", records.len(), ticket.0)
         }
-        Command::Write {
-            request,
+    }
+}
+
+fn of_request(request: &Request) -> String {
+    match request {
+        Request::Write {
             namespace,
             key,
             value,
@@ -61,19 +85,22 @@ fn of_command(node: &Node, command: &Command) -> String {
                 || "delete".into(),
                 |value| format!("write of {} bytes", value.len()),
             );
-            format!(
-                "{what}, {namespace}/{key}, ack {}, request {}",
-                Word::of(level),
-                request.0
-            )
+            format!("{what}, {namespace}/{key}, ack {}", Word::of(level))
         }
-        Command::Open(namespace) => format!("open {namespace}"),
-        Command::Close(namespace) => format!("close {namespace}"),
-        Command::Invite { request, .. } => format!("invite, request {}", request.0),
-        Command::Park => "park".into(),
-        Command::Unpark => "unpark".into(),
-        Command::Leave => "leave".into(),
-        Command::Stop => "stop".into(),
+        Request::Invite { .. } => "invite".into(),
+    }
+}
+
+fn of_signal(signal: &Signal) -> String {
+    match signal {
+        Signal::WallClock(wall) => format!("wall clock {} ms", wall.as_millis()),
+        Signal::NetworkChanged => "network changed".into(),
+        Signal::Open(namespace) => format!("open {namespace}"),
+        Signal::Close(namespace) => format!("close {namespace}"),
+        Signal::Park => "park".into(),
+        Signal::Unpark => "unpark".into(),
+        Signal::Leave => "leave".into(),
+        Signal::Stop => "stop".into(),
     }
 }
 

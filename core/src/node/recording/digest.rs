@@ -2,8 +2,10 @@
 
 use crate::{
     kernel::machine::Output,
-    node::{event::Event, message::Message},
-    wire::body::Body as _,
+    node::{
+        contract::{Changed, Event, HostOutput, LinkOutput, StoreOutput},
+        envelope::Envelope,
+    },
 };
 
 /// What was said since a segment began: kinds and receivers, in order.
@@ -11,7 +13,7 @@ use crate::{
 pub(super) struct Digest(pub(super) u64);
 
 impl Digest {
-    pub(super) fn add(&mut self, output: &Output<Message, Event>) {
+    pub(super) fn add(&mut self, output: &Output<Envelope, Event>) {
         let (kind, to) = match output {
             Output::Send { to, message } => (
                 u64::from(message.kind())
@@ -30,18 +32,13 @@ impl Digest {
 /// The number of an event's kind, with what it is about.
 const fn event_kind(event: &Event) -> (u64, u64) {
     match event {
-        Event::Dial { dial, .. } => (1 << 32, dial.0),
-        Event::Key { link, .. } => (2 << 32, link.0),
-        Event::Route { link, .. } => (3 << 32, link.0),
-        Event::Unroute { .. } => (4 << 32, 0),
-        Event::Close { link, .. } => (5 << 32, link.0),
-        Event::Persist(batch) => (6 << 32, batch.ticket.0),
-        Event::Load { ticket, .. } => (7 << 32, ticket.0),
-        Event::Reply { request, .. } => (8 << 32, request.0),
-        Event::Changed { revision, .. } => (9 << 32, *revision),
-        Event::Timeline(entry) => (10 << 32, entry.id),
-        Event::Admitted => (11 << 32, 0),
-        Event::Fenced { .. } => (12 << 32, 0),
-        Event::Departed => (13 << 32, 0),
+        Event::Link(LinkOutput::Dial { dial, .. }) => (1 << 32, dial.0),
+        Event::Link(LinkOutput::Key { link, .. }) => (2 << 32, link.0),
+        Event::Link(LinkOutput::Close { link, .. }) => (3 << 32, link.0),
+        Event::Host(HostOutput::Store(StoreOutput::Persist(batch))) => (4 << 32, batch.ticket.0),
+        Event::Host(HostOutput::Store(StoreOutput::Load { ticket, .. })) => (5 << 32, ticket.0),
+        Event::Host(HostOutput::Reply { id, .. }) => (6 << 32, id.0),
+        Event::Host(HostOutput::Changed(Changed { revision, .. })) => (7 << 32, *revision),
+        Event::Host(HostOutput::Notice(entry)) => (8 << 32, entry.id),
     }
 }

@@ -22,13 +22,16 @@ use crate::{
         id::NodeId,
         machine::Input,
     },
-    node::{command::Command, machine::Node, message::Message, recording::digest::Digest},
+    node::{
+        contract::Command, envelope::Envelope, machine::Node, message::Message,
+        recording::digest::Digest,
+    },
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 use serde::Serialize;
 
-pub(super) type NodeInput = Input<Message, Command>;
+pub(super) type NodeInput = Input<Envelope, Command>;
 
 const KIND_TIMEOUT: u8 = 0;
 const KIND_COMMAND: u8 = 1;
@@ -65,16 +68,24 @@ pub(super) fn write_input(
     input: Option<&NodeInput>,
     node: &Node,
 ) {
-    if let Some(Input::Message {
-        from,
-        message: Message::Admission(message),
-    }) = input
-    {
-        let message = Message::Admission(node.admission.blinded(message));
-        let from = *from;
-        write_blind(to, room, since, Some(&Input::Message { from, message }));
-    } else {
-        write_blind(to, room, since, input);
+    match input {
+        Some(Input::Message { from, message }) => {
+            let message = blinded(message, node);
+            let from = *from;
+            write_blind(to, room, since, Some(&Input::Message { from, message }));
+        }
+        Some(Input::Command(_)) | None => write_blind(to, room, since, input),
+    }
+}
+
+/// A message as it may be kept: what admission says holds keys.
+fn blinded(envelope: &Envelope, node: &Node) -> Envelope {
+    match envelope.clone().open() {
+        Ok(Some(Message::Admission(message))) => {
+            let message = Message::Admission(node.admission.blinded(&message));
+            Envelope::of(envelope.link(), message)
+        }
+        Ok(_) | Err(_) => envelope.clone(),
     }
 }
 
@@ -172,7 +183,7 @@ impl<'a> Reader<'a> {
             KIND_TIMEOUT => None,
             KIND_COMMAND => Some(Box::new(Input::Command(decode_exactly(body).ok()?))),
             KIND_MESSAGE => {
-                let (from, message): (NodeId, Message) = decode_exactly(body).ok()?;
+                let (from, message): (NodeId, Envelope) = decode_exactly(body).ok()?;
                 Some(Box::new(Input::Message { from, message }))
             }
             KIND_SAID => {

@@ -1,7 +1,10 @@
 //! A node's whole state as bytes, without its keys, and back.
 
 use crate::{
-    kernel::crypto::{Hash, Secret, Tape, decode_exactly},
+    kernel::{
+        component::Component as _,
+        crypto::{Hash, Secret, Tape, decode_exactly},
+    },
     node::machine::Node,
 };
 use alloc::{
@@ -91,7 +94,7 @@ impl Node {
         self.swim
             .check_settings()
             .and_then(|()| self.replica.check_settings())
-            .and_then(|()| self.journal.check_settings())
+            .and_then(|()| self.journal.settings().validate())
             .and_then(|()| self.links.check_settings())
             .and_then(|()| self.admission.check_settings())
             .map_err(ToString::to_string)

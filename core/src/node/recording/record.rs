@@ -6,9 +6,9 @@ use crate::{
         time::{Time, WallTime},
     },
     node::{
-        event::Event,
+        contract::Event,
+        envelope::Envelope,
         machine::Node,
-        message::Message,
         recording::{
             entry::NodeInput,
             file::{About, Saving},
@@ -133,7 +133,7 @@ impl Node {
         }
     }
 
-    pub(in crate::node) fn record_output(&mut self, output: Option<&Output<Message, Event>>) {
+    pub(in crate::node) fn record_output(&mut self, output: Option<&Output<Envelope, Event>>) {
         let recorder = self.recorder.as_mut();
         if let Some((open, output)) = recorder
             .and_then(|recorder| recorder.open_mut())

@@ -2,7 +2,7 @@
 //!
 //! | output | goes to |
 //! |---|---|
-//! | send | the host |
+//! | send | the peer, over the link that it arrived on |
 //! | key | the host: an inbound handshake goes on or ends |
 //! | issued, refused | the host: the reply to an invite request |
 //! | admit | links: the newcomer's link is up from now on |
@@ -12,17 +12,13 @@
 //! | offence | the timeline |
 
 use crate::{
-    kernel::{
-        id::{LinkId, NodeId},
-        machine::Output,
-        time::Duration,
-    },
+    kernel::{id::LinkId, machine::Output, persist::Persist, time::Duration},
     membership::admission,
     node::{
-        event::{Event, Refusal, Reply},
-        machine::{Node, Phase},
+        contract::{HostOutput, LinkOutput, Notice, Offence, Refusal, Reply},
+        life::Phase,
+        machine::Node,
         message::Message,
-        snapshot::Severity,
         start,
     },
     overlay::links,
@@ -30,7 +26,6 @@ use crate::{
     replication::replica,
     wire::identity::PeerIdentity,
 };
-use alloc::format;
 
 /// How long a newcomer waits for the first comparison of the member table: many round trips. Too short
 /// and it takes the relay that let it in for the whole mesh; too long and an only relay that is lost
@@ -44,7 +39,7 @@ impl Node {
     ) {
         let event = match output {
             Output::Send { to, message } => {
-                self.send_to_newcomer(to, message);
+                self.send(to, Message::Admission(message));
                 return;
             }
             Output::Event(event) => event,
@@ -52,66 +47,57 @@ impl Node {
         match event {
             admission::Event::Key { link, key } => {
                 if let Err(reason) = &key {
-                    self.on_refused(reason, "an incoming link");
+                    self.note_refusal(reason, Notice::HandshakeRefused);
                 }
-                self.outbox.event(Event::Key { link, key });
+                self.outbox.event(LinkOutput::Key { link, key }.into());
             }
             admission::Event::Issued {
-                request,
+                request: id,
                 invitation,
                 key,
             } => {
                 let reply = Reply::Invited { invitation, key };
-                self.outbox.event(Event::Reply { request, reply });
+                self.outbox.event(HostOutput::Reply { id, reply }.into());
             }
-            admission::Event::InviteRefused { request, refusal } => {
+            admission::Event::InviteRefused {
+                request: id,
+                refusal,
+            } => {
                 let reply = Reply::Refused(Refusal::Invite(refusal));
-                self.outbox.event(Event::Reply { request, reply });
+                self.outbox.event(HostOutput::Reply { id, reply }.into());
             }
             admission::Event::Admit { link, peer } => self.on_admit(link, peer),
             admission::Event::Reject { link, reason } => {
                 self.arriving.remove(&link);
-                self.on_refused(&reason, "a newcomer");
+                self.note_refusal(&reason, Notice::NewcomerRefused);
                 self.close(link, reason);
             }
             admission::Event::Put { token, key, value } => {
-                let origin = Origin::Admission;
-                self.tell_journal(journal::Command::Put {
-                    origin,
-                    token,
-                    key,
-                    value,
+                self.tell_journal(journal::Command::Persist {
+                    origin: Origin::Admission,
+                    persist: Persist::put(token, key, value),
                 });
             }
             admission::Event::Delete { token, key } => {
-                let origin = Origin::Admission;
-                self.tell_journal(journal::Command::Delete { origin, token, key });
+                self.tell_journal(journal::Command::Persist {
+                    origin: Origin::Admission,
+                    persist: Persist::delete(token, key),
+                });
             }
             admission::Event::Joined { spore, .. } => self.on_joined(&spore),
             admission::Event::Offence { peer, offence } => {
-                self.on_offence(peer, offence.code());
+                self.note_offence(peer, Offence::Admission(offence));
             }
         }
-    }
-
-    /// A welcome goes out before the newcomer's link is up for anything else.
-    fn send_to_newcomer(&mut self, to: NodeId, message: admission::Message) {
-        let arriving = self
-            .arriving
-            .iter()
-            .find(|(_, arriving)| arriving.peer.id == to);
-        if let Some((link, _)) = arriving.filter(|_| !self.links.is_linked(to)) {
-            let link = *link;
-            self.outbox.event(Event::Route { peer: to, link });
-        }
-        self.outbox.send(to, Message::Admission(message));
     }
 
     /// The newcomer is a member: from now on its link is like any other.
     fn on_admit(&mut self, link: LinkId, peer: PeerIdentity) {
         if self.arriving.remove(&link).is_some() {
-            let text = format!("Let the {} {} in.", peer.role, peer.id.short());
-            self.note(Severity::Info, "admitted", Some(peer.id), text);
+            self.note(Notice::Admitted {
+                peer: peer.id,
+                role: peer.role,
+            });
             self.tell_links(links::Command::Up {
                 link,
                 peer,
@@ -131,11 +117,8 @@ impl Node {
         for address in spore.addresses() {
             self.tell_links(links::Command::Entry(address.clone()));
         }
-        let text = "Let into the network.";
-        self.note(Severity::Info, "joined", Some(self.id()), text.into());
-        self.outbox.event(Event::Admitted);
-        let arrived = core::mem::take(&mut self.arriving);
-        for (link, arriving) in arrived {
+        self.note(Notice::Joined);
+        for (link, arriving) in self.take_arriving() {
             self.tell_links(links::Command::Up {
                 link,
                 peer: arriving.peer,

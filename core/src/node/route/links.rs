@@ -2,15 +2,15 @@
 //!
 //! | output | goes to |
 //! |---|---|
-//! | send | the host |
+//! | send | the peer |
 //! | dial | the host, with the credential of admission |
-//! | close, route, unroute | the host |
+//! | close | the host |
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
 //! | backoffs changed | the journal |
 //! | identity conflict | the timeline; ours, and seen: the node is fenced |
-//! | prove | the host: a member's record for who claims to be it |
+//! | prove | a member's record, over the link of who claims to be it |
 
 use crate::{
     kernel::{
@@ -18,18 +18,23 @@ use crate::{
         machine::Output,
     },
     membership::{dissemination::Rumour, swim},
-    node::{event::Event, machine::Node, message::Message, snapshot::Severity, start},
+    node::{
+        contract::{FenceCause, LinkOutput, Notice},
+        machine::Node,
+        message::Message,
+        start,
+    },
     overlay::{links, remembered::Remembered},
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
 };
-use alloc::{format, vec};
+use alloc::vec;
 
 impl Node {
     pub(in crate::node) fn route_links(&mut self, output: Output<links::Message, links::Event>) {
         let event = match output {
             Output::Send { to, message } => {
-                self.outbox.send(to, Message::Links(message));
+                self.send(to, Message::Links(message));
                 return;
             }
             Output::Event(event) => event,
@@ -41,13 +46,14 @@ impl Node {
                 expect,
             } => {
                 if let Some((hint, key)) = self.admission.credential() {
-                    self.outbox.event(Event::Dial {
+                    let dial = LinkOutput::Dial {
                         dial,
                         address,
                         expect,
                         hint,
                         key,
-                    });
+                    };
+                    self.outbox.event(dial.into());
                 } else {
                     let reason = CloseReason::WrongKey;
                     self.tell_links(links::Command::DialFailed { dial, reason });
@@ -55,18 +61,17 @@ impl Node {
             }
             links::Event::Close { link, reason } => {
                 if reason.is_security() {
-                    self.on_refused(&reason, "a link");
+                    self.note_refusal(&reason, Notice::LinkRefused);
                 }
                 self.close(link, reason);
             }
-            links::Event::Route { peer, link } => self.outbox.event(Event::Route { peer, link }),
-            links::Event::Unroute { peer } => self.outbox.event(Event::Unroute { peer }),
+            links::Event::Route { .. } | links::Event::Unroute { .. } => {}
             links::Event::PeerUp(peer) => self.on_peer_up(peer),
             links::Event::PeerDown {
                 peer,
                 reason,
                 abrupt,
-            } => self.on_peer_down(peer, &reason, abrupt),
+            } => self.on_peer_down(peer, reason, abrupt),
             links::Event::DialRefused { peer } => {
                 self.tell_swim(swim::Command::DialRefused { peer });
             }
@@ -74,23 +79,18 @@ impl Node {
                 address,
                 expect,
                 reason,
-            } => {
-                let whom = expect.map_or_else(|| "a relay".into(), |peer| self.call(peer));
-                let severity = if reason.is_security() {
-                    Severity::Warn
-                } else {
-                    Severity::Info
-                };
-                let text = format!("Could not link to {whom} at {address}: {reason}.");
-                self.note(severity, "dial_failed", expect, text);
-            }
+            } => self.note(Notice::DialFailed {
+                address,
+                expect,
+                reason,
+            }),
             links::Event::BackoffsChanged => self.store_backoffs(),
             links::Event::IdentityConflict {
                 identity,
                 reason,
                 told_by,
-            } => self.on_identity_conflict(identity, &reason, told_by),
-            links::Event::Prove { peer, link, routed } => self.prove(peer, link, routed),
+            } => self.on_identity_conflict(identity, reason, told_by),
+            links::Event::Prove { peer, link, .. } => self.prove(peer, link),
         }
     }
 
@@ -98,16 +98,14 @@ impl Node {
         let PeerIdentity { id, role, .. } = peer;
         self.tell_swim(swim::Command::PeerUp { peer: id, role });
         self.tell_replica(replica::Command::PeerUp { peer: id, role });
-        let text = format!("Linked to {}.", self.call(id));
-        self.note(Severity::Info, "link_up", Some(id), text);
+        self.note(Notice::LinkUp(id));
     }
 
-    fn on_peer_down(&mut self, peer: PeerIdentity, reason: &CloseReason, abrupt: bool) {
+    fn on_peer_down(&mut self, peer: PeerIdentity, reason: CloseReason, abrupt: bool) {
         let peer = peer.id;
         self.tell_swim(swim::Command::PeerDown { peer, abrupt });
         self.tell_replica(replica::Command::PeerDown { peer });
-        let text = format!("The link to {} ended: {reason}.", self.call(peer));
-        self.note(Severity::Info, "link_down", Some(peer), text);
+        self.note(Notice::LinkDown { peer, reason });
     }
 
     fn store_backoffs(&mut self) {
@@ -125,37 +123,38 @@ impl Node {
     fn on_identity_conflict(
         &mut self,
         identity: NodeId,
-        reason: &CloseReason,
+        reason: CloseReason,
         told_by: Option<NodeId>,
     ) {
-        let theirs = if let CloseReason::IdentityInUse { incarnation } = reason {
-            Some(*incarnation)
-        } else {
-            None
-        };
-        let text = if let Some(peer) = told_by {
-            format!("{} says: {reason}.", self.call(peer))
-        } else if identity != self.id() {
-            let whose = self.call(identity);
-            format!("Two processes show the identity of {whose}: {reason}.")
-        } else if theirs.is_none_or(|theirs| theirs >= self.swim.incarnation()) {
-            self.fence(format!("Fenced: {reason}."));
+        let is_own = told_by.is_none() && identity == self.id();
+        if is_own {
+            if self.is_older_than(&reason) {
+                self.fence(FenceCause::Superseded(reason));
+            }
             return;
-        } else {
-            return;
-        };
-        self.note(Severity::Warn, "identity_conflict", Some(identity), text);
+        }
+        self.note(Notice::IdentityConflict {
+            identity,
+            reason: Some(reason),
+            told_by,
+        });
+    }
+
+    /// Whether the process that a link met under our identity is at least as new as this one.
+    fn is_older_than(&self, reason: &CloseReason) -> bool {
+        match reason {
+            CloseReason::IdentityInUse { incarnation } => *incarnation >= self.swim.incarnation(),
+            _ => true,
+        }
     }
 
     /// Sends what a peer said of itself over a link that does not lead to it.
-    fn prove(&mut self, peer: NodeId, link: LinkId, routed: LinkId) {
+    fn prove(&mut self, peer: NodeId, link: LinkId) {
         let Some(record) = self.swim.record(&peer) else {
             return;
         };
         let rumours = vec![Rumour::Record(record.to_signed())];
         let message = Message::Swim(swim::Message::Gossip { rumours });
-        self.outbox.event(Event::Route { peer, link });
-        self.outbox.send(peer, message);
-        self.outbox.event(Event::Route { peer, link: routed });
+        self.send_over(link, peer, message);
     }
 }

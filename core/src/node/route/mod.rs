@@ -1,8 +1,8 @@
-//! The only place where machines meet: one file a room, every variant matched by name, so that a new
+//! The only place where machines meet: one file a machine, every variant matched by name, so that a new
 //! output breaks the build until someone decides where it goes.
 
 mod admission;
+mod journal;
 mod links;
-mod membership;
-mod recovery;
-mod replication;
+mod replica;
+mod swim;

@@ -4,7 +4,7 @@ use super::{Links, Timer};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
-        id::{LinkId, NodeId},
+        id::NodeId,
         time::Duration,
     },
     overlay::dialer::Destination,
@@ -59,12 +59,6 @@ impl Links {
     /// Who is dialled again whenever there is no link.
     pub fn targets(&self) -> impl Iterator<Item = NodeId> {
         self.targets.keys().copied()
-    }
-
-    /// A peer's link.
-    #[must_use]
-    pub fn link_of(&self, peer: NodeId) -> Option<LinkId> {
-        Some(self.peers.get(&peer)?.link)
     }
 
     /// Peers whose link has answered, and whose failures of before are not forgiven.

@@ -1,14 +1,18 @@
-//! What must hold in the journal at any time; simulators and tests ask.
+//! What must hold in the journal at any time, how full it is, and what it measures.
 
-use super::{Journal, Pending, Timer};
-use crate::kernel::bounded::{Gauge, first_broken};
+use super::machine::{Journal, Pending, Timer};
+use crate::kernel::{
+    bounded::{Gauge, first_broken},
+    component::{Component, Settings},
+    metrics::Metrics,
+};
 
-impl Journal {
-    /// What must hold at any time.
-    ///
-    /// # Errors
-    /// What does not.
-    pub fn check(&self) -> Result<(), &'static str> {
+impl Component for Journal {
+    fn name(&self) -> &'static str {
+        "journal"
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
         let bytes: u64 = self.queue.iter().map(Pending::cost).sum();
         let sound = self.in_flight.iter().filter(|batch| !batch.doomed);
         let mut places = sound.flat_map(|batch| batch.entries.iter().filter_map(|entry| entry.1));
@@ -39,14 +43,7 @@ impl Journal {
         ])
     }
 
-    /// The place of the next record.
-    #[must_use]
-    pub const fn next_sequence(&self) -> u64 {
-        self.tail.next
-    }
-
-    /// Tells how full its collections are.
-    pub fn gauge(&self, tell: Gauge<'_>) {
+    fn gauges(&self, tell: Gauge<'_>) {
         let wide = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let config = &self.config;
         tell(
@@ -60,5 +57,59 @@ impl Journal {
             usize::from(config.in_flight_max),
         );
         tell("loads", self.loads.len(), wide(u64::from(config.loads_max)));
+    }
+
+    fn metrics(&self, to: &mut Metrics) {
+        let stats = self.stats();
+        let queued = self.queued_bytes();
+        to.counter(
+            "sporenet_store_batches",
+            "Batches made durable.",
+            stats.batches,
+        );
+        to.counter(
+            "sporenet_store_operations",
+            "Operations made durable.",
+            stats.durable,
+        );
+        to.counter(
+            "sporenet_store_failed",
+            "Operations not kept.",
+            stats.failed,
+        );
+        to.counter(
+            "sporenet_store_refused",
+            "Operations refused because the queue was full or the store broken.",
+            stats.refused,
+        );
+        to.counter(
+            "sporenet_store_rewritten",
+            "Batches written a second time after one before them failed.",
+            stats.rewritten,
+        );
+        to.counter(
+            "sporenet_store_loads_refused",
+            "Loads refused.",
+            stats.loads_refused,
+        );
+        to.counter(
+            "sporenet_store_damaged",
+            "Stored records found damaged.",
+            stats.damaged,
+        );
+        to.counter(
+            "sporenet_store_strays",
+            "Answers of the store that belong to no question.",
+            stats.strays,
+        );
+        to.gauge(
+            "sporenet_store_queued_bytes",
+            "Bytes waiting to become durable.",
+            queued,
+        );
+    }
+
+    fn settings(&self) -> &dyn Settings {
+        &self.config
     }
 }

@@ -1,117 +1,29 @@
-//! What goes into the journal and what comes out: settings, commands, events, counters.
+//! What goes into the journal and what comes out: commands, events, counters.
 
 use crate::{
-    kernel::{bytes::Bytes, id::Ticket, store::StoreBatch, time::Time},
+    kernel::{
+        bytes::Bytes,
+        id::Ticket,
+        persist::{Persist, PersistFailed, Persisted},
+        store::StoreBatch,
+        time::Time,
+    },
     recovery::record::Origin,
 };
-use alloc::{string::String, vec::Vec};
-use core::time::Duration;
-
-/// Settings of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Config {
-    /// Batches with the store at a time, 1 to 4. One gives the largest groups; more hide a store's
-    /// latency, but only for a store that, once a batch has failed, fails those already behind it:
-    /// otherwise a crash before they are written again leaves a gap that replay may refuse.
-    pub in_flight_max: u8,
-    /// The most operations in a batch, 1 to 1 000 000. Too few cost flushes, too many delay the
-    /// first one's acknowledgement.
-    pub batch_ops_max: u32,
-    /// The most bytes in a batch; one larger operation still goes alone. Below `queue_bytes_max`.
-    pub batch_bytes_max: u64,
-    /// The most bytes that wait for a batch (64 bytes are added for each operation). What comes
-    /// beyond is refused with `AppendFailed { full: true }`. Too small refuses bursts, too large
-    /// hides a slow store behind memory.
-    pub queue_bytes_max: u64,
-    /// The most loads with the store at a time; what comes beyond is refused. 1 to 65 536.
-    pub loads_max: u32,
-    /// The most records in one load; a larger one is refused. 1 to 65 536.
-    pub load_records_max: u32,
-    /// How often an idle journal looks whether a full store has space again. Seconds; too small
-    /// wears the disk, too large keeps the node read-only for longer than needed.
-    pub full_retry: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            in_flight_max: 1,
-            batch_ops_max: 16_384,
-            batch_bytes_max: 16 << 20,
-            queue_bytes_max: 64 << 20,
-            loads_max: 256,
-            load_records_max: 4_096,
-            full_retry: Duration::from_secs(5),
-        }
-    }
-}
-
-impl Config {
-    /// Checks the ranges above.
-    ///
-    /// # Errors
-    /// The name of the first field that is out of range.
-    pub const fn validate(&self) -> Result<(), &'static str> {
-        if self.in_flight_max == 0 || self.in_flight_max > 4 {
-            return Err("journal.in_flight_max");
-        }
-        if self.batch_ops_max == 0 || self.batch_ops_max > 1_000_000 {
-            return Err("journal.batch_ops_max");
-        }
-        if self.batch_bytes_max == 0 || self.batch_bytes_max > self.queue_bytes_max {
-            return Err("journal.batch_bytes_max");
-        }
-        if self.queue_bytes_max > 1 << 30 {
-            return Err("journal.queue_bytes_max");
-        }
-        if self.loads_max == 0 || self.loads_max > 65_536 {
-            return Err("journal.loads_max");
-        }
-        if self.load_records_max == 0 || self.load_records_max > 65_536 {
-            return Err("journal.load_records_max");
-        }
-        if self.full_retry.as_millis() < 100 {
-            return Err("journal.full_retry");
-        }
-        Ok(())
-    }
-}
+use alloc::vec::Vec;
 
 /// What other machines ask for, and what the store reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Append a record. Answered by `Durable` with its sequence, or `AppendFailed`.
-    Append {
+    /// Make something durable. Answered once by `Persisted` or `PersistFailed`.
+    Persist {
         /// Who asks.
         origin: Origin,
-        /// Comes back in the answer.
-        token: u64,
-        /// The record's body.
-        body: Bytes,
-    },
-    /// Set a key. Answered by `Durable` or `AppendFailed`.
-    Put {
-        /// Who asks.
-        origin: Origin,
-        /// Comes back in the answer.
-        token: u64,
-        /// The key, with its owner's prefix.
-        key: String,
-        /// The value.
-        value: Bytes,
-    },
-    /// Remove a key. Answered by `Durable` or `AppendFailed`.
-    Delete {
-        /// Who asks.
-        origin: Origin,
-        /// Comes back in the answer.
-        token: u64,
-        /// The key.
-        key: String,
+        /// What.
+        persist: Persist,
     },
     /// The store made a batch durable.
-    Persisted(Ticket),
+    Stored(Ticket),
     /// The store did not make a batch durable; nothing of it was kept.
     Failed {
         /// Which.
@@ -140,8 +52,8 @@ pub enum Command {
 /// What the journal tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// To the store: make this durable, in ticket order; answer `Persisted` or `Failed`.
-    Persist(StoreBatch),
+    /// To the store: make this durable, in ticket order; answer `Stored` or `Failed`.
+    Store(StoreBatch),
     /// To the store: read these; answer `Loaded`.
     Load {
         /// Comes back in the answer.
@@ -149,23 +61,19 @@ pub enum Event {
         /// The records' sequences, ascending.
         sequences: Vec<u64>,
     },
-    /// An operation is durable. In the order in which they were asked for.
-    Durable {
+    /// Something is durable. In the order in which it was asked for.
+    Persisted {
         /// Who asked.
         origin: Origin,
-        /// Its token.
-        token: u64,
-        /// The record's sequence; `None` for a put or delete.
-        sequence: Option<u64>,
+        /// The answer.
+        persisted: Persisted,
     },
-    /// An operation was not kept, now or ever.
-    AppendFailed {
+    /// Something was not kept, now or ever.
+    PersistFailed {
         /// Who asked.
         origin: Origin,
-        /// Its token.
-        token: u64,
-        /// There is no room now (in the store or the queue); otherwise the store is broken.
-        full: bool,
+        /// The answer.
+        failed: PersistFailed,
     },
     /// What a load found.
     Loaded {

@@ -27,12 +27,13 @@ fn journal() -> Journal {
     Journal::new(small(), Tail::START)
 }
 
+fn persist(origin: Origin, persist: Persist) -> Command {
+    Command::Persist { origin, persist }
+}
+
 fn append(token: u64) -> Command {
-    Command::Append {
-        origin: Origin::Replica,
-        token,
-        body: Bytes::from(format!("body {token}").into_bytes()),
-    }
+    let body = Bytes::from(format!("body {token}").into_bytes());
+    persist(Origin::Replica, Persist::append(token, body))
 }
 
 fn give(journal: &mut Journal, command: Command) -> Vec<Event> {
@@ -55,7 +56,7 @@ fn batches(events: &[Event]) -> Vec<StoreBatch> {
     events
         .iter()
         .filter_map(|event| {
-            if let Event::Persist(batch) = event {
+            if let Event::Store(batch) = event {
                 Some(batch.clone())
             } else {
                 None
@@ -68,11 +69,8 @@ fn durable(events: &[Event]) -> Vec<(u64, Option<u64>)> {
     events
         .iter()
         .filter_map(|event| {
-            if let Event::Durable {
-                token, sequence, ..
-            } = event
-            {
-                Some((*token, *sequence))
+            if let Event::Persisted { persisted, .. } = event {
+                Some((persisted.token, persisted.sequence))
             } else {
                 None
             }
@@ -84,8 +82,8 @@ fn failed(events: &[Event]) -> Vec<(u64, bool)> {
     events
         .iter()
         .filter_map(|event| {
-            if let Event::AppendFailed { token, full, .. } = event {
-                Some((*token, *full))
+            if let Event::PersistFailed { failed, .. } = event {
+                Some((failed.token, failed.full))
             } else {
                 None
             }
@@ -134,7 +132,7 @@ fn what_arrives_during_a_flush_shares_the_next_one() {
     for token in 2..=4 {
         assert!(give(&mut journal, append(token)).is_empty());
     }
-    let events = give(&mut journal, Command::Persisted(first[0].ticket));
+    let events = give(&mut journal, Command::Stored(first[0].ticket));
     assert_eq!(durable(&events), [(1, Some(1))]);
     assert_eq!(batches(&events)[0].ops.len(), 3);
 }
@@ -146,18 +144,13 @@ fn a_batch_is_bounded_in_operations_and_bytes() {
     for token in 1..=9 {
         give(&mut journal, append(token));
     }
-    let events = give(&mut journal, Command::Persisted(first[0].ticket));
+    let events = give(&mut journal, Command::Stored(first[0].ticket));
     assert_eq!(batches(&events)[0].ops.len(), 4);
-    let big = Command::Put {
-        origin: Origin::Node,
-        token: 99,
-        key: "big".into(),
-        value: vec![0; 1_000].into(),
-    };
+    let big = persist(Origin::Node, Persist::put(99, "big", vec![0; 1_000]));
     give(&mut journal, big);
     let mut ticket = batches(&events)[0].ticket;
     let mut sizes = Vec::new();
-    while let Some(next) = batches(&give(&mut journal, Command::Persisted(ticket))).first() {
+    while let Some(next) = batches(&give(&mut journal, Command::Stored(ticket))).first() {
         sizes.push(next.ops.len());
         ticket = next.ticket;
     }
@@ -194,7 +187,7 @@ fn after_a_full_store_sequences_are_used_again_and_writing_goes_on() {
     assert_eq!(failed(&events), [(1, true)]);
     assert!(events.contains(&Event::Full { since: NOW }));
     let second = &batches(&events)[0];
-    let events = give(&mut journal, Command::Persisted(second.ticket));
+    let events = give(&mut journal, Command::Stored(second.ticket));
     assert_eq!(durable(&events), [(2, Some(1))]);
     assert!(events.contains(&Event::Recovered));
     assert_eq!(journal.full_since(), None);
@@ -218,7 +211,7 @@ fn an_idle_journal_probes_a_full_store_at_intervals() {
     let mut disk = Disk::default();
     disk.apply(&probe);
     assert!(disk.keys.is_empty());
-    let events = give(&mut journal, Command::Persisted(probe.ticket));
+    let events = give(&mut journal, Command::Stored(probe.ticket));
     assert_eq!(events, [Event::Recovered]);
     assert_eq!(journal.poll_timeout(), None);
 }
@@ -238,7 +231,7 @@ fn a_broken_store_is_final() {
     assert_eq!(failed(&events), [(1, false), (2, false)]);
     assert_eq!(events.last(), Some(&Event::Broken));
     assert_eq!(failed(&give(&mut journal, append(3))), [(3, false)]);
-    assert!(give(&mut journal, Command::Persisted(first)).is_empty());
+    assert!(give(&mut journal, Command::Stored(first)).is_empty());
     assert_eq!(journal.poll_timeout(), None);
 }
 
@@ -266,12 +259,12 @@ fn a_batch_behind_a_failed_one_is_cut_off_and_written_again() {
         "waits for the batch on its way"
     );
     disk.apply(&two);
-    let events = give(&mut journal, Command::Persisted(two.ticket));
+    let events = give(&mut journal, Command::Stored(two.ticket));
     assert!(durable(&events).is_empty());
     let again = &batches(&events)[0];
     assert_eq!(again.ops[0], StoreOp::Truncate { from: 1 });
     disk.apply(again);
-    let events = give(&mut journal, Command::Persisted(again.ticket));
+    let events = give(&mut journal, Command::Stored(again.ticket));
     assert_eq!(durable(&events), [(2, Some(1))]);
     let replay = Journal::replay(&disk.stored()).unwrap();
     assert_eq!((replay.report.records, replay.report.damaged.len()), (1, 0));
@@ -288,8 +281,8 @@ fn durability_is_reported_in_order_even_if_the_store_answers_out_of_order() {
     );
     let one = batches(&give(&mut journal, append(1)))[0].ticket;
     let two = batches(&give(&mut journal, append(2)))[0].ticket;
-    assert!(durable(&give(&mut journal, Command::Persisted(two))).is_empty());
-    let events = give(&mut journal, Command::Persisted(one));
+    assert!(durable(&give(&mut journal, Command::Stored(two))).is_empty());
+    let events = give(&mut journal, Command::Stored(one));
     assert_eq!(durable(&events), [(1, Some(1)), (2, Some(2))]);
 }
 
@@ -303,7 +296,7 @@ fn a_torn_tail_is_cut_off_before_its_sequence_is_used_again() {
     let mut journal = Journal::new(small(), replay.tail);
     disk.apply(&batches(&drain(&mut journal))[0]);
     give(&mut journal, append(1));
-    disk.apply(&batches(&give(&mut journal, Command::Persisted(Ticket(1))))[0]);
+    disk.apply(&batches(&give(&mut journal, Command::Stored(Ticket(1))))[0]);
     let replay = Journal::replay(&disk.stored()).unwrap();
     assert_eq!((replay.report.records, replay.report.torn_tail), (2, None));
 }
@@ -380,24 +373,14 @@ fn any_command() -> impl Strategy<Value = Command> {
     let body = prop::collection::vec(any::<u8>(), 0..200);
     let ticket = prop_oneof![1_u64..30, Just(u64::MAX)].prop_map(Ticket);
     prop_oneof![
-        (any_origin(), any::<u64>(), body.clone()).prop_map(|(origin, token, body)| {
-            Command::Append {
-                origin,
-                token,
-                body: body.into(),
-            }
-        }),
+        (any_origin(), any::<u64>(), body.clone())
+            .prop_map(|(origin, token, body)| persist(origin, Persist::append(token, body.into()))),
         (any_origin(), any::<u64>(), "[a-z]{1,9}", body.clone()).prop_map(
-            |(origin, token, key, value)| Command::Put {
-                origin,
-                token,
-                key,
-                value: value.into(),
-            }
+            |(origin, token, key, value)| persist(origin, Persist::put(token, key, value))
         ),
         (any_origin(), any::<u64>(), "[a-z]{1,9}")
-            .prop_map(|(origin, token, key)| Command::Delete { origin, token, key }),
-        ticket.clone().prop_map(Command::Persisted),
+            .prop_map(|(origin, token, key)| persist(origin, Persist::delete(token, key))),
+        ticket.clone().prop_map(Command::Stored),
         (ticket.clone(), prop::bool::weighted(0.9))
             .prop_map(|(ticket, full)| Command::Failed { ticket, full }),
         (
@@ -488,7 +471,7 @@ impl Rig {
             let ticket = batch.ticket;
             self.answers.push(if kept {
                 self.disk.apply(&batch);
-                Command::Persisted(ticket)
+                Command::Stored(ticket)
             } else {
                 Command::Failed { ticket, full: true }
             });
@@ -506,12 +489,11 @@ impl Rig {
     fn step(&mut self, token: u64, step: &Step) {
         match step {
             Step::Append => self.give(append(token)),
-            Step::Put(key) => self.give(Command::Put {
-                origin: Origin::Node,
-                token,
-                key: format!("k{key}"),
-                value: Bytes::from(token.to_le_bytes().as_slice()),
-            }),
+            Step::Put(key) => {
+                let value = token.to_le_bytes();
+                let put = Persist::put(token, format!("k{key}"), value.as_slice());
+                self.give(persist(Origin::Node, put));
+            }
             Step::Answer { kept, newest } => self.decide(*kept, *newest),
             Step::Wait => {
                 if let Some(due) = self.journal.poll_timeout() {

@@ -2,14 +2,22 @@
 //!
 //! | output | goes to |
 //! |---|---|
-//! | persist, load | the host |
-//! | durable, append failed, loaded | the machine that asked |
+//! | store, load | the host |
+//! | persisted, persist failed, loaded | the machine that asked |
 //! | full, recovered, broken | the timeline; broken: no more writes |
 
 use crate::{
-    kernel::{id::Incarnation, machine::Output},
+    kernel::{
+        bytes::Bytes,
+        id::Incarnation,
+        machine::Output,
+        persist::{PersistFailed, Persisted},
+    },
     membership::{admission, swim},
-    node::{event::Event, machine::Node, snapshot::Severity},
+    node::{
+        contract::{Notice, StoreOutput},
+        machine::Node,
+    },
     recovery::{journal, record::Origin},
     replication::replica,
 };
@@ -23,23 +31,16 @@ impl Node {
             Output::Event(event) => event,
         };
         match event {
-            journal::Event::Persist(batch) => self.outbox.event(Event::Persist(batch)),
+            journal::Event::Store(batch) => {
+                self.outbox.event(StoreOutput::Persist(batch).into());
+            }
             journal::Event::Load { ticket, sequences } => {
-                self.outbox.event(Event::Load { ticket, sequences });
+                self.outbox
+                    .event(StoreOutput::Load { ticket, sequences }.into());
             }
-            journal::Event::Durable {
-                origin,
-                token,
-                sequence,
-            } => {
-                self.on_durable(origin, token, sequence);
-            }
-            journal::Event::AppendFailed {
-                origin,
-                token,
-                full,
-            } => {
-                self.on_append_failed(origin, token, full);
+            journal::Event::Persisted { origin, persisted } => self.on_persisted(origin, persisted),
+            journal::Event::PersistFailed { origin, failed } => {
+                self.on_persist_failed(origin, failed);
             }
             journal::Event::Loaded {
                 origin,
@@ -48,35 +49,31 @@ impl Node {
                 damaged,
             } => {
                 if !damaged.is_empty() {
-                    let text = alloc::format!(
-                        "{} stored records are damaged and can't be served; other replicas have them.",
-                        damaged.len()
-                    );
-                    self.note(Severity::Error, "journal_damaged", None, text);
+                    self.note(Notice::JournalDamaged {
+                        records: u64::try_from(damaged.len()).unwrap_or(u64::MAX),
+                        at_start: false,
+                    });
                 }
                 self.on_loaded(origin, token, records);
             }
             journal::Event::LoadRefused { origin, token } => {
                 self.on_loaded(origin, token, Vec::new());
             }
-            journal::Event::Full { .. } => {
-                let text = "The store is full: writes are refused until there is space again.";
-                self.note(Severity::Error, "store_full", None, text.into());
-            }
+            journal::Event::Full { .. } => self.note(Notice::StoreFull),
             journal::Event::Recovered => {
-                let text = "The store has space again: writes are accepted.";
-                self.note(Severity::Info, "store_recovered", None, text.into());
+                self.note(Notice::StoreRecovered);
+                self.save_again();
             }
             journal::Event::Broken => {
                 let why = "its store failed; check the disk and start it again";
                 self.tell_replica(replica::Command::Freeze { why: why.into() });
-                let text = "The store failed: nothing is written until the program starts again.";
-                self.note(Severity::Error, "store_broken", None, text.into());
+                self.note(Notice::StoreBroken);
             }
         }
     }
 
-    fn on_durable(&mut self, origin: Origin, token: u64, sequence: Option<u64>) {
+    fn on_persisted(&mut self, origin: Origin, persisted: Persisted) {
+        let Persisted { token, sequence } = persisted;
         match origin {
             Origin::Replica => {
                 if let Some(sequence) = sequence {
@@ -87,27 +84,25 @@ impl Node {
                 self.tell_swim(swim::Command::IncarnationDurable(Incarnation(token)));
             }
             Origin::Admission => self.tell_admission(admission::Command::Durable { token }),
-            Origin::Node | Origin::Links => {}
+            Origin::Node => self.on_saved(token),
+            Origin::Links => {}
         }
     }
 
-    fn on_append_failed(&mut self, origin: Origin, token: u64, full: bool) {
+    fn on_persist_failed(&mut self, origin: Origin, failed: PersistFailed) {
+        let PersistFailed { token, full } = failed;
         match origin {
             Origin::Replica => {
                 self.tell_replica(replica::Command::AppendFailed { token, full });
             }
             Origin::Admission => self.tell_admission(admission::Command::StoreFailed { token }),
             Origin::Swim => self.tell_swim(swim::Command::ReservationFailed),
-            Origin::Node | Origin::Links => {}
+            Origin::Node => self.on_not_saved(token),
+            Origin::Links => {}
         }
     }
 
-    fn on_loaded(
-        &mut self,
-        origin: Origin,
-        token: u64,
-        records: Vec<(u64, crate::kernel::bytes::Bytes)>,
-    ) {
+    fn on_loaded(&mut self, origin: Origin, token: u64, records: Vec<(u64, Bytes)>) {
         match origin {
             Origin::Replica => self.tell_replica(replica::Command::Loaded { token, records }),
             Origin::Swim | Origin::Admission | Origin::Node | Origin::Links => {}

@@ -1,28 +1,10 @@
 //! Every number the node measures, under the name it has on `/metrics`.
 
 use crate::{
-    kernel::time::Time,
-    node::{machine::Node, snapshot::MemberCounts},
+    kernel::{metrics::Metric, time::Time},
+    node::{machine::Node, read::snapshot::MemberCounts},
 };
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
-
-/// One measured value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
-    /// `sporenet_…` with its base unit; without the `_total` that the text format adds to counters.
-    pub name: &'static str,
-    /// What it measures, for people.
-    pub help: &'static str,
-    /// A counter, or else a gauge.
-    pub counter: bool,
-    /// At most one label: its name and value, from a bounded set.
-    pub label: Option<(&'static str, String)>,
-    /// The value.
-    pub value: f64,
-}
+use alloc::{string::ToString, vec::Vec};
 
 /// For display only; nothing is decided on it.
 #[expect(

@@ -2,24 +2,21 @@
 //!
 //! | output | goes to |
 //! |---|---|
-//! | send | the host |
+//! | send | the peer |
 //! | append, load | the journal |
 //! | replied, changed | the host |
 //! | caught up, equivocation, offence | the timeline |
 
 use crate::{
-    kernel::{id::RequestId, machine::Output},
+    kernel::{id::RequestId, machine::Output, persist::Persist},
     node::{
-        event::{Event, Refusal, Reply},
+        contract::{Changed, HostOutput, Notice, Offence, Refusal, Reply},
         machine::Node,
         message::Message,
-        snapshot::Severity,
-        timeline::in_words,
     },
     recovery::{journal, record::Origin},
     replication::{message, replica, write::WriteRefusal},
 };
-use alloc::format;
 
 impl Node {
     pub(in crate::node) fn route_replica(
@@ -28,17 +25,16 @@ impl Node {
     ) {
         let event = match output {
             Output::Send { to, message } => {
-                self.outbox.send(to, Message::Replica(message));
+                self.send(to, Message::Replica(message));
                 return;
             }
             Output::Event(event) => event,
         };
         match event {
             replica::Event::Append { token, body } => {
-                self.tell_journal(journal::Command::Append {
+                self.tell_journal(journal::Command::Persist {
                     origin: Origin::Replica,
-                    token,
-                    body,
+                    persist: Persist::append(token, body),
                 });
             }
             replica::Event::Load { token, sequences } => {
@@ -54,54 +50,45 @@ impl Node {
                 namespace,
                 key,
             } => {
-                self.outbox.event(Event::Changed {
+                let changed = Changed {
                     revision,
                     namespace,
                     key,
-                });
+                };
+                self.outbox.event(changed.into());
             }
             replica::Event::Offence { peer, offence } => {
-                self.on_offence(peer, offence.code());
+                self.note_offence(peer, Offence::Replica(offence));
             }
             replica::Event::Equivocation {
                 author,
                 shard,
                 sequence,
-            } => {
-                let text = format!(
-                    "{} signed two different batches as number {sequence} of shard {shard}; \
-                     its later writes there are read, and set aside until it issues them again.",
-                    self.call(author)
-                );
-                self.note(Severity::Error, "equivocation", Some(author), text);
-            }
-            replica::Event::Full { bytes } => {
-                let text = format!(
-                    "Data of other nodes was refused: the {bytes} bytes allowed in memory are used; \
-                     it is fetched again when there is room."
-                );
-                self.note(Severity::Error, "memory_full", None, text);
-            }
+            } => self.note(Notice::Equivocation {
+                author,
+                shard,
+                sequence,
+            }),
+            replica::Event::Full { bytes } => self.note(Notice::MemoryFull { bytes }),
             replica::Event::CaughtUp {
                 peer,
                 batches,
                 bytes,
                 took,
-            } => {
-                let whom = self.call(peer);
-                let took = in_words(took);
-                let text =
-                    format!("Caught up from {whom}: {batches} batches, {bytes} bytes, in {took}.");
-                self.note(Severity::Info, "caught_up", Some(peer), text);
-            }
+            } => self.note(Notice::CaughtUp {
+                peer,
+                batches,
+                bytes,
+                took,
+            }),
         }
     }
 
-    fn on_replied(&mut self, request: RequestId, result: Result<u64, WriteRefusal>) {
+    fn on_replied(&mut self, id: RequestId, result: Result<u64, WriteRefusal>) {
         let reply = match result {
             Ok(revision) => Reply::Written { revision },
             Err(refusal) => Reply::Refused(Refusal::Write(refusal)),
         };
-        self.outbox.event(Event::Reply { request, reply });
+        self.outbox.event(HostOutput::Reply { id, reply }.into());
     }
 }

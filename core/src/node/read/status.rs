@@ -7,9 +7,12 @@ use crate::{
     },
     membership::{member::MemberState, why::Why},
     node::{
-        machine::{Node, Phase},
-        snapshot::{KvCounts, MemberCounts, Status, Verdict},
-        timeline::in_words,
+        life::Phase,
+        machine::Node,
+        read::{
+            sentences::{fence_in_words, in_words},
+            snapshot::{KvCounts, MemberCounts, Status, Verdict},
+        },
     },
 };
 use alloc::{
@@ -71,7 +74,7 @@ impl Node {
     const fn mode(&self) -> &'static str {
         match &self.phase {
             Phase::Joining => "joining",
-            Phase::Fenced { .. } => "fenced",
+            Phase::Fenced(_) => "fenced",
             Phase::Leaving { .. } | Phase::Departed => "leaving",
             Phase::Running if self.journal.is_broken() => "read-only",
             Phase::Running => "normal",
@@ -81,7 +84,7 @@ impl Node {
     fn judge(&self, now: Time) -> (Verdict, Vec<String>) {
         match &self.phase {
             Phase::Joining => (Verdict::Joining, alloc::vec![self.why_joining()]),
-            Phase::Fenced { why } => (Verdict::Fenced, alloc::vec![why.clone()]),
+            Phase::Fenced(cause) => (Verdict::Fenced, alloc::vec![fence_in_words(cause)]),
             Phase::Leaving { .. } | Phase::Departed => (
                 Verdict::Leaving,
                 alloc::vec!["This node is leaving the mesh.".into()],
@@ -191,7 +194,7 @@ impl Node {
     }
 
     fn trouble(&self, id: NodeId, state: MemberState, age: Duration, why: &Why) -> String {
-        let (whom, why) = (self.call(id), self.say_why(why));
+        let (whom, why) = (self.display_name(id), self.why_in_words(why));
         let word = if state == MemberState::Dead {
             "dead"
         } else {

@@ -10,7 +10,7 @@
 //! | in handshake | up: the node is told; closed or ended: the dial failed, or a refusal is counted |
 //! | up | frames become messages; closed or ended: the node is told |
 //!
-//! What the node sends to a peer without a link is dropped and counted: every protocol repairs it.
+//! What the node sends over a link that has just ended is dropped and counted: every protocol repairs it.
 //!
 //! A link's next message is chosen when [`Endpoint::poll_output`] answers it, so that what is urgent
 //! overtakes what is not. A host whose connection holds back too much says so: nothing more comes for
@@ -21,24 +21,19 @@ use crate::{
         address::Address,
         bytes::Bytes,
         crypto::Secret,
-        id::{DialId, LinkId, NodeId, RequestId, Ticket},
+        id::{DialId, LinkId, NodeId},
         machine::{Input, Machine, Output},
         rng::Rng,
-        store::StoreBatch,
-        text::{Key, Namespace},
         time::Time,
     },
     node::{
         Node,
-        command::Command,
-        event::{Event, Reply},
-        message::Message,
+        contract::{Command, Event, HostInput, HostOutput, LinkInput, LinkOutput},
+        envelope::Envelope,
         setup::{Setup, StartError},
-        snapshot::TimelineEntry,
         tuning::Tuning,
     },
     wire::{
-        body::Body,
         class::Class,
         close::CloseReason,
         identity::PeerIdentity,
@@ -46,18 +41,17 @@ use crate::{
         session::{SendError, Session, SessionEvent},
     },
 };
-#[cfg(any(test, feature = "sim"))]
-use alloc::format;
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    string::String,
     vec::Vec,
 };
+#[cfg(any(test, feature = "sim"))]
+use alloc::{format, string::String};
 
-/// What goes in.
+/// What goes into a node behind links; `M` is what travels on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndpointInput {
+pub enum EndpointInput<M = Bytes> {
     /// The connection asked for by `Connect` is open.
     Opened {
         /// Which.
@@ -75,7 +69,7 @@ pub enum EndpointInput {
         /// Which.
         link: LinkId,
         /// The message.
-        message: Bytes,
+        message: M,
     },
     /// A connection holds back too much already: no `Transmit` for it, until it is writable or
     /// disconnected.
@@ -88,14 +82,13 @@ pub enum EndpointInput {
         /// Which.
         link: LinkId,
     },
-    /// Everything that is not about links: requests, store, clock, parking. The link commands are
-    /// the endpoint's own and are ignored here.
-    Command(Command),
+    /// Everything that is not about links: requests, store, clock, parking.
+    Host(HostInput),
 }
 
-/// What comes out.
+/// What comes out of a node behind links; `M` is what travels on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndpointOutput {
+pub enum EndpointOutput<M = Bytes> {
     /// Open a connection; answer `Opened` or `Ended`.
     Connect {
         /// Its number.
@@ -108,7 +101,7 @@ pub enum EndpointOutput {
         /// Over which connection.
         link: LinkId,
         /// The message.
-        message: Bytes,
+        message: M,
     },
     /// Send what is queued, then close the connection; no answer is expected.
     Disconnect {
@@ -117,42 +110,8 @@ pub enum EndpointOutput {
         /// Why.
         reason: CloseReason,
     },
-    /// See [`Event::Persist`].
-    Persist(StoreBatch),
-    /// See [`Event::Load`].
-    Load {
-        /// Comes back in the answer.
-        ticket: Ticket,
-        /// The records' sequences.
-        sequences: Vec<u64>,
-    },
-    /// See [`Event::Reply`].
-    Reply {
-        /// Which request.
-        request: RequestId,
-        /// The answer.
-        reply: Reply,
-    },
-    /// See [`Event::Changed`].
-    Changed {
-        /// The number of the change.
-        revision: u64,
-        /// The namespace.
-        namespace: Namespace,
-        /// The key.
-        key: Key,
-    },
-    /// See [`Event::Timeline`].
-    Timeline(TimelineEntry),
-    /// See [`Event::Admitted`].
-    Admitted,
-    /// See [`Event::Fenced`].
-    Fenced {
-        /// Why, in words.
-        why: String,
-    },
-    /// See [`Event::Departed`].
-    Departed,
+    /// Everything that is not about links: for the store, replies, changes, notices.
+    Host(HostOutput),
 }
 
 /// The most links at once, in whatever state; further ones are refused.
@@ -179,14 +138,12 @@ enum Link {
 pub struct Endpoint {
     node: Node,
     links: BTreeMap<LinkId, Link>,
-    routes: BTreeMap<NodeId, LinkId>,
     next_link: LinkId,
     rng: Rng,
     now: Time,
     outputs: VecDeque<EndpointOutput>,
     /// The links that may have something to send and are not blocked.
     ready: BTreeSet<LinkId>,
-    undecodable: u64,
     unsent: u64,
 }
 
@@ -209,13 +166,11 @@ impl Endpoint {
         let mut endpoint = Self {
             node: Node::start_tuned(setup, tuning, now)?,
             links: BTreeMap::new(),
-            routes: BTreeMap::new(),
             next_link: LinkId(1),
             rng,
             now,
             outputs: VecDeque::new(),
             ready: BTreeSet::new(),
-            undecodable: 0,
             unsent: 0,
         };
         endpoint.pump();
@@ -238,11 +193,11 @@ impl Endpoint {
     #[cfg(any(test, feature = "sim"))]
     #[must_use]
     pub fn routes(&self) -> Vec<(NodeId, LinkId)> {
-        let up = self
-            .routes
-            .iter()
-            .filter(|(_, link)| self.links.contains_key(link));
-        up.map(|(peer, link)| (*peer, *link)).collect()
+        let peers = self.node.links().peers();
+        let routes = peers.filter_map(|peer| Some((peer.id, self.node.links().link_of(peer.id)?)));
+        routes
+            .filter(|(_, link)| self.links.contains_key(link))
+            .collect()
     }
 
     /// Checks what must hold in the node and in its sessions, whatever happened (tests, feature `sim`).
@@ -262,11 +217,10 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Frames that did not decode or were of an unknown kind, and messages that found no link or no
-    /// room, since the start.
+    /// Messages that found no room in their link's queue, since the start.
     #[must_use]
-    pub const fn dropped(&self) -> (u64, u64) {
-        (self.undecodable, self.unsent)
+    pub const fn unsent(&self) -> u64 {
+        self.unsent
     }
 
     /// Takes a connection that another side opened; answers its number, or `None` when there are too
@@ -308,26 +262,7 @@ impl Endpoint {
             }
             EndpointInput::Blocked { link } => self.on_room(link, false),
             EndpointInput::Writable { link } => self.on_room(link, true),
-            EndpointInput::Command(command) => match command {
-                Command::LinkUp { .. }
-                | Command::LinkDown { .. }
-                | Command::DialFailed { .. }
-                | Command::HandshakeRefused { .. }
-                | Command::KeyWanted { .. } => {}
-                command @ (Command::WallClock(_)
-                | Command::NetworkChanged
-                | Command::Persisted(_)
-                | Command::PersistFailed { .. }
-                | Command::Loaded { .. }
-                | Command::Write { .. }
-                | Command::Open(_)
-                | Command::Close(_)
-                | Command::Invite { .. }
-                | Command::Park
-                | Command::Unpark
-                | Command::Leave
-                | Command::Stop) => self.tell(command),
-            },
+            EndpointInput::Host(input) => self.tell(Command::Host(input)),
         }
         self.pump();
     }
@@ -389,8 +324,9 @@ impl Endpoint {
         link
     }
 
-    fn tell(&mut self, command: Command) {
-        self.node.handle_input(self.now, Input::Command(command));
+    fn tell(&mut self, command: impl Into<Command>) {
+        let command = Input::Command(command.into());
+        self.node.handle_input(self.now, command);
     }
 
     fn on_opened(&mut self, link: LinkId) {
@@ -425,7 +361,9 @@ impl Endpoint {
 
     fn on_ended(&mut self, link: LinkId, reason: CloseReason) {
         match self.links.remove(&link) {
-            Some(Link::Connecting { dial, .. }) => self.tell(Command::DialFailed { dial, reason }),
+            Some(Link::Connecting { dial, .. }) => {
+                self.tell(LinkInput::DialFailed { dial, reason })
+            }
             Some(Link::Open { dial, peer, .. }) => self.tell_end(link, dial, peer, reason),
             None => {}
         }
@@ -439,9 +377,9 @@ impl Endpoint {
         reason: CloseReason,
     ) {
         match (peer, dial) {
-            (Some(_), _) => self.tell(Command::LinkDown { link, reason }),
-            (None, Some(dial)) => self.tell(Command::DialFailed { dial, reason }),
-            (None, None) => self.tell(Command::HandshakeRefused { reason }),
+            (Some(_), _) => self.tell(LinkInput::Down { link, reason }),
+            (None, Some(dial)) => self.tell(LinkInput::DialFailed { dial, reason }),
+            (None, None) => self.tell(LinkInput::HandshakeRefused { reason }),
         }
     }
 
@@ -459,20 +397,20 @@ impl Endpoint {
                 break;
             };
             match event {
-                SessionEvent::KeyWanted(hint) => self.tell(Command::KeyWanted { link, hint }),
+                SessionEvent::KeyWanted(hint) => self.tell(LinkInput::KeyWanted { link, hint }),
                 SessionEvent::Up {
                     peer: identity,
                     invitation,
                 } => {
                     *peer = Some(identity);
-                    self.tell(Command::LinkUp {
+                    self.tell(LinkInput::Up {
                         link,
                         peer: identity,
                         dial,
                         invitation,
                     });
                 }
-                SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, &body),
+                SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, body),
                 SessionEvent::Closed(reason) => {
                     self.flush(link);
                     let peer = match self.links.remove(&link) {
@@ -489,19 +427,11 @@ impl Endpoint {
         self.offer(link);
     }
 
-    fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: &[u8]) {
-        match (Message::decode(kind, body), from) {
-            (Ok(Some(message)), Some(from)) => {
-                self.node
-                    .handle_input(self.now, Input::Message { from, message });
-            }
-            (Ok(_), _) => self.undecodable = self.undecodable.saturating_add(1),
-            (Err(_), _) => {
-                self.undecodable = self.undecodable.saturating_add(1);
-                if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
-                    session.close(self.now, CloseReason::Protocol);
-                }
-            }
+    fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: Vec<u8>) {
+        if let Some(from) = from {
+            let message = Envelope::sealed(link, kind, body.into());
+            self.node
+                .handle_input(self.now, Input::Message { from, message });
         }
     }
 
@@ -538,16 +468,18 @@ impl Endpoint {
     fn pump(&mut self) {
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Send { to, message } => self.send(to, &message),
-                Output::Event(event) => self.on_event(event),
+                Output::Send { message, .. } => self.send(&message),
+                Output::Event(Event::Link(output)) => self.on_link_output(output),
+                Output::Event(Event::Host(output)) => {
+                    self.outputs.push_back(EndpointOutput::Host(output));
+                }
             }
         }
     }
 
-    fn send(&mut self, to: NodeId, message: &Message) {
-        let link = self.routes.get(&to).copied();
-        let open = link.and_then(|link| Some((link, self.links.get_mut(&link)?)));
-        let Some((link, Link::Open { session, .. })) = open else {
+    fn send(&mut self, message: &Envelope) {
+        let link = message.link();
+        let Some(Link::Open { session, .. }) = self.links.get_mut(&link) else {
             self.unsent = self.unsent.saturating_add(1);
             return;
         };
@@ -569,9 +501,9 @@ impl Endpoint {
         }
     }
 
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Dial {
+    fn on_link_output(&mut self, output: LinkOutput) {
+        match output {
+            LinkOutput::Dial {
                 dial,
                 address,
                 expect,
@@ -591,39 +523,13 @@ impl Endpoint {
                 self.outputs
                     .push_back(EndpointOutput::Connect { link, address });
             }
-            Event::Key { link, key } => {
+            LinkOutput::Key { link, key } => {
                 if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
                     session.provide_key(self.now, key);
                     self.drain_session(link);
                 }
             }
-            Event::Route { peer, link } => drop(self.routes.insert(peer, link)),
-            Event::Unroute { peer } => drop(self.routes.remove(&peer)),
-            Event::Close { link, reason } => self.on_close(link, reason),
-            Event::Persist(batch) => self.outputs.push_back(EndpointOutput::Persist(batch)),
-            Event::Load { ticket, sequences } => {
-                self.outputs
-                    .push_back(EndpointOutput::Load { ticket, sequences });
-            }
-            Event::Reply { request, reply } => {
-                self.outputs
-                    .push_back(EndpointOutput::Reply { request, reply });
-            }
-            Event::Changed {
-                revision,
-                namespace,
-                key,
-            } => {
-                self.outputs.push_back(EndpointOutput::Changed {
-                    revision,
-                    namespace,
-                    key,
-                });
-            }
-            Event::Timeline(entry) => self.outputs.push_back(EndpointOutput::Timeline(entry)),
-            Event::Admitted => self.outputs.push_back(EndpointOutput::Admitted),
-            Event::Fenced { why } => self.outputs.push_back(EndpointOutput::Fenced { why }),
-            Event::Departed => self.outputs.push_back(EndpointOutput::Departed),
+            LinkOutput::Close { link, reason } => self.on_close(link, reason),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     },
     membership::member::MemberState,
 };
+pub use crate::node::contract::Severity;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -143,18 +144,6 @@ pub struct Connection {
     pub retry_in_ms: Option<u64>,
     /// Attempts that failed in a row.
     pub failures: u32,
-}
-
-/// How serious a timeline entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth reading.
-    Info,
-    /// Odd.
-    Warn,
-    /// Broken.
-    Error,
 }
 
 /// Something that happened, for people.

@@ -7,7 +7,21 @@
 //! | a network without its key (never let in) | none | it asks again with the stored invite |
 //! | nothing, or a network without its key | given | it begins to join |
 //! | nothing | none | a relay founds a network; a tab is refused |
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `config`, `setup`, `tuning` | what a host decides; what a start needs; how machines are set |
+//! | this file | restoring, belonging, building |
 
+pub mod config;
+pub mod setup;
+pub mod tuning;
+
+use self::{
+    config::Config,
+    setup::{Setup, StartError},
+    tuning::Tuning,
+};
 use crate::{
     kernel::{
         bytes::Bytes,
@@ -28,12 +42,10 @@ use crate::{
         swim::{self, Swim},
     },
     node::{
-        config::Config,
-        machine::{Counters, Node, Phase},
-        setup::{Setup, StartError},
-        snapshot::Severity,
-        timeline::Timeline,
-        tuning::Tuning,
+        contract::{Notice, Signal},
+        life::{Phase, Unsaved},
+        machine::{Counters, Node},
+        read::timeline::Timeline,
     },
     overlay::{
         links::{self, Links},
@@ -45,7 +57,7 @@ use crate::{
         record::Origin,
         replay::Replay,
     },
-    replication::replica::Replica,
+    replication::replica::{self, Replica},
 };
 use alloc::{
     collections::BTreeMap,
@@ -119,12 +131,10 @@ pub(super) fn start(mut setup: Setup, tuning: Tuning, now: Time) -> Result<Node,
     node.tell_beginnings(&setup, &restored);
     node.note_start(&report, &belonging);
     if unusable > 0 {
-        let text = format!("{unusable} journal records are of no use to this version.");
-        node.note(Severity::Error, "journal_unusable", None, text);
+        node.note(Notice::JournalUnusable { records: unusable });
     }
     for key in hurt {
-        let text = format!("The stored entry {key} is damaged and set aside.");
-        node.note(Severity::Error, "entry_damaged", None, text);
+        node.note(Notice::EntryDamaged { key });
     }
     node.pump();
     Ok(node)
@@ -323,6 +333,7 @@ fn build(
         },
         arriving: BTreeMap::new(),
         acquainted_by: None,
+        unsaved: Unsaved::default(),
         timeline: Timeline::new(),
         wall: *wall,
         wall_at: now,
@@ -333,7 +344,7 @@ fn build(
         #[cfg(feature = "recording")]
         recorder: None,
         #[cfg(any(test, feature = "sim"))]
-        mask: super::mask::Mask::default(),
+        mask: crate::node::mask::Mask::default(),
     }
 }
 
@@ -394,26 +405,15 @@ fn restore_replica(node: &mut Node, restored: &Restored) -> u64 {
 impl Node {
     fn store_beginnings(&mut self, restored: &Restored, belonging: &Belonging) {
         if restored.is_new {
-            self.put(KEY_IDENTITY, &restored.keypair.expose_seed());
+            let seed = encode(&restored.keypair.expose_seed());
+            self.put_for_good(KEY_IDENTITY, seed.into());
         }
         for (key, value) in belonging.puts.clone() {
-            self.put_bytes(&key, value);
+            self.put_for_good(&key, value);
         }
-    }
-
-    pub(super) fn put_bytes(&mut self, key: &str, value: Bytes) {
-        let origin = Origin::Node;
-        let put = journal::Command::Put {
-            origin,
-            token: 0,
-            key: key.into(),
-            value,
-        };
-        self.journal.handle_input(self.now, Input::Command(put));
     }
 
     fn tell_beginnings(&mut self, setup: &Setup, restored: &Restored) {
-        use crate::{node::command::Command, replication::replica};
         // Who comes with a fresh link comes with a fresh hope.
         if self.phase != Phase::Joining || setup.join.is_none() {
             let backoffs = restored.backoffs.clone().read(self.now, setup.wall);
@@ -423,7 +423,8 @@ impl Node {
             let why = "it has not been let into the network yet".to_string();
             self.tell_replica(replica::Command::Freeze { why });
         }
-        self.handle_input(self.now, Input::Command(Command::WallClock(setup.wall)));
+        let wall = Signal::WallClock(setup.wall).into();
+        self.handle_input(self.now, Input::Command(wall));
         let mut entries = setup.config.entries.clone();
         // What is still stored beside the members names the only relays that a node knows which ended
         // right after it was let in.
@@ -436,35 +437,26 @@ impl Node {
     }
 
     fn note_start(&mut self, report: &crate::recovery::replay::Report, belonging: &Belonging) {
-        let incarnation = self.swim.incarnation();
-        let text = if belonging.founded {
-            format!(
-                "Founded the network {} and started.",
-                self.config.network_name
-            )
+        self.note(if belonging.founded {
+            Notice::Founded {
+                network: self.config.network_name.clone(),
+            }
         } else if self.phase == Phase::Joining {
-            "Started; asking to be let into the network.".into()
+            Notice::StartedJoining
         } else {
-            format!(
-                "Started at incarnation {incarnation} with {} records.",
-                report.records
-            )
-        };
-        self.note(Severity::Info, "started", Some(self.id()), text);
+            Notice::Started {
+                incarnation: self.swim.incarnation(),
+                records: report.records,
+            }
+        });
         if let Some(from) = report.torn_tail {
-            let text = format!(
-                "The journal's last write was cut off at record {from}; \
-                 what was not acknowledged is gone, nothing else."
-            );
-            self.note(Severity::Warn, "journal_torn", None, text);
+            self.note(Notice::JournalTorn { from });
         }
         if !report.damaged.is_empty() {
-            let text = format!(
-                "{} journal records are damaged and set aside; \
-                 what they held comes back from the other relays.",
-                report.damaged.len()
-            );
-            self.note(Severity::Error, "journal_damaged", None, text);
+            self.note(Notice::JournalDamaged {
+                records: u64::try_from(report.damaged.len()).unwrap_or(u64::MAX),
+                at_start: true,
+            });
         }
     }
 }

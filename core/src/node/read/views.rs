@@ -14,8 +14,11 @@ use crate::{
     },
     node::{
         machine::Node,
-        snapshot::{Conflict, Connection, Edge, Entry, Member},
-        timeline::{TimelinePage, in_words},
+        read::{
+            sentences::in_words,
+            snapshot::{Conflict, Connection, Edge, Entry, Member},
+            timeline::TimelinePage,
+        },
     },
     overlay::dialer::{Attempts, Destination},
     replication::cells::EntryView,
@@ -64,7 +67,7 @@ impl Node {
             addresses: record.addresses.clone(),
             rtt_ms: self.links.rtt(id).map(in_millis),
             last_heard_ms: self.links.heard_at(id).map(|at| millis(now.since(at))),
-            reason: Some(self.say_why(member.why)),
+            reason: Some(self.why_in_words(member.why)),
             since_ms: millis(now.since(member.since)),
             homes: member.homes.iter().map(ToString::to_string).collect(),
             this_node: id == self.id(),
@@ -142,7 +145,11 @@ impl Node {
     /// The timeline's entries after `id`; all that are kept for 0.
     #[must_use]
     pub fn timeline_since(&self, id: u64) -> TimelinePage {
-        self.timeline.since(id)
+        let (entries, gap) = self.timeline.since(id);
+        TimelinePage {
+            entries: entries.map(|entry| self.describe(entry)).collect(),
+            gap,
+        }
     }
 
     /// A value, with the concurrent writes that lost; `None` if the key was never written. A deleted
@@ -192,7 +199,7 @@ impl Node {
     }
 
     /// A link under which newcomers find and may enter the network: the entry points known now, with
-    /// an invite from [`Reply::Invited`](crate::node::event::Reply::Invited).
+    /// an invite from [`Reply::Invited`](crate::node::contract::Reply::Invited).
     #[must_use]
     pub fn join_link(
         &self,
@@ -203,7 +210,7 @@ impl Node {
     }
 
     /// Where members are, own addresses first.
-    pub(super) fn spore(&self) -> Spore {
+    pub(in crate::node) fn spore(&self) -> Spore {
         let mut spore = Spore::new(self.network);
         for address in &self.config.addresses {
             spore.add_entry(address.clone());

@@ -1,21 +1,4 @@
-//! The only way to the store: group commit, failures, loads.
-//!
-//! One batch (configurable) is with the store at a time; everything that arrives meanwhile goes into
-//! the next, so that the cost of a flush is shared by all that wait for it.
-//!
-//! | state | an append, put or delete | the store says |
-//! |---|---|---|
-//! | writing | joins the next batch | persisted: `Durable` for each, in order |
-//! | full | is still tried; an idle journal probes at intervals | failed, full: `AppendFailed` for each; sequences are used again |
-//! | broken | refused at once | anything: ignored |
-//!
-//! After a batch failed for lack of space, batches that were already on their way have the wrong
-//! sequences: those that the store still kept are cut off and written again before anything else.
-//! Nothing of them was reported durable yet.
-//!
-//! Source: DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984,
-//! section 5.2 (group commit); Rebello et al., "Can Applications Recover from fsync Failures?", ATC'20,
-//! section 5 (after a failed flush that was not for lack of space, nothing may be assumed: stop).
+//! The journal itself: what waits, what is with the store, and how each ends.
 
 use crate::{
     kernel::{
@@ -24,12 +7,14 @@ use crate::{
         id::Ticket,
         machine::{Input, Machine, Output},
         outbox::Outbox,
+        persist::{Persist, PersistFailed, PersistOp, Persisted},
         planted::{self, Planted},
         store::{StoreBatch, StoreOp},
         time::Time,
     },
     recovery::{
         entry,
+        journal::{Command, Config, Event, Stats},
         record::{self, Origin},
         replay::{self, Replay, ReplayError, Tail},
     },
@@ -40,10 +25,6 @@ use alloc::{
     vec::Vec,
 };
 use core::convert::Infallible;
-
-mod check;
-mod contract;
-pub use contract::{Command, Config, Event, Stats};
 
 /// A key that is only ever written and removed in one batch, to see whether there is space again.
 pub const PROBE_KEY: &str = "journal/probe";
@@ -56,35 +37,26 @@ const PROBE_BYTES: usize = 4_096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Timer {
+pub(super) enum Timer {
     Probe,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Op {
-    Append(Bytes),
-    Put { key: String, value: Bytes },
-    Delete { key: String },
-}
-
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Pending {
+pub(super) struct Pending {
     origin: Origin,
-    token: u64,
-    op: Op,
+    persist: Persist,
 }
 
 impl Pending {
-    fn cost(&self) -> u64 {
-        let bytes = match &self.op {
-            Op::Append(body) => body.len(),
-            Op::Put { key, value } => key
+    pub(super) fn cost(&self) -> u64 {
+        let bytes = match &self.persist.op {
+            PersistOp::Append(body) => body.len(),
+            PersistOp::Put { key, value } => key
                 .len()
                 .saturating_add(value.len())
                 .saturating_add(entry::OVERHEAD),
-            Op::Delete { key } => key.len(),
+            PersistOp::Delete { key } => key.len(),
         };
         u64::try_from(bytes)
             .unwrap_or(u64::MAX)
@@ -94,27 +66,27 @@ impl Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Outcome {
+pub(super) enum Outcome {
     Waiting,
-    Persisted,
+    Stored,
     Failed { full: bool },
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Batch {
-    ticket: Ticket,
-    entries: Vec<(Pending, Option<u64>)>,
+pub(super) struct Batch {
+    pub(super) ticket: Ticket,
+    pub(super) entries: Vec<(Pending, Option<u64>)>,
     /// Where the journal stood before it, to go back to when it fails.
     tail_before: Tail,
     outcome: Outcome,
     /// A batch before it failed, so its sequences are wrong.
-    doomed: bool,
+    pub(super) doomed: bool,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct LoadWaiting {
+pub(super) struct LoadWaiting {
     origin: Origin,
     token: u64,
     wanted: BTreeSet<u64>,
@@ -124,21 +96,21 @@ struct LoadWaiting {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Journal {
-    config: Config,
-    tail: Tail,
-    now: Time,
-    next_ticket: Ticket,
+    pub(super) config: Config,
+    pub(super) tail: Tail,
+    pub(super) now: Time,
+    pub(super) next_ticket: Ticket,
     /// To be written again before anything new; at most the batches in flight.
-    redo: VecDeque<Pending>,
-    queue: VecDeque<Pending>,
-    queue_bytes: u64,
-    in_flight: VecDeque<Batch>,
-    loads: BTreeMap<Ticket, LoadWaiting>,
-    full_since: Option<Time>,
-    broken: bool,
-    deadlines: Deadlines<Timer>,
-    outbox: Outbox<Infallible, Event>,
-    stats: Stats,
+    pub(super) redo: VecDeque<Pending>,
+    pub(super) queue: VecDeque<Pending>,
+    pub(super) queue_bytes: u64,
+    pub(super) in_flight: VecDeque<Batch>,
+    pub(super) loads: BTreeMap<Ticket, LoadWaiting>,
+    pub(super) full_since: Option<Time>,
+    pub(super) broken: bool,
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outbox: Outbox<Infallible, Event>,
+    pub(super) stats: Stats,
 }
 
 impl Journal {
@@ -164,15 +136,6 @@ impl Journal {
         };
         journal.start_batches();
         journal
-    }
-
-    /// Whether its settings can be used: they may come from a file.
-    ///
-    /// # Errors
-    /// Which setting is out of range.
-    #[cfg(feature = "recording")]
-    pub const fn check_settings(&self) -> Result<(), &'static str> {
-        self.config.validate()
     }
 
     /// Reads the stored journal at start; see [`replay::replay`].
@@ -207,13 +170,19 @@ impl Journal {
         self.queue_bytes
     }
 
+    /// The place of the next record.
+    #[must_use]
+    pub const fn next_sequence(&self) -> u64 {
+        self.tail.next
+    }
+
     /// Counters since the start.
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.stats
     }
 
-    fn on_operation(&mut self, pending: Pending) {
+    fn on_persist(&mut self, pending: Pending) {
         let cost = pending.cost();
         let bytes = self.queue_bytes.saturating_add(cost);
         if self.broken || bytes > self.config.queue_bytes_max {
@@ -247,8 +216,8 @@ impl Journal {
                     self.in_flight.push_front(batch);
                     return;
                 }
-                Outcome::Persisted if batch.doomed => self.redo_batch(batch),
-                Outcome::Persisted => self.finish_batch(batch),
+                Outcome::Stored if batch.doomed => self.redo_batch(batch),
+                Outcome::Stored => self.finish_batch(batch),
                 Outcome::Failed { full } if is_forgiven(full) => self.finish_batch(batch),
                 Outcome::Failed { full: true } => self.give_back_batch(batch),
                 Outcome::Failed { full: false } => self.break_down(batch),
@@ -260,11 +229,12 @@ impl Journal {
         self.stats.batches = self.stats.batches.saturating_add(1);
         for (pending, sequence) in batch.entries {
             self.stats.durable = self.stats.durable.saturating_add(1);
-            self.outbox.event(Event::Durable {
-                origin: pending.origin,
-                token: pending.token,
+            let persisted = Persisted {
+                token: pending.persist.token,
                 sequence,
-            });
+            };
+            let origin = pending.origin;
+            self.outbox.event(Event::Persisted { origin, persisted });
         }
         if self.full_since.take().is_some() {
             self.deadlines.clear(&Timer::Probe);
@@ -319,10 +289,10 @@ impl Journal {
 
     fn fail(&mut self, pending: &Pending, full: bool) {
         self.stats.failed = self.stats.failed.saturating_add(1);
-        self.outbox.event(Event::AppendFailed {
+        let token = pending.persist.token;
+        self.outbox.event(Event::PersistFailed {
             origin: pending.origin,
-            token: pending.token,
-            full,
+            failed: PersistFailed { token, full },
         });
     }
 
@@ -373,8 +343,7 @@ impl Journal {
             outcome: Outcome::Waiting,
             doomed: false,
         });
-        self.outbox
-            .event(Event::Persist(StoreBatch { ticket, ops }));
+        self.outbox.event(Event::Store(StoreBatch { ticket, ops }));
     }
 
     /// The next waiting operation, if it fits into a batch of that many bytes and operations.
@@ -399,8 +368,8 @@ impl Journal {
     }
 
     fn write_op(&mut self, pending: &Pending) -> (StoreOp, Option<u64>) {
-        match &pending.op {
-            Op::Append(body) => {
+        match &pending.persist.op {
+            PersistOp::Append(body) => {
                 let sequence = self.tail.next;
                 let (record, chain) =
                     record::encode(sequence, pending.origin, self.tail.chain, body);
@@ -409,11 +378,11 @@ impl Journal {
                 self.tail.chain = chain;
                 (StoreOp::Append { sequence, record }, Some(sequence))
             }
-            Op::Put { key, value } => {
+            PersistOp::Put { key, value } => {
                 let (key, value) = (key.clone(), entry::seal(key, value));
                 (StoreOp::Put { key, value }, None)
             }
-            Op::Delete { key } => (StoreOp::Delete { key: key.clone() }, None),
+            PersistOp::Delete { key } => (StoreOp::Delete { key: key.clone() }, None),
         }
     }
 
@@ -515,31 +484,8 @@ impl Machine for Journal {
             Input::Command(command) => command,
         };
         match command {
-            Command::Append {
-                origin,
-                token,
-                body,
-            } => self.on_operation(Pending {
-                origin,
-                token,
-                op: Op::Append(body),
-            }),
-            Command::Put {
-                origin,
-                token,
-                key,
-                value,
-            } => self.on_operation(Pending {
-                origin,
-                token,
-                op: Op::Put { key, value },
-            }),
-            Command::Delete { origin, token, key } => self.on_operation(Pending {
-                origin,
-                token,
-                op: Op::Delete { key },
-            }),
-            Command::Persisted(ticket) => self.on_outcome(ticket, Outcome::Persisted),
+            Command::Persist { origin, persist } => self.on_persist(Pending { origin, persist }),
+            Command::Stored(ticket) => self.on_outcome(ticket, Outcome::Stored),
             Command::Failed { ticket, full } => self.on_outcome(ticket, Outcome::Failed { full }),
             Command::Load {
                 origin,
@@ -567,6 +513,3 @@ impl Machine for Journal {
         self.outbox.pop()
     }
 }
-
-#[cfg(test)]
-mod tests;

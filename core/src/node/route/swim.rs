@@ -2,7 +2,7 @@
 //!
 //! | output | goes to |
 //! |---|---|
-//! | send | the host |
+//! | send | the peer |
 //! | changed | the timeline |
 //! | neighbours, try | links: whom to be linked to |
 //! | reserve incarnation, roster changed | the journal |
@@ -14,20 +14,25 @@ use crate::{
         crypto::encode,
         id::NodeId,
         machine::Output,
+        persist::Persist,
         planted::{self, Planted},
     },
-    membership::{member::MemberState, swim, why::Why},
-    node::{machine::Node, message::Message, snapshot::Severity, start, timeline::in_words},
+    membership::swim,
+    node::{
+        contract::{FenceCause, Notice, Offence},
+        machine::Node,
+        message::Message,
+        start,
+    },
     overlay::links,
     recovery::{journal, record::Origin},
 };
-use alloc::format;
 
 impl Node {
     pub(in crate::node) fn route_swim(&mut self, output: Output<swim::Message, swim::Event>) {
         let event = match output {
             Output::Send { to, message } => {
-                self.outbox.send(to, Message::Swim(message));
+                self.send(to, Message::Swim(message));
                 return;
             }
             Output::Event(event) => event,
@@ -38,9 +43,12 @@ impl Node {
                 from,
                 to,
                 why,
-            } => {
-                self.on_member_changed(member, from, to, &why);
-            }
+            } => self.note(Notice::MemberChanged {
+                member,
+                from,
+                to,
+                why,
+            }),
             swim::Event::Neighbours(neighbours) => {
                 self.tell_links(links::Command::Targets(neighbours));
             }
@@ -56,11 +64,9 @@ impl Node {
                 self.tell_swim(swim::Command::IncarnationDurable(bound));
             }
             swim::Event::ReserveIncarnation(bound) => {
-                self.tell_journal(journal::Command::Put {
+                self.tell_journal(journal::Command::Persist {
                     origin: Origin::Swim,
-                    token: bound.0,
-                    key: start::KEY_INCARNATION.into(),
-                    value: encode(&bound).into(),
+                    persist: Persist::put(bound.0, start::KEY_INCARNATION, encode(&bound)),
                 });
             }
             swim::Event::RosterChanged => {
@@ -70,62 +76,38 @@ impl Node {
                     // Only now does the store know whom to dial without them: before tables were
                     // compared it may know fewer relays than the spore does.
                     for key in [start::KEY_JOIN, start::KEY_SPORE] {
-                        self.tell_journal(journal::Command::Delete {
-                            origin: Origin::Node,
-                            token: 0,
-                            key: key.into(),
-                        });
+                        self.remove(key);
                     }
                 }
                 self.tell_spore();
             }
             swim::Event::Stalled { by } => {
                 self.counters.stalls = self.counters.stalls.saturating_add(1);
-                let text = format!(
-                    "This node did not run for {}; nobody is blamed.",
-                    in_words(by)
-                );
-                self.note(Severity::Warn, "stalled", None, text);
+                self.note(Notice::Stalled { by });
             }
             swim::Event::Offence { peer, offence } => {
-                self.on_offence(peer, &format!("{offence:?}"));
+                self.note_offence(peer, Offence::Swim(offence));
             }
             swim::Event::Conflict { member } => self.on_member_conflict(member),
             swim::Event::Departed => self.finish_leaving(),
         }
     }
 
-    fn on_member_changed(
-        &mut self,
-        member: NodeId,
-        from: Option<MemberState>,
-        to: MemberState,
-        why: &Why,
-    ) {
-        let (severity, code, verb) = match to {
-            MemberState::Alive if from.is_none() => (Severity::Info, "member_joined", "is there"),
-            MemberState::Alive => (Severity::Info, "member_alive", "is alive"),
-            MemberState::Suspect => (Severity::Warn, "member_suspect", "is suspect"),
-            MemberState::Dead => (Severity::Error, "member_dead", "is dead"),
-            MemberState::Left => (Severity::Info, "member_left", "has left"),
-            MemberState::Parked => (Severity::Info, "member_parked", "is parked"),
-        };
-        let text = format!("{} {verb}: {}.", self.call(member), self.say_why(why));
-        self.note(severity, code, Some(member), text);
-    }
-
     fn on_member_conflict(&mut self, member: NodeId) {
         if member == self.id() {
-            self.fence("Fenced: another process runs with this identity; a data directory must not be copied.".into());
+            self.fence(FenceCause::SecondProcess);
             return;
         }
-        let text = format!("Two processes show the identity of {}.", self.call(member));
-        self.note(Severity::Warn, "identity_conflict", Some(member), text);
+        self.note(Notice::IdentityConflict {
+            identity: member,
+            reason: None,
+            told_by: None,
+        });
     }
 
-    pub(in crate::node) fn on_offence(&mut self, peer: NodeId, what: &str) {
+    /// Counts an offence and tells it.
+    pub(in crate::node) fn note_offence(&mut self, peer: NodeId, offence: Offence) {
         self.counters.offences = self.counters.offences.saturating_add(1);
-        let text = format!("{} broke the rules: {what}.", self.call(peer));
-        self.note(Severity::Warn, "offence", Some(peer), text);
+        self.note(Notice::Offence { peer, offence });
     }
 }

@@ -1,14 +1,18 @@
 //! What must hold in a node, and between its machines, at any time; simulators and tests ask.
 
-use super::machine::{ARRIVING_MAX, Node, Phase};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::Component as _,
         id::{Incarnation, InstanceId, NodeId, Role},
         time::Time,
     },
     membership::{member::MemberState, roster::Roster},
-    node::timeline::ENTRIES_MAX,
+    node::{
+        life::{ARRIVING_MAX, Phase},
+        machine::Node,
+        read::timeline::ENTRIES_MAX,
+    },
     overlay::links::Links,
     replication::replica::Replica,
 };
@@ -53,9 +57,7 @@ impl Node {
     fn check_phase(&self) -> Result<(), &'static str> {
         let may_write = match &self.phase {
             Phase::Running => !self.journal.is_broken(),
-            Phase::Joining | Phase::Fenced { .. } | Phase::Leaving { .. } | Phase::Departed => {
-                false
-            }
+            Phase::Joining | Phase::Fenced(_) | Phase::Leaving { .. } | Phase::Departed => false,
         };
         let flushed = self.journal.is_idle() || self.journal.is_broken();
         let is_joining = self.phase == Phase::Joining;
@@ -151,7 +153,7 @@ impl Node {
         self.swim.gauge(tell);
         self.links.gauge(tell);
         self.replica.gauge(tell);
-        self.journal.gauge(tell);
+        self.journal.gauges(tell);
         self.admission.gauge(tell);
         tell("newcomers", self.arriving.len(), ARRIVING_MAX);
         tell("timeline", self.timeline.len(), ENTRIES_MAX);

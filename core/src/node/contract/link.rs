@@ -1,0 +1,89 @@
+//! What a host tells of links, and what it is asked to do about them.
+
+use crate::{
+    kernel::{
+        address::Address,
+        crypto::Secret,
+        id::{DialId, LinkId, NodeId},
+    },
+    wire::{
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::{Invitation, KeyHint},
+    },
+};
+
+/// Something happened to a link. Links are numbered by the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub enum LinkInput {
+    /// A handshake succeeded.
+    Up {
+        /// The link.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: PeerIdentity,
+        /// The dial that opened it; `None` if the other side dialled.
+        dial: Option<DialId>,
+        /// The invite under whose key the handshake ran, if it was not the isolation key.
+        invitation: Option<Invitation>,
+    },
+    /// A link that was up has ended.
+    Down {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A dial ended without a link.
+    DialFailed {
+        /// Which.
+        dial: DialId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An inbound handshake was refused or cut off before a link came up: counted and shown.
+    HandshakeRefused {
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An inbound handshake wants the key for its hint; answered by [`LinkOutput::Key`].
+    KeyWanted {
+        /// The link.
+        link: LinkId,
+        /// What the initiator says it can prove.
+        hint: KeyHint,
+    },
+}
+
+/// Something is to be done about a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkOutput {
+    /// Open a link; answer with [`LinkInput::Up`] or [`LinkInput::DialFailed`].
+    Dial {
+        /// Comes back in the answer.
+        dial: DialId,
+        /// Where to.
+        address: Address,
+        /// Who must answer there, if known.
+        expect: Option<NodeId>,
+        /// Which key to offer.
+        hint: KeyHint,
+        /// That key.
+        key: Secret,
+    },
+    /// The answer to [`LinkInput::KeyWanted`].
+    Key {
+        /// The link that asked.
+        link: LinkId,
+        /// The key, or why there is none.
+        key: Result<Secret, CloseReason>,
+    },
+    /// Tell the other side why, send what is queued, and close.
+    Close {
+        /// Which link, or handshake in progress.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+}

@@ -1,0 +1,113 @@
+//! What hosts say, links aside, and how the node's machines are told.
+
+use crate::{
+    kernel::{
+        id::RequestId,
+        machine::{Input, Machine as _},
+    },
+    membership::{admission, swim},
+    node::{
+        contract::HostOutput,
+        contract::{Command, HostInput, Notice, Request, Signal, StoreInput},
+        machine::Node,
+    },
+    overlay::links,
+    recovery::journal,
+    replication::replica,
+};
+
+impl Node {
+    pub(in crate::node) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Link(input) => self.on_link(input),
+            Command::Host(HostInput::Store(input)) => self.on_store(input),
+            Command::Host(HostInput::Request { id, request }) => self.on_request(id, request),
+            Command::Host(HostInput::Signal(signal)) => self.on_signal(signal),
+        }
+    }
+
+    fn on_store(&mut self, input: StoreInput) {
+        self.tell_journal(match input {
+            StoreInput::Persisted(ticket) => journal::Command::Stored(ticket),
+            StoreInput::PersistFailed { ticket, full } => journal::Command::Failed { ticket, full },
+            StoreInput::Loaded { ticket, records } => journal::Command::Loaded { ticket, records },
+        });
+    }
+
+    fn on_request(&mut self, request: RequestId, wanted: Request) {
+        match wanted {
+            Request::Write {
+                namespace,
+                key,
+                value,
+                level,
+            } => self.tell_replica(replica::Command::Write {
+                request,
+                namespace,
+                key,
+                value,
+                level,
+            }),
+            Request::Invite {
+                ttl,
+                uses_max,
+                role,
+            } => self.tell_admission(admission::Command::Invite {
+                request,
+                ttl,
+                uses_max,
+                role,
+            }),
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::WallClock(wall) => {
+                self.wall = wall;
+                self.wall_at = self.now;
+                self.tell_admission(admission::Command::WallClock(wall));
+                self.tell_replica(replica::Command::WallClock(wall));
+            }
+            Signal::NetworkChanged => self.tell_links(links::Command::NetworkChanged),
+            Signal::Open(namespace) => self.tell_replica(replica::Command::Open(namespace)),
+            Signal::Close(namespace) => self.tell_replica(replica::Command::Close(namespace)),
+            Signal::Park => self.tell_swim(swim::Command::Park),
+            Signal::Unpark => self.tell_swim(swim::Command::Unpark),
+            Signal::Leave | Signal::Stop => self.leave(),
+        }
+    }
+
+    /// Puts what happened on the timeline, and tells the host.
+    pub(in crate::node) fn note(&mut self, notice: Notice) {
+        let entry = self.timeline.add(self.now, self.wall_now(), notice);
+        self.outbox.event(HostOutput::Notice(entry).into());
+    }
+
+    pub(in crate::node) fn tell_links(&mut self, command: links::Command) {
+        self.links.handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_swim(&mut self, command: swim::Command) {
+        self.swim.handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_replica(&mut self, command: replica::Command) {
+        self.replica.handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_admission(&mut self, command: admission::Command) {
+        self.admission
+            .handle_input(self.now, Input::Command(command));
+    }
+
+    /// Tells admission what a newcomer should know of the members.
+    pub(in crate::node) fn tell_spore(&mut self) {
+        let spore = self.spore();
+        self.tell_admission(admission::Command::SporeChanged(spore));
+    }
+
+    pub(in crate::node) fn tell_journal(&mut self, command: journal::Command) {
+        self.journal.handle_input(self.now, Input::Command(command));
+    }
+}

@@ -1,0 +1,27 @@
+//! Where a node is in its life, and what moves it on.
+//!
+//! | phase | what the node does |
+//! |---|---|
+//! | joining | dials its entry points under an invite's key and waits to be let in; takes no writes |
+//! | running | everything |
+//! | fenced | its identity runs elsewhere: no links, no writes; it still answers questions |
+//! | leaving | has said goodbye; waits until what is written is durable |
+//! | departed | nothing; the host may exit |
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `phase` | the phases, fencing and leaving |
+//! | `arrival` | links that come up and go, messages that come in |
+//! | `inputs` | what hosts say besides |
+//! | `saving` | what the node itself stores |
+//!
+//! Not here: starting (`start/`), what machines tell each other (`route/`).
+
+mod arrival;
+mod inputs;
+mod phase;
+mod saving;
+
+#[cfg(any(test, feature = "sim"))]
+pub(super) use self::arrival::ARRIVING_MAX;
+pub(super) use self::{arrival::Arriving, phase::Phase, saving::Unsaved};

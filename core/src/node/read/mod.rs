@@ -1,0 +1,18 @@
+//! What a console, an API or a person reads. Nothing here changes the node.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `snapshot` | the views as plain data |
+//! | `views`, `status` | members, edges, connections and data; one word for all, and why |
+//! | `timeline`, `sentences` | what happened, bounded; the same in words |
+//! | `metrics` | every measured value |
+//! | `check` | what must hold in and between the machines |
+
+#[cfg(any(test, feature = "sim"))]
+mod check;
+mod metrics;
+pub(super) mod sentences;
+pub mod snapshot;
+mod status;
+pub(super) mod timeline;
+pub(super) mod views;

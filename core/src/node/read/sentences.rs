@@ -1,0 +1,206 @@
+//! What happened in words, for command line, API, page and log alike: every sentence is made here.
+
+use crate::{
+    kernel::{id::NodeId, time::Duration},
+    membership::{member::MemberState, why::Why},
+    node::{
+        contract::{FenceCause, Notice, NoticeEntry},
+        machine::Node,
+        read::snapshot::TimelineEntry,
+    },
+    wire::close::CloseReason,
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+};
+
+/// A span as a person says it: `40 ms`, `12 s`, `3 min`, `2 h`, `5 d`.
+#[must_use]
+pub fn in_words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0 => format!("{} ms", span.as_millis()),
+        1..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        172_800.. => format!("{} d", seconds / 86_400),
+    }
+}
+
+impl Node {
+    /// What people call a node: its name with its short identity.
+    #[must_use]
+    pub fn display_name(&self, id: NodeId) -> String {
+        self.swim.record(&id).map_or_else(
+            || id.short(),
+            |record| format!("{} ({})", record.name, id.short()),
+        )
+    }
+
+    /// A notice as people read it.
+    #[must_use]
+    pub fn describe(&self, entry: &NoticeEntry) -> TimelineEntry {
+        let notice = &entry.notice;
+        let own = notice.is_about_this_node().then(|| self.id());
+        TimelineEntry {
+            id: entry.id,
+            at: entry.at,
+            wall: entry.wall,
+            severity: notice.severity(),
+            code: notice.code().to_string(),
+            subject: notice.subject().or(own),
+            text: self.sentence(notice),
+        }
+    }
+
+    /// Why a member is believed to be what it is, without the member itself and without a full stop.
+    pub(in crate::node) fn why_in_words(&self, why: &Why) -> String {
+        why.in_words(|id| self.display_name(id))
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm for each notice")]
+    fn sentence(&self, notice: &Notice) -> String {
+        match notice {
+            Notice::Founded { network } => format!("Founded the network {network} and started."),
+            Notice::StartedJoining => "Started; asking to be let into the network.".into(),
+            Notice::Started {
+                incarnation,
+                records,
+            } => format!("Started at incarnation {incarnation} with {records} records."),
+            Notice::Joined => "Let into the network.".into(),
+            Notice::Fenced(cause) => fence_in_words(cause),
+            Notice::Departed => "Stopped; everything is stored.".into(),
+            Notice::Stalled { by } => format!(
+                "This node did not run for {}; nobody is blamed.",
+                in_words(*by)
+            ),
+            Notice::JournalTorn { from } => format!(
+                "The journal's last write was cut off at record {from}; \
+                 what was not acknowledged is gone, nothing else."
+            ),
+            Notice::JournalDamaged {
+                records,
+                at_start: true,
+            } => format!(
+                "{records} journal records are damaged and set aside; \
+                 what they held comes back from the other relays."
+            ),
+            Notice::JournalDamaged {
+                records,
+                at_start: false,
+            } => format!(
+                "{records} stored records are damaged and can't be served; \
+                 other replicas have them."
+            ),
+            Notice::JournalUnusable { records } => {
+                format!("{records} journal records are of no use to this version.")
+            }
+            Notice::EntryDamaged { key } => {
+                format!("The stored entry {key} is damaged and set aside.")
+            }
+            Notice::StoreFull => {
+                "The store is full: writes are refused until there is space again.".into()
+            }
+            Notice::StoreRecovered => "The store has space again: writes are accepted.".into(),
+            Notice::StoreBroken => {
+                "The store failed: nothing is written until the program starts again.".into()
+            }
+            Notice::MemoryFull { bytes } => format!(
+                "Data of other nodes was refused: the {bytes} bytes allowed in memory are used; \
+                 it is fetched again when there is room."
+            ),
+            Notice::Admitted { peer, role } => format!("Let the {role} {} in.", peer.short()),
+            Notice::HandshakeRefused(reason) => format!("Refused an incoming link: {reason}."),
+            Notice::NewcomerRefused(reason) => format!("Refused a newcomer: {reason}."),
+            Notice::LinkRefused(reason) => format!("Refused a link: {reason}."),
+            Notice::DialFailed {
+                address,
+                expect,
+                reason,
+            } => {
+                let whom = expect.map_or_else(|| "a relay".into(), |peer| self.display_name(peer));
+                format!("Could not link to {whom} at {address}: {reason}.")
+            }
+            Notice::LinkUp(peer) => format!("Linked to {}.", self.display_name(*peer)),
+            Notice::LinkDown { peer, reason } => {
+                format!("The link to {} ended: {reason}.", self.display_name(*peer))
+            }
+            Notice::MemberChanged {
+                member,
+                from,
+                to,
+                why,
+            } => {
+                let (whom, why) = (self.display_name(*member), self.why_in_words(why));
+                format!("{whom} {}: {why}.", state_in_words(*from, *to))
+            }
+            Notice::IdentityConflict {
+                identity,
+                reason,
+                told_by,
+            } => self.conflict(*identity, reason.as_ref(), *told_by),
+            Notice::Offence { peer, offence } => {
+                let whom = self.display_name(*peer);
+                format!("{whom} broke the rules: {}.", offence.code())
+            }
+            Notice::Equivocation {
+                author,
+                shard,
+                sequence,
+            } => format!(
+                "{} signed two different batches as number {sequence} of shard {shard}; \
+                 its later writes there are read, and set aside until it issues them again.",
+                self.display_name(*author)
+            ),
+            Notice::CaughtUp {
+                peer,
+                batches,
+                bytes,
+                took,
+            } => format!(
+                "Caught up from {}: {batches} batches, {bytes} bytes, in {}.",
+                self.display_name(*peer),
+                in_words(*took)
+            ),
+        }
+    }
+
+    fn conflict(
+        &self,
+        identity: NodeId,
+        reason: Option<&CloseReason>,
+        told_by: Option<NodeId>,
+    ) -> String {
+        let whose = self.display_name(identity);
+        match (reason, told_by) {
+            (Some(reason), Some(peer)) => format!("{} says: {reason}.", self.display_name(peer)),
+            (Some(reason), None) => {
+                format!("Two processes show the identity of {whose}: {reason}.")
+            }
+            (None, _) => format!("Two processes show the identity of {whose}."),
+        }
+    }
+}
+
+/// Why a node is fenced, as a sentence.
+#[must_use]
+pub(in crate::node) fn fence_in_words(cause: &FenceCause) -> String {
+    match cause {
+        FenceCause::Superseded(reason) => format!("Fenced: {reason}."),
+        FenceCause::SecondProcess => "Fenced: another process runs with this identity; \
+             a data directory must not be copied."
+            .into(),
+    }
+}
+
+const fn state_in_words(from: Option<MemberState>, to: MemberState) -> &'static str {
+    match to {
+        MemberState::Alive if from.is_none() => "is there",
+        MemberState::Alive => "is alive",
+        MemberState::Suspect => "is suspect",
+        MemberState::Dead => "is dead",
+        MemberState::Left => "has left",
+        MemberState::Parked => "is parked",
+    }
+}

@@ -1,0 +1,31 @@
+//! The one way out for messages.
+
+use crate::{
+    kernel::id::{LinkId, NodeId},
+    node::{envelope::Envelope, machine::Node, message::Message},
+};
+
+impl Node {
+    /// Sends a message over its receiver's link. Without a link it is dropped and counted: every
+    /// protocol here repairs a lost message.
+    pub(super) fn send(&mut self, to: NodeId, message: Message) {
+        match self.link_to(to) {
+            Some(link) => self.send_over(link, to, message),
+            None => self.counters.unsent = self.counters.unsent.saturating_add(1),
+        }
+    }
+
+    /// Sends a message over a link that is not (or not yet) its receiver's usual one.
+    pub(super) fn send_over(&mut self, link: LinkId, to: NodeId, message: Message) {
+        self.outbox.send(to, Envelope::of(link, message));
+    }
+
+    /// Who has no link for everything may have one for admission.
+    fn link_to(&self, to: NodeId) -> Option<LinkId> {
+        self.links.link_of(to).or_else(|| {
+            let mut arriving = self.arriving.iter();
+            let (link, _) = arriving.find(|(_, arriving)| arriving.peer.id == to)?;
+            Some(*link)
+        })
+    }
+}
