@@ -13,7 +13,11 @@ use crate::{
         machine::Input,
         time::{Duration, Time},
     },
-    node::{Node, command::Command, endpoint::Endpoint},
+    node::{
+        Node,
+        contract::{Command, HostInput, Request, StoreInput},
+        endpoint::Endpoint,
+    },
     replication::write::AckLevel,
     sim::{
         shell::Shell,
@@ -228,7 +232,7 @@ fn a_ring_keeps_the_latest_within_its_bound() {
     // Records that nobody asked for are recorded and leave nothing behind.
     let records = Vec::from([(1, Bytes::from([7; 4_096].as_slice()))]);
     for number in 0..600 {
-        let loaded = Command::Loaded {
+        let loaded = StoreInput::Loaded {
             ticket: Ticket(u64::MAX),
             records: records.clone(),
         };
@@ -338,7 +342,11 @@ fn an_input_that_was_changed_is_told_as_the_first_mismatch() {
             return;
         };
         number += 1;
-        let Some(Input::Command(Command::Write { value, .. })) = input.as_deref_mut() else {
+        let Some(Input::Command(Command::Host(HostInput::Request {
+            request: Request::Write { value, .. },
+            ..
+        }))) = input.as_deref_mut()
+        else {
             return;
         };
         if number > 200 && changed_at == 0 {
@@ -370,7 +378,10 @@ fn a_write_that_is_left_out_is_noticed_by_what_the_node_says_or_signs() {
         };
         let is_write = matches!(
             input.as_deref(),
-            Some(Input::Command(Command::Write { .. }))
+            Some(Input::Command(Command::Host(HostInput::Request {
+                request: Request::Write { .. },
+                ..
+            })))
         );
         number += u32::from(is_write);
         if is_write && number == 3 {
