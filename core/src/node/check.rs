@@ -4,6 +4,7 @@ use super::machine::{ARRIVING_MAX, Node, Phase};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::Component,
         id::{Incarnation, InstanceId, NodeId, Role},
         time::Time,
     },
@@ -42,6 +43,7 @@ impl Node {
         let room = |room: &'static str| move |what: &'static str| format!("{room}: {what}");
         self.swim.check().map_err(room("membership"))?;
         self.links.check().map_err(room("links"))?;
+        self.admission.check().map_err(room("admission"))?;
         self.replica.check().map_err(room("replication"))?;
         self.journal.check().map_err(room("journal"))?;
         self.check_phase().map_err(String::from)?;
@@ -148,11 +150,11 @@ impl Node {
 
     /// Tells how full every collection is.
     pub fn gauge(&self, tell: Gauge<'_>) {
-        self.swim.gauge(tell);
-        self.links.gauge(tell);
+        self.swim.gauges(tell);
+        self.links.gauges(tell);
         self.replica.gauge(tell);
         self.journal.gauge(tell);
-        self.admission.gauge(tell);
+        self.admission.gauges(tell);
         tell("newcomers", self.arriving.len(), ARRIVING_MAX);
         tell("timeline", self.timeline.len(), ENTRIES_MAX);
     }

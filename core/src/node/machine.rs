@@ -217,6 +217,7 @@ impl Node {
             Command::WallClock(wall) => {
                 self.wall = wall;
                 self.wall_at = now;
+                self.tell_links(links::Command::WallClock(wall));
                 self.tell_admission(admission::Command::WallClock(wall));
                 self.tell_replica(replica::Command::WallClock(wall));
             }

@@ -1,28 +1,12 @@
 //! Every number the node measures, under the name it has on `/metrics`.
 
 use crate::{
-    kernel::time::Time,
-    node::{machine::Node, snapshot::MemberCounts},
+    kernel::{component::Component, metrics::Metrics, time::Time},
+    node::machine::Node,
 };
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::ToString, vec::Vec};
 
-/// One measured value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
-    /// `sporenet_…` with its base unit; without the `_total` that the text format adds to counters.
-    pub name: &'static str,
-    /// What it measures, for people.
-    pub help: &'static str,
-    /// A counter, or else a gauge.
-    pub counter: bool,
-    /// At most one label: its name and value, from a bounded set.
-    pub label: Option<(&'static str, String)>,
-    /// The value.
-    pub value: f64,
-}
+pub use crate::kernel::metrics::Metric;
 
 /// For display only; nothing is decided on it.
 #[expect(
@@ -55,8 +39,12 @@ impl Node {
     #[must_use]
     pub fn metrics(&self, now: Time) -> Vec<Metric> {
         let now = now.max(self.now);
-        let mut metrics = self.member_metrics();
-        metrics.extend(self.link_metrics());
+        let mut told = Metrics::new();
+        self.swim.metrics(&mut told);
+        self.links.metrics(&mut told);
+        self.admission.metrics(&mut told);
+        let mut metrics = told.into_vec();
+        metrics.extend(self.message_metrics());
         metrics.extend(self.data_metrics());
         metrics.extend(self.journal_metrics());
         metrics.push(gauge(
@@ -74,70 +62,11 @@ impl Node {
             "Provable faults of peers.",
             self.counters.offences,
         ));
-        metrics.push(counter(
-            "sporenet_stalls",
-            "Times the process did not run when it should have.",
-            self.counters.stalls,
-        ));
         metrics
     }
 
-    fn member_metrics(&self) -> Vec<Metric> {
-        let MemberCounts {
-            alive,
-            suspect,
-            dead,
-            left,
-            parked,
-        } = self.member_counts();
-        let states = [
-            ("alive", alive),
-            ("suspect", suspect),
-            ("dead", dead),
-            ("left", left),
-            ("parked", parked),
-        ];
-        let mut metrics: Vec<Metric> = states
-            .into_iter()
-            .map(|(state, count)| Metric {
-                label: Some(("state", state.to_string())),
-                ..gauge("sporenet_members", "Members by state.", u64::from(count))
-            })
-            .collect();
-        metrics.push(gauge(
-            "sporenet_incarnation",
-            "This node's incarnation.",
-            self.swim.incarnation().0,
-        ));
-        metrics.push(gauge(
-            "sporenet_local_health_multiplier",
-            "Lifeguard's local health multiplier; 0 is healthy.",
-            u64::from(self.swim.health_multiplier()),
-        ));
-        metrics
-    }
-
-    fn link_metrics(&self) -> Vec<Metric> {
-        let stats = self.links.stats();
-        let links = u64::try_from(self.links.peers().count()).unwrap_or(u64::MAX);
+    fn message_metrics(&self) -> Vec<Metric> {
         let mut metrics = alloc::vec![
-            gauge("sporenet_links", "Peers with a link.", links),
-            counter("sporenet_dials", "Dials started.", stats.dials),
-            counter(
-                "sporenet_dials_failed",
-                "Dials that ended without a link.",
-                stats.dials_failed
-            ),
-            counter(
-                "sporenet_links_duplicate",
-                "Links closed because another was kept.",
-                stats.duplicates
-            ),
-            counter(
-                "sporenet_links_silent",
-                "Links closed as half-open.",
-                stats.silent
-            ),
             counter(
                 "sporenet_messages_received",
                 "Messages received from peers.",

@@ -1,7 +1,10 @@
 //! A node's whole state as bytes, without its keys, and back.
 
 use crate::{
-    kernel::crypto::{Hash, Secret, Tape, decode_exactly},
+    kernel::{
+        component::Component,
+        crypto::{Hash, Secret, Tape, decode_exactly},
+    },
     node::machine::Node,
 };
 use alloc::{
@@ -89,11 +92,12 @@ impl Node {
     fn check_settings(&self) -> Result<(), String> {
         self.config.validate()?;
         self.swim
-            .check_settings()
+            .settings()
+            .validate()
             .and_then(|()| self.replica.check_settings())
             .and_then(|()| self.journal.check_settings())
-            .and_then(|()| self.links.check_settings())
-            .and_then(|()| self.admission.check_settings())
+            .and_then(|()| self.links.settings().validate())
+            .and_then(|()| self.admission.settings().validate())
             .map_err(ToString::to_string)
     }
 

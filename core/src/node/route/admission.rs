@@ -7,7 +7,7 @@
 //! | issued, refused | the host: the reply to an invite request |
 //! | admit | links: the newcomer's link is up from now on |
 //! | reject | the host: close; the timeline |
-//! | put, delete | the journal |
+//! | persist | the journal |
 //! | joined | links and membership: the real life begins |
 //! | offence | the timeline |
 
@@ -26,7 +26,7 @@ use crate::{
         start,
     },
     overlay::links,
-    recovery::{journal, record::Origin},
+    recovery::record::Origin,
     replication::replica,
     wire::identity::PeerIdentity,
 };
@@ -74,19 +74,7 @@ impl Node {
                 self.on_refused(&reason, "a newcomer");
                 self.close(link, reason);
             }
-            admission::Event::Put { token, key, value } => {
-                let origin = Origin::Admission;
-                self.tell_journal(journal::Command::Put {
-                    origin,
-                    token,
-                    key,
-                    value,
-                });
-            }
-            admission::Event::Delete { token, key } => {
-                let origin = Origin::Admission;
-                self.tell_journal(journal::Command::Delete { origin, token, key });
-            }
+            admission::Event::Persist(request) => self.persist(Origin::Admission, request),
             admission::Event::Joined { spore, .. } => self.on_joined(&spore),
             admission::Event::Offence { peer, offence } => {
                 self.on_offence(peer, offence.code());

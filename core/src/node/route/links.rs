@@ -8,7 +8,7 @@
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
-//! | backoffs changed | the journal |
+//! | persist | the journal |
 //! | identity conflict | the timeline; ours, and seen: the node is fenced |
 //! | prove | the host: a member's record for who claims to be it |
 
@@ -18,8 +18,9 @@ use crate::{
         machine::Output,
     },
     membership::{dissemination::Rumour, swim},
-    node::{event::Event, machine::Node, message::Message, snapshot::Severity, start},
-    overlay::{links, remembered::Remembered},
+    node::{event::Event, machine::Node, message::Message, snapshot::Severity},
+    overlay::links,
+    recovery::record::Origin,
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
 };
@@ -84,7 +85,7 @@ impl Node {
                 let text = format!("Could not link to {whom} at {address}: {reason}.");
                 self.note(severity, "dial_failed", expect, text);
             }
-            links::Event::BackoffsChanged => self.store_backoffs(),
+            links::Event::Persist(request) => self.persist(Origin::Links, request),
             links::Event::IdentityConflict {
                 identity,
                 reason,
@@ -108,15 +109,6 @@ impl Node {
         self.tell_replica(replica::Command::PeerDown { peer });
         let text = format!("The link to {} ended: {reason}.", self.call(peer));
         self.note(Severity::Info, "link_down", Some(peer), text);
-    }
-
-    fn store_backoffs(&mut self) {
-        if self.is_fenced() {
-            return;
-        }
-        let backoffs = self.links.dialer().backoffs(self.now);
-        let remembered = Remembered::write(backoffs, self.now, self.wall_now());
-        self.put(start::KEY_BACKOFFS, &remembered);
     }
 
     /// Ours only if the other process is not older: the older one is told the same and gives way. What

@@ -5,15 +5,16 @@
 //! | send | the host |
 //! | changed | the timeline |
 //! | neighbours, try | links: whom to be linked to |
-//! | reserve incarnation, roster changed | the journal |
+//! | persist | the journal |
+//! | roster changed | admission: what newcomers are told; the journal: what the stored members replace |
 //! | stalled, offence, conflict | the timeline; our own conflict: the node is fenced |
 //! | departed | links: stop |
 
 use crate::{
     kernel::{
-        crypto::encode,
         id::NodeId,
         machine::Output,
+        persist::Persisted,
         planted::{self, Planted},
     },
     membership::{member::MemberState, swim, why::Why},
@@ -50,22 +51,18 @@ impl Node {
                     addresses,
                 });
             }
-            swim::Event::ReserveIncarnation(bound)
-                if planted::is(Planted::IncarnationNotStored) =>
+            swim::Event::Persist(request)
+                if request.token != 0 && planted::is(Planted::IncarnationNotStored) =>
             {
-                self.tell_swim(swim::Command::IncarnationDurable(bound));
+                let token = request.token;
+                let done = Persisted {
+                    token,
+                    sequence: None,
+                };
+                self.tell_swim(swim::Command::Persisted(done));
             }
-            swim::Event::ReserveIncarnation(bound) => {
-                self.tell_journal(journal::Command::Put {
-                    origin: Origin::Swim,
-                    token: bound.0,
-                    key: start::KEY_INCARNATION.into(),
-                    value: encode(&bound).into(),
-                });
-            }
+            swim::Event::Persist(request) => self.persist(Origin::Swim, request),
             swim::Event::RosterChanged => {
-                let records = self.swim.records_to_persist();
-                self.put(start::KEY_MEMBERS, &records);
                 if self.is_admitted() && self.swim.has_compared() {
                     // Only now does the store know whom to dial without them: before tables were
                     // compared it may know fewer relays than the spore does.

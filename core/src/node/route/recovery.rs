@@ -7,7 +7,10 @@
 //! | full, recovered, broken | the timeline; broken: no more writes |
 
 use crate::{
-    kernel::{id::Incarnation, machine::Output},
+    kernel::{
+        machine::Output,
+        persist::{Persist, PersistFailed, PersistOp, Persisted},
+    },
     membership::{admission, swim},
     node::{event::Event, machine::Node, snapshot::Severity},
     recovery::{journal, record::Origin},
@@ -76,6 +79,25 @@ impl Node {
         }
     }
 
+    /// Asks the journal what a machine wants to be made durable.
+    pub(in crate::node) fn persist(&mut self, origin: Origin, request: Persist) {
+        let Persist { token, op } = request;
+        self.tell_journal(match op {
+            PersistOp::Append(body) => journal::Command::Append {
+                origin,
+                token,
+                body,
+            },
+            PersistOp::Put { key, value } => journal::Command::Put {
+                origin,
+                token,
+                key,
+                value,
+            },
+            PersistOp::Delete { key } => journal::Command::Delete { origin, token, key },
+        });
+    }
+
     fn on_durable(&mut self, origin: Origin, token: u64, sequence: Option<u64>) {
         match origin {
             Origin::Replica => {
@@ -83,10 +105,11 @@ impl Node {
                     self.tell_replica(replica::Command::Durable { token, sequence });
                 }
             }
-            Origin::Swim => {
-                self.tell_swim(swim::Command::IncarnationDurable(Incarnation(token)));
+            Origin::Swim => self.tell_swim(swim::Command::Persisted(Persisted { token, sequence })),
+            Origin::Admission => {
+                let done = Persisted { token, sequence };
+                self.tell_admission(admission::Command::Persisted(done));
             }
-            Origin::Admission => self.tell_admission(admission::Command::Durable { token }),
             Origin::Node | Origin::Links => {}
         }
     }
@@ -96,8 +119,13 @@ impl Node {
             Origin::Replica => {
                 self.tell_replica(replica::Command::AppendFailed { token, full });
             }
-            Origin::Admission => self.tell_admission(admission::Command::StoreFailed { token }),
-            Origin::Swim => self.tell_swim(swim::Command::ReservationFailed),
+            Origin::Admission => {
+                let failed = PersistFailed { token, full };
+                self.tell_admission(admission::Command::PersistFailed(failed));
+            }
+            Origin::Swim => {
+                self.tell_swim(swim::Command::PersistFailed(PersistFailed { token, full }));
+            }
             Origin::Node | Origin::Links => {}
         }
     }
