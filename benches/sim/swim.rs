@@ -7,6 +7,7 @@ use sporenet_core::{
         crypto::Keypair,
         id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
+        persist::Persisted,
         rng::Rng,
         text::Name,
         time::Time,
@@ -185,9 +186,13 @@ impl World {
 
     fn tell(&mut self, host: u16, event: Event) {
         match event {
-            Event::ReserveIncarnation(bound) => {
-                let durable = Command::IncarnationDurable(bound);
-                self.after(NOTICE, host, Happening::Command(durable));
+            Event::Persist(request) => {
+                let token = request.token;
+                let done = Persisted {
+                    token,
+                    sequence: None,
+                };
+                self.after(NOTICE, host, Happening::Command(Command::Persisted(done)));
             }
             Event::Neighbours(list) => {
                 let wanted = list.iter().map(|(id, _)| self.numbers[id]).collect();

@@ -129,6 +129,21 @@ impl Rng {
         self.below(1_000) < u64::from(permille)
     }
 
+    /// From `least` to `most`, every power of two as likely as the others: for settings that are drawn.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn number(&mut self, least: u64, most: u64) -> u64 {
+        let doublings = most.checked_div(least.max(1)).unwrap_or(0).max(1).ilog2();
+        let doubled = self.below(u64::from(doublings).saturating_add(1));
+        let low = least << doubled;
+        low.saturating_add(self.below(low.max(1))).min(most)
+    }
+
+    /// The same in milliseconds.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn span(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(self.number(least, most))
+    }
+
     /// Shuffles in place (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

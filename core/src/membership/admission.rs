@@ -25,6 +25,7 @@ use crate::{
         id::{LinkId, NetworkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
+        persist::{Persist, PersistFailed, Persisted},
         rng::Rng,
         time::{Time, WallTime},
     },
@@ -432,8 +433,8 @@ impl Admission {
         }
     }
 
-    fn on_durable(&mut self, token: u64) {
-        match self.waiting.remove(&token) {
+    fn on_persisted(&mut self, done: Persisted) {
+        match self.waiting.remove(&done.token) {
             Some(Waiting::Issue { request, serial }) => {
                 let invitation = self.invites.invitation(&serial).cloned();
                 match invitation {
@@ -454,8 +455,8 @@ impl Admission {
         }
     }
 
-    fn on_store_failed(&mut self, token: u64) {
-        match self.waiting.remove(&token) {
+    fn on_persist_failed(&mut self, failed: PersistFailed) {
+        match self.waiting.remove(&failed.token) {
             Some(Waiting::Issue { request, serial }) => {
                 self.invites.remove(&serial);
                 self.refuse_invite(request, InviteRefusal::NotStored);
@@ -568,9 +569,9 @@ impl Admission {
         let before = WallTime::from_millis(self.wall.as_millis().saturating_sub(kept));
         for serial in self.invites.expired_before(before) {
             self.invites.remove(&serial);
-            let token = self.wait(None);
-            let key = invites::key_of(&serial);
-            self.outbox.event(Event::Delete { token, key });
+            // Should it stay in the store, it is swept again after the next start.
+            let request = Persist::delete(0, invites::key_of(&serial));
+            self.outbox.event(Event::Persist(request));
         }
     }
 
@@ -581,17 +582,16 @@ impl Admission {
     }
 
     fn put(&mut self, key: String, value: Bytes, waiting: Option<Waiting>) {
-        let token = self.wait(waiting);
-        self.outbox.event(Event::Put { token, key, value });
+        let token = waiting.map_or(0, |waiting| self.wait(waiting));
+        let request = Persist::put(token, key, value);
+        self.outbox.event(Event::Persist(request));
     }
 
-    /// A token for the store's answer, with what depends on it, if anything.
-    fn wait(&mut self, waiting: Option<Waiting>) -> u64 {
+    /// A token for the store's answer, which `waiting` depends on.
+    fn wait(&mut self, waiting: Waiting) -> u64 {
         let token = self.next_token;
         self.next_token = token.saturating_add(1);
-        if let Some(waiting) = waiting {
-            self.waiting.insert(token, waiting);
-        }
+        self.waiting.insert(token, waiting);
         token
     }
 }
@@ -637,8 +637,8 @@ impl Machine for Admission {
             } => self.on_arrived(link, peer, &invitation),
             Command::Entered { link, peer } => self.on_entered(link, peer),
             Command::LinkDown { link } => self.on_link_down(link),
-            Command::Durable { token } => self.on_durable(token),
-            Command::StoreFailed { token } => self.on_store_failed(token),
+            Command::Persisted(done) => self.on_persisted(done),
+            Command::PersistFailed(failed) => self.on_persist_failed(failed),
             Command::SporeChanged(spore) => {
                 if spore.network() == self.own.network {
                     self.spore = spore;

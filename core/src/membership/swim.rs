@@ -41,6 +41,7 @@ use crate::{
         id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
+        persist::{Persist, PersistFailed, Persisted},
         rng::Rng,
         text::{Name, Zone},
         time::Time,
@@ -58,6 +59,12 @@ use alloc::{
     vec::Vec,
 };
 use core::time::Duration;
+
+/// The key under which the highest incarnation that may be in use is stored.
+pub const INCARNATION_KEY: &str = "node/incarnation";
+
+/// The key under which the members' records are stored.
+pub const MEMBERS_KEY: &str = "node/members";
 
 /// Who this node is, for as long as its process runs.
 #[derive(Clone, Debug)]
@@ -120,10 +127,10 @@ pub enum Command {
     Unpark,
     /// This node accepts links elsewhere from now on.
     Addresses(Vec<Address>),
-    /// Incarnations up to this one are reserved durably.
-    IncarnationDurable(Incarnation),
-    /// The last reservation asked for could not be made durable.
-    ReservationFailed,
+    /// What it asked to persist is durable.
+    Persisted(Persisted),
+    /// What it asked to persist was not kept.
+    PersistFailed(PersistFailed),
 }
 
 /// What the owner is told.
@@ -150,9 +157,10 @@ pub enum Event {
         /// Where it used to accept links.
         addresses: Vec<Address>,
     },
-    /// Make durable that incarnations up to this one are used, then say `IncarnationDurable`.
-    ReserveIncarnation(Incarnation),
-    /// [`Swim::records_to_persist`] changed.
+    /// Make this durable: the highest incarnation that may be in use under [`INCARNATION_KEY`], the
+    /// members' records under [`MEMBERS_KEY`].
+    Persist(Persist),
+    /// The members' records changed and were given out to be stored just before.
     RosterChanged,
     /// This node woke up far too late.
     Stalled {
@@ -249,7 +257,9 @@ struct Link {
 ///
 /// ```
 /// use sporenet_core::{
-///     kernel::{crypto::Keypair, id::*, machine::*, rng::Rng, text::Name, time::Time},
+///     kernel::{
+///         crypto::Keypair, id::*, machine::*, persist::Persisted, rng::Rng, text::Name, time::Time,
+///     },
 ///     membership::swim::{Command, Config, Event, Identity, Swim},
 /// };
 /// let identity = Identity {
@@ -265,9 +275,11 @@ struct Link {
 /// let rng = Rng::from_number(4);
 /// let mut swim = Swim::new(Config::default(), identity, Incarnation(1), vec![], rng, Time::ZERO);
 /// // It may not speak for itself before its incarnation is durable.
-/// let first = swim.poll_output();
-/// assert_eq!(first, Some(Output::Event(Event::ReserveIncarnation(Incarnation(65)))));
-/// swim.handle_input(Time::ZERO, Input::Command(Command::IncarnationDurable(Incarnation(65))));
+/// let Some(Output::Event(Event::Persist(asked))) = swim.poll_output() else {
+///     panic!("it asks for nothing");
+/// };
+/// let done = Persisted { token: asked.token, sequence: None };
+/// swim.handle_input(Time::ZERO, Input::Command(Command::Persisted(done)));
 /// assert_eq!(swim.counts().alive, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -541,8 +553,8 @@ impl Swim {
             Command::Park => self.stand(Standing::Parked),
             Command::Unpark => self.stand(Standing::Present),
             Command::Addresses(addresses) => self.move_to(addresses),
-            Command::IncarnationDurable(bound) => self.on_incarnation_durable(bound),
-            Command::ReservationFailed => self.on_reservation_failed(),
+            Command::Persisted(done) => self.on_persisted(done),
+            Command::PersistFailed(failed) => self.on_persist_failed(failed),
         }
     }
 
@@ -593,7 +605,7 @@ impl Swim {
             Timer::Flush => self.on_flush(),
             Timer::Refute => self.on_refute(),
             Timer::Reserve => self.reserve_incarnations(),
-            Timer::RosterChanged => self.outbox.event(Event::RosterChanged),
+            Timer::RosterChanged => self.persist_roster(),
             Timer::Try => self.on_try(),
             Timer::Depart => self.outbox.event(Event::Departed),
             Timer::Probe(neighbour) => self.on_probe(neighbour),

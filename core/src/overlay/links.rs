@@ -7,7 +7,7 @@
 //! | a link to another process of the peer | the higher incarnation stays, the other is told that its identity is in use; with equal incarnations the one that was there stays |
 //! | nothing heard for two ping intervals | the link is closed as silent: a half-open link |
 //! | a link breaks without a word | the peer is dialled again at once; a refused connection is told as evidence of a crash |
-//! | a dial fails, or a link to what failed holds | the backoffs are told to be stored, soon and seldom |
+//! | a dial fails, or a link to what failed holds | the backoffs are stored, soon and seldom |
 //! | we are told that our identity is in use | the node is told to fence itself |
 //!
 //! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
@@ -16,15 +16,20 @@
 use crate::{
     kernel::{
         address::Address,
+        crypto::encode,
         deadlines::Deadlines,
         id::{DialId, InstanceId, LinkId, NodeId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
+        persist::Persist,
         planted::{self, Planted},
         rng::Rng,
-        time::{Duration, Time},
+        time::{Duration, Time, WallTime},
     },
-    overlay::dialer::{COURTESY, Destination, Dialer},
+    overlay::{
+        dialer::{COURTESY, Destination, Dialer},
+        remembered::Remembered,
+    },
     wire::{close::CloseReason, identity::PeerIdentity},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -32,6 +37,9 @@ use alloc::{collections::BTreeMap, vec::Vec};
 mod check;
 mod contract;
 pub use contract::{Command, Config, Event, Message, Stats};
+
+/// The key under which the failures of destinations are stored, and until when they wait.
+pub const BACKOFFS_KEY: &str = "node/backoffs";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
@@ -85,6 +93,8 @@ pub struct Links {
     next_nonce: u64,
     rng: Rng,
     now: Time,
+    /// The last reading of the wall clock, and when it came.
+    wall: (WallTime, Time),
     deadlines: Deadlines<Timer>,
     outbox: Outbox<Message, Event>,
     stats: Stats,
@@ -112,19 +122,11 @@ impl Links {
             next_nonce: 1,
             rng,
             now: Time::ZERO,
+            wall: (WallTime::default(), Time::ZERO),
             deadlines: Deadlines::new(),
             outbox: Outbox::new(sends_max),
             stats: Stats::default(),
         }
-    }
-
-    /// Whether its settings can be used: they may come from a file.
-    ///
-    /// # Errors
-    /// Which setting is out of range.
-    #[cfg(feature = "recording")]
-    pub fn check_settings(&self) -> Result<(), &'static str> {
-        self.config.validate()
     }
 
     /// The peers with a routed link, in identity order.
@@ -460,8 +462,10 @@ impl Links {
             self.end(link, reason.clone());
         }
         self.deadlines.clear(&Timer::Dial);
-        if self.deadlines.clear(&Timer::Save).is_some() {
-            self.outbox.event(Event::BackoffsChanged);
+        let unsaved = self.deadlines.clear(&Timer::Save).is_some();
+        // The process that took over may have the same store: it is no longer this one's to write.
+        if unsaved && *reason != CloseReason::Superseded {
+            self.save_backoffs();
         }
     }
 
@@ -495,6 +499,14 @@ impl Links {
             let at = earliest.map_or(self.now, |at| at.max(self.now));
             self.deadlines.set(Timer::Save, at);
         }
+    }
+
+    fn save_backoffs(&mut self) {
+        let (wall, read_at) = self.wall;
+        let wall = wall.plus(self.now.since(read_at));
+        let backoffs = Remembered::write(self.dialer.backoffs(self.now), self.now, wall);
+        let request = Persist::put(0, BACKOFFS_KEY, encode(&backoffs));
+        self.outbox.event(Event::Persist(request));
     }
 
     fn on_dial_timer(&mut self) {
@@ -644,6 +656,10 @@ impl Machine for Links {
                     self.heard(from);
                     return;
                 }
+                Command::WallClock(wall) => {
+                    self.wall = (wall, self.now);
+                    return;
+                }
                 Command::NetworkChanged => self.dialer.reset_backoff(),
                 Command::Stop(reason) => self.on_stop(&reason),
             },
@@ -659,7 +675,7 @@ impl Machine for Links {
                 Timer::Ping(peer) => self.on_ping_timer(peer),
                 Timer::Save => {
                     self.saved_at = Some(self.now);
-                    self.outbox.event(Event::BackoffsChanged);
+                    self.save_backoffs();
                 }
                 Timer::Dial => {
                     self.on_dial_timer();

@@ -5,104 +5,41 @@
 //! waits for in the end.
 
 use crate::{
-    kernel::{id::Role, rng::Rng, time::Duration},
-    membership::{suspicion::Windows, swim},
+    kernel::{component::Settings, id::Role, rng::Rng},
     node::tuning::Tuning,
-    overlay::links,
     replication::{self, batch::BATCH_BYTES_MAX},
 };
 
 /// Draws the settings of one node.
 #[must_use]
 pub fn draw(role: Role, rng: &mut Rng) -> Tuning {
-    let usual = Tuning::of(role);
-    Tuning {
-        swim: draw_swim(usual.swim, rng),
-        links: links::Config {
-            ping_interval: span(500, 8_000, rng),
-            // A tab gives up after three of its own, a relay pings in its own.
-            ping_interval_tab: span(4_000, 9_000, rng),
-            save_interval: span(1_000, 60_000, rng),
-            ..usual.links
-        },
-        replica: draw_replica(usual.replica, rng),
-    }
-}
-
-/// From `least` to `most`, every power of two as likely as the others.
-fn number(least: u64, most: u64, rng: &mut Rng) -> u64 {
-    let doublings = (most / least.max(1)).max(1).ilog2();
-    let low = least << rng.below(u64::from(doublings) + 1);
-    (low + rng.below(low.max(1))).min(most)
-}
-
-/// The same in milliseconds.
-fn span(least: u64, most: u64, rng: &mut Rng) -> Duration {
-    Duration::from_millis(number(least, most, rng))
-}
-
-fn draw_swim(usual: swim::Config, rng: &mut Rng) -> swim::Config {
-    let probe_period = span(200, 2_500, rng);
-    let lease_ttl = span(10_000, 100_000, rng);
-    let block = number(20, 1_000, rng) as u32;
-    swim::Config {
-        probe_period,
-        probe_timeout: probe_period * number(200, 700, rng) as u32 / 1_000,
-        helpers: rng.below(6) as u8,
-        health_max: rng.below(17) as u8,
-        windows: Windows {
-            silence_min: span(1_000, 20_000, rng).max(probe_period),
-            silence_per_doubling: span(20, 2_000, rng),
-            silence_max_factor: 1 + rng.below(6) as u32,
-            confirmations: rng.below(4) as u32,
-            crash: span(600, 6_000, rng),
-        },
-        crash_memory: span(1_000, 100_000, rng),
-        unlinked_grace: span(1_000, 10_000, rng),
-        gossip_delay: span(5, 500, rng),
-        gossip_fanout: number(2, 40, rng) as u8,
-        piggyback_bytes_max: number(300, 3_000, rng) as u32,
-        retransmit_factor: number(1, 10, rng) as u32,
-        sync_interval: span(1_000, 60_000, rng).max(probe_period),
-        sync_entries_max: number(4, 256, rng) as u16,
-        lease_ttl,
-        lease_renewal: lease_ttl / 4,
-        lease_grace: span(500, 10_000, rng),
-        try_interval: span(3_000, 60_000, rng),
-        try_interval_isolated: span(500, 6_000, rng),
-        // With one home a tab is parked for everyone who takes a liar for dead.
-        homes: 2 + rng.below(2) as u8,
-        home_patience: span(1_000, 10_000, rng),
-        home_avoidance: span(3_000, 60_000, rng),
-        incarnation_block: block,
-        incarnation_margin: (block / 4).max(2),
-        refute_interval: span(20, 300, rng),
-        roster_interval: span(100, 10_000, rng),
-        stall: probe_period * 2,
-        ..usual
-    }
+    let mut tuning = Tuning::of(role);
+    tuning.swim.draw(rng);
+    tuning.links.draw(rng);
+    tuning.replica = draw_replica(tuning.replica, rng);
+    tuning
 }
 
 fn draw_replica(usual: replication::config::Config, rng: &mut Rng) -> replication::config::Config {
     let batch = BATCH_BYTES_MAX as u64;
     replication::config::Config {
-        summary_interval: span(1_000, 60_000, rng),
-        fetch_patience: span(500, 20_000, rng),
-        push_patience: span(200, 20_000, rng),
-        ack_patience: span(500, 20_000, rng),
-        in_flight_bytes_max: number(batch, batch * 4, rng) as u32,
-        in_flight_max: number(1, 1_024, rng) as u32,
-        window_bytes: number(1_024, 256 << 10, rng) as u32,
-        fetches_max: number(1, 64, rng) as u32,
-        loads_max: number(1, 100, rng) as u32,
-        recent_bytes_max: number(1, 8 << 20, rng) as u32,
-        waiting_max: number(64, 16_384, rng) as u32,
-        waiting_bytes_max: number(batch, batch * 100, rng),
-        staged_bytes_max: number(batch * 2, batch * 50, rng),
-        changes_max: number(16, 65_536, rng) as u32,
-        outbox_max: number(1_024, 16_384, rng) as u32,
-        life_patience: span(1_000, 60_000, rng),
-        aside_bytes_max: number(batch * 8, batch * 80, rng),
+        summary_interval: rng.span(1_000, 60_000),
+        fetch_patience: rng.span(500, 20_000),
+        push_patience: rng.span(200, 20_000),
+        ack_patience: rng.span(500, 20_000),
+        in_flight_bytes_max: rng.number(batch, batch * 4) as u32,
+        in_flight_max: rng.number(1, 1_024) as u32,
+        window_bytes: rng.number(1_024, 256 << 10) as u32,
+        fetches_max: rng.number(1, 64) as u32,
+        loads_max: rng.number(1, 100) as u32,
+        recent_bytes_max: rng.number(1, 8 << 20) as u32,
+        waiting_max: rng.number(64, 16_384) as u32,
+        waiting_bytes_max: rng.number(batch, batch * 100),
+        staged_bytes_max: rng.number(batch * 2, batch * 50),
+        changes_max: rng.number(16, 65_536) as u32,
+        outbox_max: rng.number(1_024, 16_384) as u32,
+        life_patience: rng.span(1_000, 60_000),
+        aside_bytes_max: rng.number(batch * 8, batch * 80),
         verify_on_restore: rng.chance(500),
         ..usual
     }

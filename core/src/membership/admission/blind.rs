@@ -18,14 +18,6 @@ pub(super) fn is_wrong(isolation_key: &Secret) -> bool {
 }
 
 impl Admission {
-    /// Whether its settings can be used: they may come from a file.
-    ///
-    /// # Errors
-    /// Which setting is out of range.
-    pub const fn check_settings(&self) -> Result<(), &'static str> {
-        self.config.validate()
-    }
-
     /// The network's name, as its genesis document says.
     #[must_use]
     pub fn network_name(&self) -> Option<Name> {

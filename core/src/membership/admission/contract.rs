@@ -3,8 +3,10 @@
 use crate::{
     kernel::{
         bytes::Bytes,
+        component::Settings,
         crypto::Secret,
         id::{LinkId, NodeId, RequestId, Role},
+        persist::{Persist, PersistFailed, Persisted},
         time::WallTime,
     },
     membership::spore::Spore,
@@ -14,7 +16,6 @@ use crate::{
         invitation::{Invitation, KeyHint},
     },
 };
-use alloc::string::String;
 use core::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +54,12 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks the ranges above.
-    ///
-    /// # Errors
-    /// The name of the first field that is out of range.
-    pub const fn validate(&self) -> Result<(), &'static str> {
+impl Settings for Config {
+    fn name(&self) -> &'static str {
+        "admission"
+    }
+
+    fn validate(&self) -> Result<(), &'static str> {
         if self.invites_max == 0 || self.invites_max > 65_536 {
             return Err("admission.invites_max");
         }
@@ -76,6 +77,10 @@ impl Config {
         }
         Ok(())
     }
+
+    /// All stay as they are: no run waits for hours or lets thousands in.
+    #[cfg(any(test, feature = "sim"))]
+    fn draw(&mut self, _: &mut crate::kernel::rng::Rng) {}
 }
 
 /// What admission says to a newcomer's.
@@ -137,16 +142,10 @@ pub enum Command {
         /// Which.
         link: LinkId,
     },
-    /// What `Put` or `Delete` asked for is durable.
-    Durable {
-        /// Its token.
-        token: u64,
-    },
-    /// What `Put` or `Delete` asked for was not kept.
-    StoreFailed {
-        /// Its token.
-        token: u64,
-    },
+    /// What it asked to persist is durable.
+    Persisted(Persisted),
+    /// What it asked to persist was not kept.
+    PersistFailed(PersistFailed),
     /// The pointers to hand to newcomers from now on.
     SporeChanged(Spore),
     /// The wall clock, about every second.
@@ -193,22 +192,8 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// Make this durable; answer `Durable` or `StoreFailed`.
-    Put {
-        /// Comes back in the answer.
-        token: u64,
-        /// The key.
-        key: String,
-        /// The value.
-        value: Bytes,
-    },
-    /// Remove this; answer `Durable` or `StoreFailed`.
-    Delete {
-        /// Comes back in the answer.
-        token: u64,
-        /// The key.
-        key: String,
-    },
+    /// Make this durable: an invite, the genesis document or the isolation key.
+    Persist(Persist),
     /// This node was let in, and what it was given is durable.
     Joined {
         /// The epoch of the isolation key, and the key.

@@ -128,6 +128,15 @@ impl Invites {
         first.is_some_and(|serial| self.open.remove(&serial).is_some())
     }
 
+    /// Whether no invite was used more often than it may be.
+    pub(super) fn are_within_their_uses(&self) -> bool {
+        let fits = |open: &Open| {
+            let max = open.invitation.uses_max.map_or(0, usize::from);
+            open.uses.len() <= max
+        };
+        self.open.values().all(fits)
+    }
+
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.open.len()).unwrap_or(u32::MAX)
     }

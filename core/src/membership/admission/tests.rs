@@ -4,7 +4,9 @@
 use super::*;
 use crate::kernel::{
     crypto::Keypair,
+    component::Settings as _,
     id::{Incarnation, InstanceId},
+    persist::PersistOp,
     rng::Rng,
     text::Name,
 };
@@ -99,15 +101,26 @@ fn run(machine: &mut Admission, command: Command) -> Vec<Output<Message, Event>>
         outputs = puts
             .iter()
             .filter_map(token_of)
-            .flat_map(|token| give(machine, Command::Durable { token }))
+            .flat_map(|token| give(machine, persisted(token)))
             .collect();
     }
     seen
 }
 
+const fn persisted(token: u64) -> Command {
+    Command::Persisted(Persisted {
+        token,
+        sequence: None,
+    })
+}
+
+const fn not_persisted(token: u64) -> Command {
+    Command::PersistFailed(PersistFailed { token, full: true })
+}
+
 fn token_of(output: &Output<Message, Event>) -> Option<u64> {
-    if let Output::Event(Event::Put { token, .. } | Event::Delete { token, .. }) = output {
-        Some(*token)
+    if let Output::Event(Event::Persist(request)) = output {
+        Some(request.token)
     } else {
         None
     }
@@ -117,10 +130,12 @@ fn stored_of(outputs: &[Output<Message, Event>]) -> Vec<(String, Bytes)> {
     outputs
         .iter()
         .filter_map(|output| {
-            if let Output::Event(Event::Put { key, value, .. }) = output {
-                Some((key.clone(), value.clone()))
-            } else {
-                None
+            let Output::Event(Event::Persist(request)) = output else {
+                return None;
+            };
+            match &request.op {
+                PersistOp::Put { key, value } => Some((key.clone(), value.clone())),
+                PersistOp::Append(_) | PersistOp::Delete { .. } => None,
             }
         })
         .collect()
@@ -224,10 +239,10 @@ fn an_invited_newcomer_ends_up_with_the_networks_key() {
     );
     let puts = say(&mut newcomer, 1, message);
     assert_eq!(stored_of(&puts)[0].0, GENESIS_KEY);
-    let puts = give(&mut newcomer, Command::Durable { token: 1 });
+    let puts = give(&mut newcomer, persisted(1));
     assert_eq!(stored_of(&puts)[0].0, isolation_key_name(0));
     assert!(!newcomer.is_member(), "not before it is durable");
-    let outputs = give(&mut newcomer, Command::Durable { token: 2 });
+    let outputs = give(&mut newcomer, persisted(2));
     assert!(matches!(
         outputs[..],
         [Output::Event(Event::Joined {
@@ -257,7 +272,7 @@ fn of_64_arrivals_on_a_one_use_invite_exactly_one_gets_in() {
     );
     let tokens: Vec<u64> = outputs.iter().filter_map(token_of).collect();
     assert_eq!(tokens.len(), 1);
-    outputs.extend(give(&mut relay, Command::Durable { token: tokens[0] }));
+    outputs.extend(give(&mut relay, persisted(tokens[0])));
     assert_eq!(admitted(&outputs), 1);
     assert_eq!(rejected(&outputs), alloc::vec![CloseReason::InviteUsed; 63]);
 }
@@ -272,7 +287,7 @@ fn the_same_newcomer_takes_no_second_use_and_nobody_else_gets_in() {
         "waits with the first"
     );
     let token = first.iter().find_map(token_of).unwrap();
-    assert_eq!(admitted(&give(&mut relay, Command::Durable { token })), 1);
+    assert_eq!(admitted(&give(&mut relay, persisted(token))), 1);
     let hint = KeyHint::Invite(invitation.clone());
     assert_eq!(
         key_for(&mut relay, hint.clone()),
@@ -308,7 +323,7 @@ fn a_use_whose_newcomer_went_away_is_given_back() {
     let put = give(&mut relay, arrived(5, &invitation));
     give(&mut relay, Command::LinkDown { link: LinkId(5) });
     let token = put.iter().find_map(token_of).unwrap();
-    let outputs = give(&mut relay, Command::Durable { token });
+    let outputs = give(&mut relay, persisted(token));
     assert_eq!(admitted(&outputs), 0);
     let mut restarted = relay_with(stored_of(&outputs));
     assert_eq!(admitted(&run(&mut restarted, arrived(6, &invitation))), 1);
@@ -321,7 +336,7 @@ fn a_use_that_could_not_be_stored_is_free_again() {
     let (invitation, _) = issue(&mut relay, Some(1), None);
     let put = give(&mut relay, arrived(5, &invitation));
     let token = put.iter().find_map(token_of).unwrap();
-    let outputs = give(&mut relay, Command::StoreFailed { token });
+    let outputs = give(&mut relay, not_persisted(token));
     assert_eq!(rejected(&outputs), [CloseReason::Busy]);
     assert_eq!(admitted(&run(&mut relay, arrived(6, &invitation))), 1);
 }
@@ -449,7 +464,7 @@ fn a_limited_invite_is_given_out_only_once_its_counter_is_durable() {
     assert_eq!(put.len(), 1);
     assert!(stored_of(&put)[0].0.starts_with(INVITE_PREFIX));
     let token = token_of(&put[0]).unwrap();
-    let outputs = give(&mut relay, Command::StoreFailed { token });
+    let outputs = give(&mut relay, not_persisted(token));
     assert_eq!(refusal_of(&outputs), Some(InviteRefusal::NotStored));
     assert_eq!(relay.invites_open(), 0);
 }
@@ -474,10 +489,12 @@ fn open_limited_invites_are_bounded_and_expired_ones_make_room() {
 #[test]
 fn expired_invites_leave_the_store_after_a_day() {
     let mut relay = relay();
-    issue(&mut relay, Some(1), None);
+    let (invitation, _) = issue(&mut relay, Some(1), None);
     assert!(give(&mut relay, Command::WallClock(WALL.plus(24 * HOUR))).is_empty());
     let outputs = give(&mut relay, Command::WallClock(WALL.plus(26 * HOUR)));
-    assert!(matches!(outputs[..], [Output::Event(Event::Delete { .. })]));
+    let key = invites::key_of(&invitation.serial);
+    let gone = Persist::delete(0, key);
+    assert_eq!(outputs, [Output::Event(Event::Persist(gone))]);
     assert_eq!(relay.invites_open(), 0);
 }
 
@@ -580,12 +597,12 @@ fn what_a_welcome_brought_is_stored_again_after_a_failure() {
         },
     );
     say(&mut newcomer, 1, welcome());
-    assert!(give(&mut newcomer, Command::StoreFailed { token: 1 }).is_empty());
+    assert!(give(&mut newcomer, not_persisted(1)).is_empty());
     let due = newcomer.poll_timeout().unwrap();
     newcomer.handle_timeout(due);
     assert_eq!(stored_of(&drain(&mut newcomer))[0].0, GENESIS_KEY);
-    give(&mut newcomer, Command::Durable { token: 2 });
-    give(&mut newcomer, Command::Durable { token: 3 });
+    give(&mut newcomer, persisted(2));
+    give(&mut newcomer, persisted(3));
     assert!(newcomer.is_member());
 }
 

@@ -1,16 +1,18 @@
 //! What must hold in membership at any time; simulators and tests ask.
 
-use super::{Swim, Timer, judge::REFUTED_MAX, probe::HELPS_MAX};
+use super::{Stats, Swim, Timer, judge::REFUTED_MAX, probe::HELPS_MAX};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::{Component, Settings},
         crypto::Hash,
         id::{Incarnation, NodeId},
+        metrics::Metrics,
     },
     membership::{
         member::{Evidence, MemberState},
         presence::HOMES_MAX,
-        roster::Member,
+        roster::{Counts, Member},
         suspicion::ACCUSERS_MAX,
         why::Why,
     },
@@ -20,12 +22,12 @@ use core::time::Duration;
 /// How late a lease may be noticed to have run out: a step that a stall has put off.
 const LATE: Duration = Duration::from_secs(5);
 
-impl Swim {
-    /// What must hold at any time.
-    ///
-    /// # Errors
-    /// What does not.
-    pub fn check(&self) -> Result<(), &'static str> {
+impl Component for Swim {
+    fn name(&self) -> &'static str {
+        self.config.name()
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
         self.roster.check()?;
         self.check_own()?;
         self.check_watches()?;
@@ -33,6 +35,45 @@ impl Swim {
         members.try_for_each(|(id, member)| self.check_member(*id, member))
     }
 
+    fn gauges(&self, tell: Gauge<'_>) {
+        let max = |max: u32| usize::try_from(max).unwrap_or(usize::MAX);
+        let members_max = max(self.config.members_max);
+        tell("members", self.roster.len(), members_max);
+        tell(
+            "links of membership",
+            self.links.len(),
+            max(self.config.links_max),
+        );
+        tell("lost links", self.lost.len(), members_max);
+        tell("avoided relays", self.avoided.len(), members_max);
+        tell(
+            "held tabs",
+            self.held.len(),
+            max(self.config.links_max).saturating_mul(2),
+        );
+        tell("rumours", self.rumours.len(), max(self.config.rumours_max));
+        tell("helped probes", self.helping.len(), HELPS_MAX);
+        tell("refuted accusations", self.refuted.len(), REFUTED_MAX);
+        let observed = self
+            .roster
+            .rings()
+            .neighbours_max()
+            .max(usize::from(self.config.homes));
+        tell("neighbours", self.neighbours.len(), observed);
+        tell("watched neighbours", self.watches.len(), observed);
+    }
+    fn metrics(&self, to: &mut Metrics) {
+        self.state_metrics(to);
+        self.probe_metrics(to);
+        self.rumour_metrics(to);
+    }
+
+    fn settings(&self) -> &dyn Settings {
+        &self.config
+    }
+}
+
+impl Swim {
     fn check_own(&self) -> Result<(), &'static str> {
         let incarnation = self.own.incarnation;
         let own = self.roster.get(&self.me);
@@ -163,32 +204,187 @@ impl Swim {
         self.roster.digest()
     }
 
-    /// Tells how full its collections are.
-    pub fn gauge(&self, tell: Gauge<'_>) {
-        let max = |max: u32| usize::try_from(max).unwrap_or(usize::MAX);
-        let members_max = max(self.config.members_max);
-        tell("members", self.roster.len(), members_max);
-        tell(
-            "links of membership",
-            self.links.len(),
-            max(self.config.links_max),
+    fn state_metrics(&self, to: &mut Metrics) {
+        let Counts {
+            alive,
+            suspect,
+            dead,
+            left,
+            parked,
+        } = self.counts();
+        let states = [
+            ("alive", alive),
+            ("suspect", suspect),
+            ("dead", dead),
+            ("left", left),
+            ("parked", parked),
+        ];
+        for (state, count) in states {
+            let label = ("state", state);
+            to.gauge_of("sporenet_members", "Members by state.", label, count.into());
+        }
+        to.gauge(
+            "sporenet_incarnation",
+            "This node's incarnation.",
+            self.incarnation().0,
         );
-        tell("lost links", self.lost.len(), members_max);
-        tell("avoided relays", self.avoided.len(), members_max);
-        tell(
-            "held tabs",
-            self.held.len(),
-            max(self.config.links_max).saturating_mul(2),
+        to.gauge(
+            "sporenet_local_health_multiplier",
+            "Lifeguard's local health multiplier; 1 is healthy.",
+            self.health_multiplier().into(),
         );
-        tell("rumours", self.rumours.len(), max(self.config.rumours_max));
-        tell("helped probes", self.helping.len(), HELPS_MAX);
-        tell("refuted accusations", self.refuted.len(), REFUTED_MAX);
-        let observed = self
-            .roster
-            .rings()
-            .neighbours_max()
-            .max(usize::from(self.config.homes));
-        tell("neighbours", self.neighbours.len(), observed);
-        tell("watched neighbours", self.watches.len(), observed);
+    }
+
+    /// What was counted of probes, accusations and links.
+    fn probe_metrics(&self, to: &mut Metrics) {
+        let Stats {
+            probes,
+            helpers_asked,
+            probes_failed,
+            helped,
+            accusations,
+            refutations,
+            doubted,
+            distrusted,
+            unlinked,
+            links_refused,
+            stalls,
+            members_refused,
+            members_evicted,
+            sends_dropped,
+            rumours: _,
+            rumours_stale: _,
+            rumours_unknown: _,
+            rumours_dropped: _,
+            verifies: _,
+            verifies_refused: _,
+            signatures_bad: _,
+            syncs_refused: _,
+        } = self.stats();
+        let counters = [
+            (
+                "sporenet_probes",
+                "Pings sent to neighbours of its own accord.",
+                probes,
+            ),
+            (
+                "sporenet_probe_helpers_asked",
+                "Helpers asked to reach a silent neighbour.",
+                helpers_asked,
+            ),
+            (
+                "sporenet_probes_failed",
+                "Probes that nobody answered.",
+                probes_failed,
+            ),
+            (
+                "sporenet_probes_helped",
+                "Times it helped another to reach a third.",
+                helped,
+            ),
+            (
+                "sporenet_accusations",
+                "Accusations by this node.",
+                accusations,
+            ),
+            (
+                "sporenet_refutations",
+                "Refutations by this node.",
+                refutations,
+            ),
+            (
+                "sporenet_accusations_doubted",
+                "Accusations by others that its own evidence contradicted.",
+                doubted,
+            ),
+            (
+                "sporenet_accusations_distrusted",
+                "Accusations ignored since their accuser was wrong too often.",
+                distrusted,
+            ),
+            (
+                "sporenet_membership_unlinked",
+                "Messages about members from peers without a link.",
+                unlinked,
+            ),
+            (
+                "sporenet_membership_links_refused",
+                "Links that membership ignored because there were too many.",
+                links_refused,
+            ),
+            (
+                "sporenet_stalls",
+                "Times the process did not run when it should have.",
+                stalls,
+            ),
+            (
+                "sporenet_members_refused",
+                "Members refused because the table was full.",
+                members_refused,
+            ),
+            (
+                "sporenet_members_evicted",
+                "Members that made room for others in a full table.",
+                members_evicted,
+            ),
+            (
+                "sporenet_membership_sends_dropped",
+                "Messages about members dropped because too many were waiting.",
+                sends_dropped,
+            ),
+        ];
+        for (name, help, value) in counters {
+            to.counter(name, help, value);
+        }
+    }
+
+    /// What was counted of rumours, signatures and comparisons of tables.
+    fn rumour_metrics(&self, to: &mut Metrics) {
+        let stats = self.stats();
+        let counters = [
+            (
+                "sporenet_rumours_received",
+                "Rumours received.",
+                stats.rumours,
+            ),
+            (
+                "sporenet_rumours_stale",
+                "Rumours that said nothing new.",
+                stats.rumours_stale,
+            ),
+            (
+                "sporenet_rumours_unknown",
+                "Rumours about or by nodes that are not known.",
+                stats.rumours_unknown,
+            ),
+            (
+                "sporenet_rumours_dropped",
+                "Rumours dropped because there were too many to tell.",
+                stats.rumours_dropped,
+            ),
+            (
+                "sporenet_rumour_signatures_checked",
+                "Signatures of rumours checked.",
+                stats.verifies,
+            ),
+            (
+                "sporenet_rumour_signatures_refused",
+                "Rumours dropped unchecked because their sender sent too many.",
+                stats.verifies_refused,
+            ),
+            (
+                "sporenet_rumour_signatures_bad",
+                "Signatures of rumours that did not hold.",
+                stats.signatures_bad,
+            ),
+            (
+                "sporenet_table_comparisons_refused",
+                "Comparisons of member tables refused because a peer asked too often.",
+                stats.syncs_refused,
+            ),
+        ];
+        for (name, help, value) in counters {
+            to.counter(name, help, value);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The settings and counters of [`Swim`](super::Swim).
 
-use crate::membership::suspicion::Windows;
+#[cfg(any(test, feature = "sim"))]
+use crate::kernel::rng::Rng;
+use crate::{kernel::component::Settings, membership::suspicion::Windows};
 use core::time::Duration;
 
 /// The settings of membership. All nodes of a mesh should share them.
@@ -147,58 +149,58 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks the relations between the fields.
-    ///
-    /// # Errors
-    /// A sentence that names the field.
-    pub fn validate(&self) -> Result<(), &'static str> {
+impl Settings for Config {
+    fn name(&self) -> &'static str {
+        "swim"
+    }
+
+    fn validate(&self) -> Result<(), &'static str> {
         let rules = [
             (
                 self.rings > 0 && self.rings <= 16,
-                "membership.rings must be 1 to 16",
+                "swim.rings must be 1 to 16",
             ),
             (
                 self.probe_timeout >= Duration::from_millis(10)
                     && self.probe_timeout < self.probe_period,
-                "membership.probe_timeout must be at least 10 ms and below probe_period",
+                "swim.probe_timeout must be at least 10 ms and below probe_period",
             ),
             (
                 self.windows.crash >= self.refute_interval.saturating_mul(2),
-                "membership.windows.crash must be at least twice refute_interval",
+                "swim.windows.crash must be at least twice refute_interval",
             ),
             (
                 self.windows.silence_min >= self.probe_period,
-                "membership.windows.silence_min must be at least probe_period",
+                "swim.windows.silence_min must be at least probe_period",
             ),
             (
                 self.lease_ttl > self.lease_renewal.saturating_mul(2)
                     && self.lease_renewal >= self.probe_period,
-                "membership.lease_ttl must be above twice lease_renewal",
+                "swim.lease_ttl must be above twice lease_renewal",
             ),
             (
                 self.incarnation_margin < self.incarnation_block,
-                "membership.incarnation_margin must be below incarnation_block",
+                "swim.incarnation_margin must be below incarnation_block",
             ),
             (
                 self.stall >= self.probe_period,
-                "membership.stall must be at least probe_period",
+                "swim.stall must be at least probe_period",
             ),
-            (self.homes > 0, "membership.homes must be at least 1"),
+            (self.homes > 0, "swim.homes must be at least 1"),
             (
                 self.leave_delay <= Duration::from_millis(500),
-                "membership.leave_delay must be at most 500 ms",
+                "swim.leave_delay must be at most 500 ms",
             ),
             (
                 self.gossip_delay >= Duration::from_millis(1),
-                "membership.gossip_delay must be at least 1 ms",
+                "swim.gossip_delay must be at least 1 ms",
             ),
             (
                 self.sync_interval >= self.probe_period
                     && self.try_interval >= self.probe_period
                     && self.try_interval_isolated >= Duration::from_millis(100)
                     && self.roster_interval >= Duration::from_millis(100),
-                "membership: sync_interval, try_interval, try_interval_isolated or \
+                "swim: sync_interval, try_interval, try_interval_isolated or \
                  roster_interval is too small",
             ),
         ];
@@ -207,6 +209,61 @@ impl Config {
             .find_map(|(holds, rule)| (!holds).then_some(rule))
             .map_or(Ok(()), Err)
     }
+
+    #[cfg(any(test, feature = "sim"))]
+    fn draw(&mut self, rng: &mut Rng) {
+        let probe_period = rng.span(200, 2_500);
+        let lease_ttl = rng.span(10_000, 100_000);
+        let block = small(rng.number(20, 1_000));
+        *self = Self {
+            probe_period,
+            probe_timeout: probe_period.saturating_mul(small(rng.number(200, 700))) / 1_000,
+            helpers: tiny(rng.below(6)),
+            health_max: tiny(rng.below(17)),
+            windows: Windows {
+                silence_min: rng.span(1_000, 20_000).max(probe_period),
+                silence_per_doubling: rng.span(20, 2_000),
+                silence_max_factor: small(rng.below(6)).saturating_add(1),
+                confirmations: small(rng.below(4)),
+                crash: rng.span(600, 6_000),
+            },
+            crash_memory: rng.span(1_000, 100_000),
+            unlinked_grace: rng.span(1_000, 10_000),
+            gossip_delay: rng.span(5, 500),
+            gossip_fanout: tiny(rng.number(2, 40)),
+            piggyback_bytes_max: small(rng.number(300, 3_000)),
+            retransmit_factor: small(rng.number(1, 10)),
+            sync_interval: rng.span(1_000, 60_000).max(probe_period),
+            sync_entries_max: u16::try_from(rng.number(4, 256)).unwrap_or(256),
+            lease_ttl,
+            lease_renewal: lease_ttl / 4,
+            lease_grace: rng.span(500, 10_000),
+            try_interval: rng.span(3_000, 60_000),
+            try_interval_isolated: rng.span(500, 6_000),
+            // With one home a tab is parked for everyone who takes a liar for dead.
+            homes: tiny(rng.below(2)).saturating_add(2),
+            home_patience: rng.span(1_000, 10_000),
+            home_avoidance: rng.span(3_000, 60_000),
+            incarnation_block: block,
+            incarnation_margin: (block / 4).max(2),
+            refute_interval: rng.span(20, 300),
+            roster_interval: rng.span(100, 10_000),
+            stall: probe_period.saturating_mul(2),
+            ..*self
+        };
+    }
+}
+
+/// A drawn number of at most nine digits.
+#[cfg(any(test, feature = "sim"))]
+fn small(drawn: u64) -> u32 {
+    u32::try_from(drawn).unwrap_or(u32::MAX)
+}
+
+/// A drawn number below 256.
+#[cfg(any(test, feature = "sim"))]
+fn tiny(drawn: u64) -> u8 {
+    u8::try_from(drawn).unwrap_or(u8::MAX)
 }
 
 /// Counters since the start.

@@ -4,12 +4,13 @@
 //! not store would come back with one that others already hold against it, or with one that a copy
 //! uses. Incarnations are therefore reserved in blocks, ahead of need.
 
-use super::{Event, Identity, Message, Swim, Timer};
+use super::{Event, INCARNATION_KEY, Identity, MEMBERS_KEY, Message, Swim, Timer};
 use crate::{
     kernel::{
         address::Address,
-        crypto::{Signed, Verified},
+        crypto::{Signed, Verified, encode},
         id::{Incarnation, InstanceId, NodeId, Role},
+        persist::{Persist, PersistFailed, Persisted},
         planted::{self, Planted},
         time::Time,
     },
@@ -126,11 +127,18 @@ impl Swim {
             let block = u64::from(self.config.incarnation_block).max(1);
             let bound = Incarnation(top.0.saturating_add(block));
             self.ownership.reserved = bound;
-            self.outbox.event(Event::ReserveIncarnation(bound));
+            // The bound itself is the token: the answer says up to where incarnations are durable.
+            let request = Persist::put(bound.0, INCARNATION_KEY, encode(&bound));
+            self.outbox.event(Event::Persist(request));
         }
     }
 
-    pub(super) fn on_incarnation_durable(&mut self, bound: Incarnation) {
+    /// A reservation is durable. The stored members carry token 0: nothing waits for them.
+    pub(super) fn on_persisted(&mut self, done: Persisted) {
+        if done.token == 0 {
+            return;
+        }
+        let bound = Incarnation(done.token);
         let could_announce = self.may_announce();
         self.ownership.durable = self.ownership.durable.max(bound);
         if !could_announce && self.may_announce() {
@@ -140,7 +148,10 @@ impl Swim {
     }
 
     /// The store was full or failed: without asking again this node could never refute any more.
-    pub(super) fn on_reservation_failed(&mut self) {
+    pub(super) fn on_persist_failed(&mut self, failed: PersistFailed) {
+        if failed.token == 0 {
+            return;
+        }
         self.ownership.reserved = self.ownership.durable.max(self.own.incarnation);
         self.deadlines
             .set(Timer::Reserve, self.now + RESERVATION_PAUSE);
@@ -269,6 +280,14 @@ impl Swim {
         }
     }
 
+    /// Stores the members' records for the next start.
+    pub(super) fn persist_roster(&mut self) {
+        let records = encode(&self.records_to_persist());
+        let request = Persist::put(0, MEMBERS_KEY, records);
+        self.outbox.event(Event::Persist(request));
+        self.outbox.event(Event::RosterChanged);
+    }
+
     /// Says goodbye to every linked peer; gone after a moment.
     ///
     /// Where no higher incarnation is durable, goodbye is said at the present one: at one incarnation
@@ -298,7 +317,7 @@ impl Swim {
         self.helping.clear();
         self.deadlines = crate::kernel::deadlines::Deadlines::new();
         // Whoever comes back has to know whom to dial.
-        self.outbox.event(Event::RosterChanged);
+        self.persist_roster();
         if self.links.is_empty() {
             self.outbox.event(Event::Departed);
         } else {

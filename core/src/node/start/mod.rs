@@ -72,14 +72,8 @@ pub(crate) const KEY_IDENTITY: &str = "node/identity";
 const KEY_NETWORK: &str = "node/network";
 /// The link under which it tries to join, until it is let in and its members are stored.
 pub(super) const KEY_JOIN: &str = "node/join";
-/// The highest incarnation that may have been used.
-pub(super) const KEY_INCARNATION: &str = "node/incarnation";
 /// What the relay that let it in said of where members are, until its members are stored.
 pub(super) const KEY_SPORE: &str = "node/spore";
-/// The members' records.
-pub(super) const KEY_MEMBERS: &str = "node/members";
-/// The failures of destinations and until when they wait.
-pub(super) const KEY_BACKOFFS: &str = "node/backoffs";
 
 /// The epoch of a new network's isolation key.
 const FIRST_EPOCH: u32 = 0;
@@ -146,8 +140,8 @@ fn is_dispensable(key: &str) -> bool {
     let dispensable = [
         KEY_JOIN,
         KEY_SPORE,
-        KEY_MEMBERS,
-        KEY_BACKOFFS,
+        swim::MEMBERS_KEY,
+        links::BACKOFFS_KEY,
         journal::PROBE_KEY,
     ];
     dispensable.contains(&key) || key.starts_with(admission::INVITE_PREFIX)
@@ -178,7 +172,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         return Err(damaged(KEY_IDENTITY));
     }
     let seed = seed.unwrap_or_else(|| Secret::from_bytes(entropy.fork("identity").bytes32()));
-    let bound: Option<Incarnation> = read(stored, KEY_INCARNATION)?;
+    let bound: Option<Incarnation> = read(stored, swim::INCARNATION_KEY)?;
     let replay =
         Journal::replay(&stored.journal).map_err(|error| StartError::Damaged(error.to_string()))?;
     Ok(Restored {
@@ -188,7 +182,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         join: read(stored, KEY_JOIN)?,
         spore: read(stored, KEY_SPORE)?,
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
-        known: read(stored, KEY_MEMBERS)?.unwrap_or_default(),
+        known: read(stored, swim::MEMBERS_KEY)?.unwrap_or_default(),
         backoffs: restore_backoffs(stored),
         replay,
     })
@@ -196,7 +190,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
 
 /// Only a courtesy to others: what can't be read is no reason not to start.
 fn restore_backoffs(stored: &Stored) -> Remembered {
-    let stored = stored.entry(KEY_BACKOFFS);
+    let stored = stored.entry(links::BACKOFFS_KEY);
     stored
         .and_then(|bytes| decode_exactly(bytes).ok())
         .unwrap_or_default()

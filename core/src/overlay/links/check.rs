@@ -1,10 +1,12 @@
 //! What must hold among the links at any time; simulators and tests ask.
 
-use super::{Links, Timer};
+use super::{Links, Stats, Timer};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::{Component, Settings},
         id::NodeId,
+        metrics::Metrics,
         time::Duration,
     },
     overlay::dialer::Destination,
@@ -13,12 +15,12 @@ use crate::{
 /// How late silence may be noticed: three intervals of a tab are looked at once in an interval.
 const LATE: Duration = Duration::from_secs(2);
 
-impl Links {
-    /// What must hold at any time.
-    ///
-    /// # Errors
-    /// What does not.
-    pub fn check(&self) -> Result<(), &'static str> {
+impl Component for Links {
+    fn name(&self) -> &'static str {
+        self.config.name()
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
         let back =
             |(peer, routed): (&NodeId, &super::Peer)| self.by_link.get(&routed.link) == Some(peer);
         let watched = |peer: &NodeId| self.deadlines.at(&Timer::Ping(*peer)).is_some();
@@ -56,6 +58,71 @@ impl Links {
             .check(|peer| self.stopped || self.targets.contains_key(peer))
     }
 
+    fn gauges(&self, tell: Gauge<'_>) {
+        let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
+        tell("links", self.by_link.len(), links_max);
+        tell(
+            "messages of links",
+            self.outbox.len(),
+            links_max.saturating_mul(2),
+        );
+        self.dialer.gauge(tell);
+    }
+
+    fn metrics(&self, to: &mut Metrics) {
+        let Stats {
+            dials,
+            dials_failed,
+            duplicates,
+            silent,
+            refused,
+        } = self.stats();
+        let links = u64::try_from(self.peers().count()).unwrap_or(u64::MAX);
+        to.gauge("sporenet_links", "Peers with a link.", links);
+        let counters = [
+            ("sporenet_dials", "Dials started.", dials),
+            (
+                "sporenet_dials_failed",
+                "Dials that ended without a link.",
+                dials_failed,
+            ),
+            (
+                "sporenet_links_duplicate",
+                "Links closed because another was kept.",
+                duplicates,
+            ),
+            (
+                "sporenet_links_silent",
+                "Links closed as half-open.",
+                silent,
+            ),
+            (
+                "sporenet_links_too_many",
+                "Links refused because there were too many.",
+                refused,
+            ),
+            (
+                "sporenet_destinations_refused",
+                "Places to dial refused because there were too many.",
+                self.dialer.refused(),
+            ),
+            (
+                "sporenet_link_pings_dropped",
+                "Pings and pongs dropped because too many were waiting.",
+                self.outbox.sends_dropped(),
+            ),
+        ];
+        for (name, help, value) in counters {
+            to.counter(name, help, value);
+        }
+    }
+
+    fn settings(&self) -> &dyn Settings {
+        &self.config
+    }
+}
+
+impl Links {
     /// Who is dialled again whenever there is no link.
     pub fn targets(&self) -> impl Iterator<Item = NodeId> {
         self.targets.keys().copied()
@@ -66,17 +133,5 @@ impl Links {
         let answered = self.peers.iter().filter(|(_, routed)| routed.rtt.is_some());
         let failed = |peer: &NodeId| self.dialer.failures(&Destination::Member(*peer)) > 0;
         answered.map(|(peer, _)| *peer).filter(failed)
-    }
-
-    /// Tells how full its collections are.
-    pub fn gauge(&self, tell: Gauge<'_>) {
-        let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
-        tell("links", self.by_link.len(), links_max);
-        tell(
-            "messages of links",
-            self.outbox.len(),
-            links_max.saturating_mul(2),
-        );
-        self.dialer.gauge(tell);
     }
 }

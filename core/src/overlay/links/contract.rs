@@ -1,10 +1,14 @@
 //! What goes into the links and what comes out: settings, messages, commands, events, counters.
 
+#[cfg(any(test, feature = "sim"))]
+use crate::kernel::rng::Rng;
 use crate::{
     kernel::{
         address::Address,
+        component::Settings,
         id::{DialId, LinkId, NodeId},
-        time::Duration,
+        persist::Persist,
+        time::{Duration, WallTime},
     },
     overlay::{
         backoff::Backoff,
@@ -28,7 +32,7 @@ pub struct Config {
     /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings nobody; it gives
     /// up after three intervals without a word.
     pub ping_interval_tab: Duration,
-    /// The least time between two [`Event::BackoffsChanged`]. Default 5 s; 1 s to 60 s. A node that
+    /// The least time between two times that backoffs are stored. Default 5 s; 1 s to 60 s. A node that
     /// ends without a goodbye forgets that much of its backoffs; too small wears the store while
     /// peers are unreachable.
     pub save_interval: Duration,
@@ -36,13 +40,12 @@ pub struct Config {
     pub links_max: u32,
 }
 
-#[cfg(feature = "recording")]
-impl Config {
-    /// Whether it can be used.
-    ///
-    /// # Errors
-    /// Which setting is out of range.
-    pub fn validate(&self) -> Result<(), &'static str> {
+impl Settings for Config {
+    fn name(&self) -> &'static str {
+        "links"
+    }
+
+    fn validate(&self) -> Result<(), &'static str> {
         let seconds = Duration::from_secs;
         let is_ping = |span| span >= Duration::from_millis(200) && span <= seconds(30);
         if !is_ping(self.ping_interval) || !is_ping(self.ping_interval_tab) {
@@ -52,6 +55,14 @@ impl Config {
             return Err("links.save_interval");
         }
         Ok(())
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    fn draw(&mut self, rng: &mut Rng) {
+        self.ping_interval = rng.span(500, 8_000);
+        // A tab gives up after three of its own, a relay pings in its own.
+        self.ping_interval_tab = rng.span(4_000, 9_000);
+        self.save_interval = rng.span(1_000, 60_000);
     }
 }
 
@@ -131,6 +142,8 @@ pub enum Command {
     Remember(Vec<(Destination, Backoff)>),
     /// Something was heard on a peer's link.
     Heard(NodeId),
+    /// The wall clock, about every second.
+    WallClock(WallTime),
     /// Dial again at once.
     NetworkChanged,
     /// Close every link with this reason and dial no more.
@@ -193,9 +206,9 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// What [`Dialer::backoffs`](crate::overlay::dialer::Dialer::backoffs) answers is another: store
-    /// it. At most one in `save_interval`, and one when the links stop.
-    BackoffsChanged,
+    /// Make this durable: the backoffs under [`BACKOFFS_KEY`](super::BACKOFFS_KEY). At most once in
+    /// `save_interval`, and once when the links stop.
+    Persist(Persist),
     /// Another process shows this identity.
     IdentityConflict {
         /// The identity; our own if we are the one to give way.

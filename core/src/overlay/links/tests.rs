@@ -416,6 +416,45 @@ fn remembered(links: &Links, at_ms: u64) -> Vec<(Destination, u32)> {
         .collect()
 }
 
+fn saves_backoffs(events: &[Event]) -> bool {
+    let is_save = |event: &Event| matches!(event, Event::Persist(_));
+    events.iter().any(is_save)
+}
+
+#[test]
+fn what_is_stored_is_read_back_by_the_wall_clock() {
+    let mut a = remembering(2, 20_000);
+    let wall = WallTime::from_millis(1_000_000);
+    command(&mut a, 0, Command::WallClock(wall));
+    let targets = vec![(id(3), vec![address(7603)])];
+    command(&mut a, 0, Command::Targets(targets));
+    let dial = dials(&run(&mut a, 4_000, true))[0];
+    let reason = CloseReason::ConnectionRefused;
+    command(&mut a, 4_000, Command::DialFailed { dial, reason });
+    let saved = run(&mut a, 4_000, true);
+    let expected = Remembered::write(
+        a.dialer().backoffs(Time::from_millis(4_000)),
+        Time::from_millis(4_000),
+        wall.plus(Duration::from_secs(4)),
+    );
+    let request = Persist::put(0, BACKOFFS_KEY, encode(&expected));
+    assert!(saved.contains(&Event::Persist(request)));
+}
+
+#[test]
+fn who_was_taken_over_stores_nothing_more() {
+    for (reason, stores) in [(CloseReason::Leaving, true), (CloseReason::Superseded, false)] {
+        let mut a = links(1);
+        let targets = vec![(id(2), vec![address(7602)])];
+        command(&mut a, 0, Command::Targets(targets));
+        let dial = dials(&run(&mut a, 1_000, true))[0];
+        let refused = CloseReason::ConnectionRefused;
+        command(&mut a, 1_000, Command::DialFailed { dial, reason: refused });
+        let at_the_end = command(&mut a, 1_000, Command::Stop(reason));
+        assert_eq!(saves_backoffs(&at_the_end), stores);
+    }
+}
+
 #[test]
 fn a_wait_of_an_earlier_run_is_gone_on_with_and_whoever_is_new_is_dialled_at_once() {
     let mut a = remembering(2, 20_000);
@@ -461,7 +500,7 @@ fn a_link_from_the_peer_or_another_network_clears_what_was_remembered() {
         command(&mut a, 1, clear);
         let stored = run(&mut a, 2, true);
         assert_eq!(remembered(&a, 2), []);
-        assert!(stored.contains(&Event::BackoffsChanged));
+        assert!(saves_backoffs(&stored));
     }
 }
 
@@ -481,7 +520,7 @@ fn backoffs_are_stored_at_the_first_failure_then_seldom_and_at_the_end() {
     for tick in 0..600 {
         let at = tick * 100;
         let events = run(&mut a, at, true);
-        if events.contains(&Event::BackoffsChanged) {
+        if saves_backoffs(&events) {
             saves.push(at);
         }
         for dial in dials(&events) {
@@ -498,7 +537,7 @@ fn backoffs_are_stored_at_the_first_failure_then_seldom_and_at_the_end() {
     run(&mut a, 60_000, true);
     let at_the_end = command(&mut a, 60_000, Command::Stop(CloseReason::Leaving));
     let is_due = *saves.last().unwrap() > 55_000;
-    assert_eq!(at_the_end.contains(&Event::BackoffsChanged), is_due);
+    assert_eq!(saves_backoffs(&at_the_end), is_due);
     assert_eq!(remembered(&a, 60_000), []);
 }
 
@@ -509,7 +548,7 @@ fn a_mesh_without_failures_stores_no_backoffs() {
     command(&mut a, 0, Command::Targets(targets));
     let dial = dials(&run(&mut a, 1_000, true))[0];
     command(&mut a, 1_000, up(1, identity(2, 1, 2), Some(dial.0)));
-    assert!(!run(&mut a, 600_000, true).contains(&Event::BackoffsChanged));
+    assert!(!saves_backoffs(&run(&mut a, 600_000, true)));
 }
 
 fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
@@ -562,6 +601,9 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
                 backoff,
             )]))
         }),
+        (0_u64..1 << 41).prop_map(|ms| {
+            Input::Command(Command::WallClock(WallTime::from_millis(ms)))
+        }),
         Just(Input::Command(Command::NetworkChanged)),
         Just(Input::Command(Command::Stop(CloseReason::Leaving))),
     ]
@@ -591,7 +633,7 @@ proptest! {
                     Event::PeerUp(peer) => prop_assert!(peers.insert(peer.id, ()).is_none()),
                     Event::PeerDown { peer, .. } => prop_assert!(peers.remove(&peer.id).is_some()),
                     Event::Dial { .. } | Event::Close { .. } | Event::DialRefused { .. }
-                    | Event::DialFailed { .. } | Event::BackoffsChanged
+                    | Event::DialFailed { .. } | Event::Persist(_)
                     | Event::IdentityConflict { .. }
                     | Event::Prove { .. } => {}
                 }

@@ -54,8 +54,8 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
         }),
         (link(), 0_u16..5).prop_map(|(link, n)| Command::Entered { link, peer: id(n) }),
         link().prop_map(|link| Command::LinkDown { link }),
-        token().prop_map(|token| Command::Durable { token }),
-        token().prop_map(|token| Command::StoreFailed { token }),
+        token().prop_map(persisted),
+        token().prop_map(not_persisted),
         prop_oneof![Just(0), Just(WALL.as_millis()), Just(u64::MAX)]
             .prop_map(|wall| Command::WallClock(WallTime::from_millis(wall))),
     ];
@@ -97,12 +97,12 @@ proptest! {
             let command = match (what, oldest()) {
                 (0 | 1, _) | (_, None) => arrived(n, &invitation),
                 (2, _) => Command::LinkDown { link: LinkId(u64::from(n)) },
-                (3, Some(token)) => Command::Durable { token },
-                (_, Some(token)) => Command::StoreFailed { token },
+                (3, Some(token)) => persisted(token),
+                (_, Some(token)) => not_persisted(token),
             };
-            if matches!(command, Command::Durable { .. } | Command::StoreFailed { .. }) {
+            if matches!(command, Command::Persisted(_) | Command::PersistFailed(_)) {
                 let put = puts.pop_front().unwrap();
-                if matches!(command, Command::Durable { .. }) {
+                if matches!(command, Command::Persisted(_)) {
                     disk = stored_of(&[put]);
                 }
             }

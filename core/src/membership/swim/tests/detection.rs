@@ -1,6 +1,6 @@
 //! Crash, silence, pause, loss, partition, restart, goodbye.
 
-use super::world::{World, ms, secs};
+use super::world::{World, durable, ms, not_durable, reserved, secs};
 use crate::{
     kernel::id::{Incarnation, Role},
     membership::{
@@ -249,17 +249,17 @@ fn a_refutation_waits_until_its_incarnation_is_durable() {
     }
     assert_eq!(world.nodes[1].swim.incarnation(), limit);
     let asked = |(_, n, e): &(_, usize, Event)| {
-        *n == 1 && matches!(e, Event::ReserveIncarnation(bound) if *bound > limit)
+        *n == 1 && reserved(e).is_some_and(|bound| bound > limit)
     };
     assert!(world.history.iter().any(asked));
     for _ in 0..3 {
         let before = world.history.iter().filter(|entry| asked(entry)).count();
-        world.command(1, Command::ReservationFailed);
+        world.command(1, not_durable(81));
         world.run_for(secs(2));
         let again = world.history.iter().filter(|entry| asked(entry)).count();
         assert_eq!(again, before + 1, "a full store is asked again");
     }
-    world.command(1, Command::IncarnationDurable(Incarnation(200)));
+    world.command(1, durable(200));
     assert_eq!(world.nodes[1].swim.incarnation(), limit.next());
 }
 

@@ -1,6 +1,6 @@
 //! Liars, copies, floods, and what can't be.
 
-use super::world::{NETWORK, World, identity, keypair, ms, secs};
+use super::world::{NETWORK, World, durable, identity, keypair, ms, reserved, secs};
 use crate::{
     kernel::{
         crypto::{Signed, Verified, decode_exactly, encode},
@@ -83,8 +83,7 @@ pub(super) fn alone(config: Config) -> Swim {
         rng,
         Time::ZERO,
     );
-    let durable = Command::IncarnationDurable(Incarnation(65));
-    swim.handle_input(Time::ZERO, Input::Command(durable));
+    swim.handle_input(Time::ZERO, Input::Command(durable(65)));
     swim
 }
 
@@ -272,9 +271,8 @@ fn a_forgotten_life_is_overtaken_without_alarm() {
             .iter()
             .any(|event| matches!(event, Event::Conflict { .. }))
     );
-    assert!(said.contains(&Event::ReserveIncarnation(Incarnation(565))));
-    let durable = Command::IncarnationDurable(Incarnation(565));
-    swim.handle_input(Time::ZERO, Input::Command(durable));
+    assert!(said.iter().any(|event| reserved(event) == Some(Incarnation(565))));
+    swim.handle_input(Time::ZERO, Input::Command(durable(565)));
     assert_eq!(swim.incarnation(), Incarnation(501));
     // Some members remember that it refuted once more.
     hear(&mut swim, 1, vec![Rumour::Record(record(0, 502, 99))]);
@@ -395,8 +393,7 @@ fn the_highest_incarnation_of_a_peer_breaks_nothing() {
     let mut swim = alone(Config::default());
     hear(&mut swim, 1, vec![Rumour::Record(record(1, u64::MAX, 1))]);
     hear(&mut swim, 1, vec![Rumour::Record(record(0, u64::MAX, 9))]);
-    let durable = Command::IncarnationDurable(Incarnation(u64::MAX));
-    swim.handle_input(Time::ZERO, Input::Command(durable));
+    swim.handle_input(Time::ZERO, Input::Command(durable(u64::MAX)));
     let late = Time::from_millis(1 << 50);
     swim.handle_input(late, Input::Command(Command::Park));
     swim.handle_timeout(late);

@@ -2,7 +2,7 @@
 
 use super::{
     hostile::{accusation, alone, record, record_of},
-    world::{NETWORK, keypair},
+    world::{NETWORK, durable, keypair, not_durable},
 };
 use crate::{
     kernel::{
@@ -141,7 +141,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(n, abrupt)| Command::PeerDown { peer: peer(n), abrupt }),
         2 => (0_usize..6).prop_map(|n| Command::DialRefused { peer: peer(n) }),
         2 => (0_usize..6).prop_map(|n| Command::Heard { peer: peer(n) }),
-        1 => incarnation().prop_map(|i| Command::IncarnationDurable(Incarnation(i))),
+        1 => incarnation().prop_map(durable),
+        1 => incarnation().prop_map(not_durable),
         1 => Just(Command::Park),
         1 => Just(Command::Unpark),
         1 => Just(Command::Leave),

@@ -6,14 +6,16 @@ use super::{
 };
 use crate::{
     kernel::{
+        crypto::encode,
         id::{Incarnation, NodeId, Role},
         machine::{Input, Machine},
+        persist::Persist,
         rng::Rng,
         time::Time,
     },
     membership::{
         dissemination::Rumour,
-        swim::{Command, Config, Event, Swim},
+        swim::{Command, Config, Event, MEMBERS_KEY, Swim},
     },
 };
 use alloc::vec::Vec;
@@ -24,7 +26,10 @@ fn whoever_leaves_right_after_it_heard_of_members_stores_them() {
     hear(&mut swim, 1, [Rumour::Record(record(2, 1, 1))].into());
     assert!(!events(&mut swim).contains(&Event::RosterChanged));
     swim.handle_input(Time::ZERO, Input::Command(Command::Leave));
-    assert!(events(&mut swim).contains(&Event::RosterChanged));
+    let said = events(&mut swim);
+    let stored = Persist::put(0, MEMBERS_KEY, encode(&swim.records_to_persist()));
+    assert!(said.contains(&Event::Persist(stored)));
+    assert!(said.contains(&Event::RosterChanged));
     assert_eq!(swim.records_to_persist().len(), 1);
 }
 

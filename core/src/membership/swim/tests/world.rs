@@ -5,6 +5,7 @@ use crate::{
         crypto::{Keypair, Signed},
         id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
+        persist::{PersistFailed, Persisted},
         rng::Rng,
         text::Name,
         time::Time,
@@ -42,6 +43,30 @@ pub(super) fn identity(number: usize, role: Role, instance: u64) -> Identity {
         location: None,
         addresses,
     }
+}
+
+/// Incarnations up to this one are durable.
+pub(super) const fn durable(bound: u64) -> Command {
+    Command::Persisted(Persisted {
+        token: bound,
+        sequence: None,
+    })
+}
+
+/// Incarnations up to this one could not be stored.
+pub(super) const fn not_durable(bound: u64) -> Command {
+    Command::PersistFailed(PersistFailed {
+        token: bound,
+        full: true,
+    })
+}
+
+/// Up to where an event asks to reserve incarnations.
+pub(super) fn reserved(event: &Event) -> Option<Incarnation> {
+    let Event::Persist(request) = event else {
+        return None;
+    };
+    (request.token != 0).then_some(Incarnation(request.token))
 }
 
 pub(super) fn ms(millis: u64) -> Duration {
@@ -517,20 +542,19 @@ impl World {
 
     fn on_event(&mut self, number: usize, event: Event) {
         self.history.push((self.now, number, event.clone()));
+        if let Some(bound) = reserved(&event).filter(|_| self.nodes[number].durable) {
+            self.nodes[number].bound = bound;
+            let run = self.nodes[number].run;
+            let command = durable(bound.0);
+            let tell = Happening::Tell {
+                to: number,
+                command,
+                run,
+            };
+            self.schedule(ms(3), tell);
+            return;
+        }
         match event {
-            Event::ReserveIncarnation(bound) if self.nodes[number].durable => {
-                self.nodes[number].bound = bound;
-                let run = self.nodes[number].run;
-                let command = Command::IncarnationDurable(bound);
-                self.schedule(
-                    ms(3),
-                    Happening::Tell {
-                        to: number,
-                        command,
-                        run,
-                    },
-                );
-            }
             Event::Neighbours(list) => {
                 let find = |id: NodeId| (0..self.nodes.len()).find(|n| self.id(*n) == id);
                 let wanted: BTreeSet<usize> =
@@ -554,7 +578,7 @@ impl World {
                 }
             }
             Event::Changed { .. }
-            | Event::ReserveIncarnation(_)
+            | Event::Persist(_)
             | Event::RosterChanged
             | Event::Stalled { .. }
             | Event::Offence { .. }
