@@ -4,6 +4,7 @@ use super::machine::{ARRIVING_MAX, Node, Phase};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::Component,
         id::{Incarnation, InstanceId, NodeId, Role},
         time::Time,
     },
@@ -65,11 +66,11 @@ impl Node {
             (!linked || !self.is_fenced(), "it is fenced and holds links"),
             (!linked || !is_joining, "it was not let in and holds links"),
             (
-                may_write || self.replica.is_frozen(),
+                may_write || self.replica.is_blocked(),
                 "it must not write and takes writes",
             ),
             (
-                !may_write || !self.replica.is_frozen(),
+                !may_write || !self.replica.is_blocked(),
                 "it refuses writes although nothing is wrong",
             ),
             (
@@ -150,7 +151,7 @@ impl Node {
     pub fn gauge(&self, tell: Gauge<'_>) {
         self.swim.gauge(tell);
         self.links.gauge(tell);
-        self.replica.gauge(tell);
+        self.replica.gauges(tell);
         self.journal.gauge(tell);
         self.admission.gauge(tell);
         tell("newcomers", self.arriving.len(), ARRIVING_MAX);

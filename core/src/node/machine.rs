@@ -30,7 +30,10 @@ use crate::{
     },
     overlay::links::{self, Links},
     recovery::{journal, journal::Journal, record::Origin},
-    replication::replica::{self, Replica},
+    replication::{
+        replica::{self, Replica},
+        write::WriteBlock,
+    },
     wire::{
         close::CloseReason,
         identity::PeerIdentity,
@@ -40,11 +43,7 @@ use crate::{
 };
 #[cfg(feature = "recording")]
 use alloc::boxed::Box;
-use alloc::{
-    borrow::Cow,
-    collections::BTreeMap,
-    string::{String, ToString},
-};
+use alloc::{borrow::Cow, collections::BTreeMap, string::String};
 
 /// The most handshakes under an invite that wait to be decided; further ones are refused as busy.
 pub(super) const ARRIVING_MAX: usize = 256;
@@ -364,8 +363,7 @@ impl Node {
         if matches!(self.phase, Phase::Leaving { .. } | Phase::Departed) {
             return;
         }
-        let why = "it is leaving the mesh".to_string();
-        self.tell_replica(replica::Command::Freeze { why });
+        self.tell_replica(replica::Command::Block(WriteBlock::Leaving));
         let was_member = self.phase == Phase::Running;
         self.phase = Phase::Leaving { flushed: false };
         if was_member {
@@ -390,7 +388,7 @@ impl Node {
             return;
         }
         self.phase = Phase::Fenced { why: why.clone() };
-        self.tell_replica(replica::Command::Freeze { why: why.clone() });
+        self.tell_replica(replica::Command::Block(WriteBlock::Fenced));
         self.tell_links(links::Command::Stop(CloseReason::Superseded));
         self.note(Severity::Error, "fenced", Some(self.id()), why.clone());
         self.outbox.event(Event::Fenced { why });

@@ -413,15 +413,17 @@ impl Node {
     }
 
     fn tell_beginnings(&mut self, setup: &Setup, restored: &Restored) {
-        use crate::{node::command::Command, replication::replica};
+        use crate::{
+            node::command::Command,
+            replication::{replica, write::WriteBlock},
+        };
         // Who comes with a fresh link comes with a fresh hope.
         if self.phase != Phase::Joining || setup.join.is_none() {
             let backoffs = restored.backoffs.clone().read(self.now, setup.wall);
             self.tell_links(links::Command::Remember(backoffs));
         }
         if self.phase == Phase::Joining {
-            let why = "it has not been let into the network yet".to_string();
-            self.tell_replica(replica::Command::Freeze { why });
+            self.tell_replica(replica::Command::Block(WriteBlock::NotAdmitted));
         }
         self.handle_input(self.now, Input::Command(Command::WallClock(setup.wall)));
         let mut entries = setup.config.entries.clone();

@@ -5,11 +5,10 @@
 //! waits for in the end.
 
 use crate::{
-    kernel::{id::Role, rng::Rng, time::Duration},
+    kernel::{component::Settings, id::Role, rng::Rng, time::Duration},
     membership::{suspicion::Windows, swim},
     node::tuning::Tuning,
     overlay::links,
-    replication::{self, batch::BATCH_BYTES_MAX},
 };
 
 /// Draws the settings of one node.
@@ -25,7 +24,11 @@ pub fn draw(role: Role, rng: &mut Rng) -> Tuning {
             save_interval: span(1_000, 60_000, rng),
             ..usual.links
         },
-        replica: draw_replica(usual.replica, rng),
+        replica: {
+            let mut replica = usual.replica;
+            replica.draw(rng);
+            replica
+        },
     }
 }
 
@@ -79,31 +82,6 @@ fn draw_swim(usual: swim::Config, rng: &mut Rng) -> swim::Config {
         refute_interval: span(20, 300, rng),
         roster_interval: span(100, 10_000, rng),
         stall: probe_period * 2,
-        ..usual
-    }
-}
-
-fn draw_replica(usual: replication::config::Config, rng: &mut Rng) -> replication::config::Config {
-    let batch = BATCH_BYTES_MAX as u64;
-    replication::config::Config {
-        summary_interval: span(1_000, 60_000, rng),
-        fetch_patience: span(500, 20_000, rng),
-        push_patience: span(200, 20_000, rng),
-        ack_patience: span(500, 20_000, rng),
-        in_flight_bytes_max: number(batch, batch * 4, rng) as u32,
-        in_flight_max: number(1, 1_024, rng) as u32,
-        window_bytes: number(1_024, 256 << 10, rng) as u32,
-        fetches_max: number(1, 64, rng) as u32,
-        loads_max: number(1, 100, rng) as u32,
-        recent_bytes_max: number(1, 8 << 20, rng) as u32,
-        waiting_max: number(64, 16_384, rng) as u32,
-        waiting_bytes_max: number(batch, batch * 100, rng),
-        staged_bytes_max: number(batch * 2, batch * 50, rng),
-        changes_max: number(16, 65_536, rng) as u32,
-        outbox_max: number(1_024, 16_384, rng) as u32,
-        life_patience: span(1_000, 60_000, rng),
-        aside_bytes_max: number(batch * 8, batch * 80, rng),
-        verify_on_restore: rng.chance(500),
         ..usual
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     overlay::links,
     recovery::{journal, record::Origin},
-    replication::replica,
+    replication::{replica, write::WriteBlock},
     wire::identity::PeerIdentity,
 };
 use alloc::format;
@@ -125,7 +125,7 @@ impl Node {
         if self.phase == Phase::Joining {
             self.phase = Phase::Running;
             self.acquainted_by = Some(self.now + ACQUAINT_PATIENCE);
-            self.tell_replica(replica::Command::Unfreeze);
+            self.tell_replica(replica::Command::Unblock(WriteBlock::NotAdmitted));
         }
         self.put(start::KEY_SPORE, spore);
         for address in spore.addresses() {

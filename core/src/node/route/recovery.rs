@@ -7,11 +7,15 @@
 //! | full, recovered, broken | the timeline; broken: no more writes |
 
 use crate::{
-    kernel::{id::Incarnation, machine::Output},
+    kernel::{
+        id::Incarnation,
+        machine::Output,
+        persist::{PersistFailed, Persisted},
+    },
     membership::{admission, swim},
     node::{event::Event, machine::Node, snapshot::Severity},
     recovery::{journal, record::Origin},
-    replication::replica,
+    replication::{replica, write::WriteBlock},
 };
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -68,8 +72,7 @@ impl Node {
                 self.note(Severity::Info, "store_recovered", None, text.into());
             }
             journal::Event::Broken => {
-                let why = "its store failed; check the disk and start it again";
-                self.tell_replica(replica::Command::Freeze { why: why.into() });
+                self.tell_replica(replica::Command::Block(WriteBlock::StoreBroken));
                 let text = "The store failed: nothing is written until the program starts again.";
                 self.note(Severity::Error, "store_broken", None, text.into());
             }
@@ -79,9 +82,8 @@ impl Node {
     fn on_durable(&mut self, origin: Origin, token: u64, sequence: Option<u64>) {
         match origin {
             Origin::Replica => {
-                if let Some(sequence) = sequence {
-                    self.tell_replica(replica::Command::Durable { token, sequence });
-                }
+                let persisted = Persisted { token, sequence };
+                self.tell_replica(replica::Command::Persisted(persisted));
             }
             Origin::Swim => {
                 self.tell_swim(swim::Command::IncarnationDurable(Incarnation(token)));
@@ -94,7 +96,8 @@ impl Node {
     fn on_append_failed(&mut self, origin: Origin, token: u64, full: bool) {
         match origin {
             Origin::Replica => {
-                self.tell_replica(replica::Command::AppendFailed { token, full });
+                let failed = PersistFailed { token, full };
+                self.tell_replica(replica::Command::PersistFailed(failed));
             }
             Origin::Admission => self.tell_admission(admission::Command::StoreFailed { token }),
             Origin::Swim => self.tell_swim(swim::Command::ReservationFailed),

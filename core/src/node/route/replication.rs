@@ -3,12 +3,16 @@
 //! | output | goes to |
 //! |---|---|
 //! | send | the host |
-//! | append, load | the journal |
+//! | persist, load | the journal |
 //! | replied, changed | the host |
 //! | caught up, equivocation, offence | the timeline |
 
 use crate::{
-    kernel::{id::RequestId, machine::Output},
+    kernel::{
+        id::RequestId,
+        machine::Output,
+        persist::{Persist, PersistOp},
+    },
     node::{
         event::{Event, Refusal, Reply},
         machine::Node,
@@ -34,11 +38,21 @@ impl Node {
             Output::Event(event) => event,
         };
         match event {
-            replica::Event::Append { token, body } => {
-                self.tell_journal(journal::Command::Append {
-                    origin: Origin::Replica,
-                    token,
-                    body,
+            replica::Event::Persist(Persist { token, op }) => {
+                let origin = Origin::Replica;
+                self.tell_journal(match op {
+                    PersistOp::Append(body) => journal::Command::Append {
+                        origin,
+                        token,
+                        body,
+                    },
+                    PersistOp::Put { key, value } => journal::Command::Put {
+                        origin,
+                        token,
+                        key,
+                        value,
+                    },
+                    PersistOp::Delete { key } => journal::Command::Delete { origin, token, key },
                 });
             }
             replica::Event::Load { token, sequences } => {
