@@ -25,7 +25,7 @@ fn caught_up(world: &World, at: usize) -> (u64, u64) {
         .fold((0, 0), |sum, event| match event {
             Event::CaughtUp { batches, bytes, .. } => (sum.0 + batches, sum.1 + bytes),
             Event::Changed { .. }
-            | Event::Append { .. }
+            | Event::Persist(_)
             | Event::Load { .. }
             | Event::Replied { .. }
             | Event::Offence { .. }
