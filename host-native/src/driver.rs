@@ -166,10 +166,7 @@ impl Handle {
 
     /// Forgets a link that never came to be.
     pub(crate) fn forget(&self, link: LinkId) {
-        let ended = ToDriver::Ended {
-            link,
-            told: None,
-        };
+        let ended = ToDriver::Ended { link, told: None };
         let _ = self.links.try_send(ended);
     }
 

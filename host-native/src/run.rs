@@ -25,8 +25,8 @@ use sporenet_core::{
     membership::{join_link::JoinLink, member::ADDRESSES_MAX},
     node::{
         Node,
-        contract::Signal,
         config::Config,
+        contract::Signal,
         setup::{Setup, StartError},
     },
 };

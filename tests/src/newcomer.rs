@@ -11,8 +11,8 @@ use sporenet_core::{
     },
     membership::join_link::JoinLink,
     node::{
-        contract::{HostOutput, Notice, Signal, StoreInput, StoreOutput},
         config::Config,
+        contract::{HostOutput, Notice, Signal, StoreInput, StoreOutput},
         endpoint::{Endpoint, EndpointInput, EndpointOutput},
         setup::Setup,
     },

@@ -6,7 +6,7 @@
 
 use crate::{
     kernel::{
-        component::Driven,
+        component::Component,
         crypto::Keypair,
         id::{InstanceId, LinkId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
@@ -156,7 +156,21 @@ impl Node {
 }
 
 impl Node {
-    fn machines_mut(&mut self, _: bool) -> [&mut dyn Driven; 5] {
+    /// All machines, in the order in which timers run and outputs are drained: links first, so that a
+    /// link exists before anything is sent over it; the journal last, so that everything one input makes
+    /// durable shares a batch. Whoever walks over all machines walks this list.
+    pub(super) fn components(&self) -> [&dyn Component; 5] {
+        [
+            &self.links,
+            &self.admission,
+            &self.swim,
+            &self.replica,
+            &self.journal,
+        ]
+    }
+
+    /// The same list, to run timers.
+    pub(super) fn components_mut(&mut self) -> [&mut dyn Component; 5] {
         [
             &mut self.links,
             &mut self.admission,
@@ -164,6 +178,11 @@ impl Node {
             &mut self.replica,
             &mut self.journal,
         ]
+    }
+
+    /// A fenced node judges nobody: its membership rests.
+    fn rests(&self) -> Option<&'static str> {
+        self.is_fenced().then(|| self.swim.name())
     }
 
     fn take_input(&mut self, now: Time, input: Input<Envelope, Command>) {
@@ -184,9 +203,11 @@ impl Node {
             return;
         }
         let now = self.now;
-        let sleeps = self.is_fenced();
-        for machine in self.machines_mut(sleeps) {
-            machine.wake(now);
+        let rests = self.rests();
+        for machine in self.components_mut() {
+            if Some(machine.name()) != rests {
+                machine.wake(now);
+            }
         }
         self.pump();
     }
@@ -214,18 +235,13 @@ impl Machine for Node {
     }
 
     fn poll_timeout(&self) -> Option<Time> {
-        let timers = [
-            self.links.poll_timeout(),
-            self.admission.poll_timeout(),
-            self.swim.poll_timeout().filter(|_| !self.is_fenced()),
-            self.replica.poll_timeout(),
-            self.journal.poll_timeout(),
-        ];
-        let timer = timers
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|_| self.phase != Phase::Departed);
+        if self.phase == Phase::Departed {
+            return self.outbox.or_timer(None);
+        }
+        let rests = self.rests();
+        let awake = self.components().into_iter();
+        let awake = awake.filter(|machine| Some(machine.name()) != rests);
+        let timer = awake.filter_map(|machine| machine.due_at()).min();
         self.outbox.or_timer(timer)
     }
 

@@ -7,9 +7,8 @@ use crate::{kernel::machine::Machine, node::machine::Node};
 const STEPS_MAX: u32 = 100_000;
 
 impl Node {
-    /// One output at a time, always of the first machine in this order that has one: links first, so
-    /// that a route exists before anything is sent over it; the journal last, so that everything one
-    /// input makes durable shares a batch.
+    /// One output at a time, always of the first machine that has one, in the order of
+    /// [`Node::components`].
     pub(super) fn pump(&mut self) {
         for _ in 0..STEPS_MAX {
             if let Some(output) = self.links.poll_output() {

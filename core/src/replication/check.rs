@@ -3,29 +3,27 @@
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
+        component::{Component, Settings},
         id::{NodeId, Role},
+        metrics::Metrics,
     },
     replication::{
         batch::{SHARDS, Writer},
+        config::NAME,
         lives::Unwritable,
         peer::{AHEAD_MAX, LACKING_MAX, Peer, WANTED_MAX},
         replica::{Replica, Timer, size},
         sync::chain_lane,
+        write::WriteBlock,
     },
 };
 
-impl Replica {
-    /// Whether all is visible that is held or set aside: nothing waits for room or for the clock.
-    #[must_use]
-    pub fn shows_all(&self) -> bool {
-        self.log.aside().unread().is_empty()
+impl Component for Replica {
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    /// What must hold at any time.
-    ///
-    /// # Errors
-    /// What does not.
-    pub fn check(&self) -> Result<(), &'static str> {
+    fn check(&self) -> Result<(), &'static str> {
         self.log.check()?;
         self.cells.check(self.clock.latest())?;
         self.queue.check()?;
@@ -34,6 +32,81 @@ impl Replica {
         self.check_lives()?;
         let mut peers = self.peers.iter();
         peers.try_for_each(|(id, peer)| self.check_peer(*id, peer))
+    }
+
+    fn gauges(&self, tell: Gauge<'_>) {
+        let config = &self.config;
+        tell(
+            "peers of replication",
+            self.peers.len(),
+            size(config.peers_max),
+        );
+        tell("chains", self.log.chains(), size(config.chains_max));
+        tell(
+            "writes that wait",
+            self.queue.len(),
+            size(config.waiting_max),
+        );
+        tell(
+            "writes that wait for a relay",
+            self.awaiting_writes,
+            size(config.waiting_max),
+        );
+        tell("fetches", self.fetches.len(), size(config.fetches_max));
+        tell(
+            "answers being read",
+            self.loads.len(),
+            size(config.loads_max),
+        );
+        tell(
+            "opened namespaces",
+            self.opened.len(),
+            size(config.namespaces_max),
+        );
+        tell(
+            "chains held off",
+            self.held_off.len(),
+            super::intake::HELD_OFF_MAX,
+        );
+        tell(
+            "messages of replication",
+            self.outbox.len(),
+            size(config.outbox_max),
+        );
+        tell("own shards", self.own_shards.len(), usize::from(SHARDS));
+        let wide = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        tell(
+            "bytes staged",
+            wide(self.staging.bytes()),
+            wide(config.staged_bytes_max),
+        );
+        tell(
+            "bytes of cells",
+            wide(self.cells.bytes()),
+            wide(config.cells_bytes_max),
+        );
+        let (aside, aside_max) = (self.log.aside().pooled_bytes(), config.aside_bytes_max);
+        tell("bytes set aside", wide(aside), wide(aside_max));
+        self.gauge_peers(tell);
+    }
+
+    fn metrics(&self, to: &mut Metrics) {
+        let (keys, batches) = self.counts();
+        to.gauge("sporenet_keys", "Keys with a value.", keys);
+        to.gauge("sporenet_batches", "Batches in the log.", batches);
+        self.stats().tell(to);
+    }
+
+    fn settings(&self) -> &dyn Settings {
+        &self.config
+    }
+}
+
+impl Replica {
+    /// Whether all is visible that is held or set aside: nothing waits for room or for the clock.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        self.log.aside().unread().is_empty()
     }
 
     fn check_waiting(&self) -> Result<(), &'static str> {
@@ -117,10 +190,15 @@ impl Replica {
         self.log.unshared().bytes()
     }
 
+    /// Why writes are refused; none: they are taken.
+    pub fn blocks(&self) -> impl Iterator<Item = WriteBlock> {
+        self.blocks.iter().copied()
+    }
+
     /// Whether writes are refused.
     #[must_use]
-    pub const fn is_frozen(&self) -> bool {
-        self.frozen.is_some()
+    pub fn is_blocked(&self) -> bool {
+        !self.blocks.is_empty()
     }
 
     /// The peers that it replicates with.
@@ -159,63 +237,6 @@ impl Replica {
     #[must_use]
     pub const fn latest_millis(&self) -> u64 {
         self.clock.latest().millis
-    }
-
-    /// Tells how full its collections are.
-    pub fn gauge(&self, tell: Gauge<'_>) {
-        let config = &self.config;
-        tell(
-            "peers of replication",
-            self.peers.len(),
-            size(config.peers_max),
-        );
-        tell("chains", self.log.chains(), size(config.chains_max));
-        tell(
-            "writes that wait",
-            self.queue.len(),
-            size(config.waiting_max),
-        );
-        tell(
-            "writes that wait for a relay",
-            self.awaiting_writes,
-            size(config.waiting_max),
-        );
-        tell("fetches", self.fetches.len(), size(config.fetches_max));
-        tell(
-            "answers being read",
-            self.loads.len(),
-            size(config.loads_max),
-        );
-        tell(
-            "opened namespaces",
-            self.opened.len(),
-            size(config.namespaces_max),
-        );
-        tell(
-            "chains held off",
-            self.held_off.len(),
-            super::intake::HELD_OFF_MAX,
-        );
-        tell(
-            "messages of replication",
-            self.outbox.len(),
-            size(config.outbox_max),
-        );
-        tell("own shards", self.own_shards.len(), usize::from(SHARDS));
-        let wide = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        tell(
-            "bytes staged",
-            wide(self.staging.bytes()),
-            wide(config.staged_bytes_max),
-        );
-        tell(
-            "bytes of cells",
-            wide(self.cells.bytes()),
-            wide(config.cells_bytes_max),
-        );
-        let (aside, aside_max) = (self.log.aside().pooled_bytes(), config.aside_bytes_max);
-        tell("bytes set aside", wide(aside), wide(aside_max));
-        self.gauge_peers(tell);
     }
 
     fn gauge_peers(&self, tell: Gauge<'_>) {

@@ -5,6 +5,7 @@ use crate::{
         bytes::Bytes,
         crypto::{Signed, Verified},
         id::{RequestId, Role},
+        persist::{PersistFailed, Persisted},
         planted::{self, Planted},
         text::{Key, Namespace},
     },
@@ -16,10 +17,10 @@ use crate::{
         queue::{Source, Staged, Waiting},
         replica::{Event, Replica, Timer, size},
         sync::chain_lane,
-        write::{AckLevel, WriteRefusal},
+        write::{AckLevel, WriteBlock, WriteRefusal},
     },
 };
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 impl Replica {
     pub(in crate::replication) fn on_write(
@@ -36,8 +37,7 @@ impl Replica {
             return;
         }
         if self.role == Role::Tab && !self.open(namespace.clone()) {
-            let why = "too many namespaces are open; close one".into();
-            self.refuse(request, WriteRefusal::NotWritable { why });
+            self.refuse(request, WriteBlock::NamespacesFull.into());
             return;
         }
         let waiting = Waiting {
@@ -57,9 +57,9 @@ impl Replica {
         key: &Key,
         value: Option<&Bytes>,
     ) -> Result<(), WriteRefusal> {
-        let is_frozen = |_: &&String| !planted::is(Planted::ReadOnlyWrites);
-        if let Some(why) = self.frozen.as_ref().filter(is_frozen) {
-            return Err(WriteRefusal::NotWritable { why: why.clone() });
+        if !self.blocks.is_empty() && !planted::is(Planted::ReadOnlyWrites) {
+            let blocks = self.blocks.iter().copied().collect();
+            return Err(WriteRefusal::NotWritable { blocks });
         }
         if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
@@ -69,10 +69,7 @@ impl Replica {
         match self.writer_now(shard) {
             Ok(_) => {}
             Err(Unwritable::Until(at)) if at <= soon => {}
-            Err(unwritable) => {
-                let why = unwritable.why();
-                return Err(WriteRefusal::NotWritable { why });
-            }
+            Err(unwritable) => return Err(unwritable.block().into()),
         }
         let waiting = self.queue.len().saturating_add(self.awaiting_writes);
         if waiting >= size(self.config.waiting_max)
@@ -177,14 +174,15 @@ impl Replica {
     fn refuse_waiting(&mut self, shard: u16) {
         while let Some((_, writes)) = self.queue.take(shard) {
             for write in writes {
-                let why = Unwritable::UsedUp.why();
-                self.refuse(write.request, WriteRefusal::NotWritable { why });
+                self.refuse(write.request, Unwritable::UsedUp.block().into());
             }
         }
     }
 
-    pub(in crate::replication) fn on_durable(&mut self, token: u64, journal: u64) {
-        let Some((lane, ready)) = self.staging.durable(token, journal) else {
+    pub(in crate::replication) fn on_persisted(&mut self, persisted: Persisted) {
+        let Persisted { token, sequence } = persisted;
+        let durable = sequence.and_then(|journal| self.staging.durable(token, journal));
+        let Some((lane, ready)) = durable else {
             return;
         };
         let mut caught = None;
@@ -307,7 +305,8 @@ impl Replica {
         }
     }
 
-    pub(in crate::replication) fn on_append_failed(&mut self, token: u64, full: bool) {
+    pub(in crate::replication) fn on_persist_failed(&mut self, failed: PersistFailed) {
+        let PersistFailed { token, full } = failed;
         let lost = self.staging.failed(token);
         self.stats.appends_failed = self.stats.appends_failed.saturating_add(1);
         for staged in lost {
@@ -315,8 +314,7 @@ impl Replica {
                 let refusal = if full {
                     WriteRefusal::Full
                 } else {
-                    let why = "the store does not keep what it is given".into();
-                    WriteRefusal::NotWritable { why }
+                    WriteBlock::NotStored.into()
                 };
                 self.refuse(request, refusal);
             }

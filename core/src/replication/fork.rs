@@ -11,6 +11,7 @@ use crate::{
     kernel::{
         crypto::{Signed, encode},
         id::{NodeId, Role},
+        persist::Persist,
         planted::{self, Planted},
     },
     replication::{
@@ -111,7 +112,8 @@ impl Replica {
         if self.fork_records <= FORK_RECORDS_MAX {
             let token = self.next_token();
             let body = encode(&Record::Fork(proof.clone())).into();
-            self.outbox.event(Event::Append { token, body });
+            self.outbox
+                .event(Event::Persist(Persist::append(token, body)));
         }
         let (shard, writer) = chain;
         if newly {

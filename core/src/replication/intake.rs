@@ -4,6 +4,7 @@ use crate::{
     kernel::{
         crypto::{Signed, Verified, encode},
         id::{NodeId, RequestId, Role},
+        persist::Persist,
         planted::{self, Planted},
         time::Time,
     },
@@ -354,7 +355,8 @@ impl Replica {
             },
         );
         let body = encode(&Record::Batch(Box::new(signed))).into();
-        self.outbox.event(Event::Append { token, body });
+        self.outbox
+            .event(Event::Persist(Persist::append(token, body)));
     }
 }
 

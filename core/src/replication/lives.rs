@@ -17,9 +17,10 @@ use crate::{
         batch::{LIVES_MAX, Root, SHARDS, Writer},
         log::ChainId,
         replica::{Replica, Timer},
+        write::WriteBlock,
     },
 };
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Why there is no chain to write to.
@@ -34,18 +35,13 @@ pub(in crate::replication) enum Unwritable {
 }
 
 impl Unwritable {
-    pub(in crate::replication) fn why(self) -> String {
-        let why = match self {
-            Self::Until(_) => {
-                "this node's own log is forked here (its store went back in time, or another process \
-                 uses its identity); writes are taken again in a while"
-            }
-            Self::Gap => "a part of this node's own log is damaged and not yet back from its peers",
-            Self::UsedUp => {
-                "this node's own log has forked here too often; give the node a new identity"
-            }
-        };
-        why.into()
+    /// What a writer is told.
+    pub(in crate::replication) const fn block(self) -> WriteBlock {
+        match self {
+            Self::Until(_) => WriteBlock::LogForked,
+            Self::Gap => WriteBlock::LogDamaged,
+            Self::UsedUp => WriteBlock::EpochsUsedUp,
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Replica {
 
     /// Issues the next one again; answers whether one is with the journal now.
     pub(in crate::replication) fn seal_reissue(&mut self, shard: u16, writer: Writer) -> bool {
-        if self.frozen.is_some()
+        if !self.blocks.is_empty()
             || self.now < self.reissue.paused_until
             || self.own(shard).is_loading
         {

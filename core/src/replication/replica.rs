@@ -25,6 +25,7 @@ use crate::{
         id::{NetworkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
+        persist::{Persist, PersistFailed, Persisted},
         rng::Rng,
         text::{Key, Namespace},
         time::{Time, WallTime},
@@ -42,12 +43,11 @@ use crate::{
         serve::Load,
         stats::Stats,
         sync::Fetch,
-        write::{AckLevel, WriteRefusal},
+        write::{AckLevel, WriteBlock, WriteRefusal},
     },
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::String,
     vec::Vec,
 };
 use core::time::Duration;
@@ -88,20 +88,10 @@ pub enum Command {
     Open(Namespace),
     /// Stop following a namespace. What is stored stays.
     Close(Namespace),
-    /// The record of [`Event::Append`] is durable.
-    Durable {
-        /// Which append.
-        token: u64,
-        /// Its place in the journal.
-        sequence: u64,
-    },
-    /// The record of [`Event::Append`] was not kept.
-    AppendFailed {
-        /// Which append.
-        token: u64,
-        /// Whether space ran out rather than the store broke.
-        full: bool,
-    },
+    /// What [`Event::Persist`] asked for is durable.
+    Persisted(Persisted),
+    /// What [`Event::Persist`] asked for was not kept.
+    PersistFailed(PersistFailed),
     /// The records that [`Event::Load`] asked for; missing ones are left out.
     Loaded {
         /// Which load.
@@ -109,28 +99,20 @@ pub enum Command {
         /// Journal sequence and body.
         records: Vec<(u64, Bytes)>,
     },
-    /// Refuse writes from now on: fenced, leaving, not yet admitted.
-    Freeze {
-        /// Why, in words.
-        why: String,
-    },
-    /// Take writes again.
-    Unfreeze,
+    /// Refuse writes for this reason too, until [`Command::Unblock`] takes it back.
+    Block(WriteBlock),
+    /// Take a reason back. Writes are taken again once there is none left.
+    Unblock(WriteBlock),
 }
 
 /// What the replica tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Append this to the journal; answer with `Durable` or `AppendFailed`.
-    Append {
-        /// Comes back in the answer.
-        token: u64,
-        /// The record's body, at most [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has
-        /// two batches).
-        ///
-        /// [`BATCH_BYTES_MAX`]: crate::replication::batch::BATCH_BYTES_MAX
-        body: Bytes,
-    },
+    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at most
+    /// [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
+    ///
+    /// [`BATCH_BYTES_MAX`]: crate::replication::batch::BATCH_BYTES_MAX
+    Persist(Persist),
     /// Read these records from the journal; answer with `Loaded`.
     Load {
         /// Comes back in the answer.
@@ -256,7 +238,7 @@ pub(in crate::replication) enum Timer {
 /// ```
 /// use sporenet_core::kernel::{
 ///     crypto::Keypair, id::{NetworkId, RequestId, Role}, machine::{Input, Machine, Output},
-///     rng::Rng, text::{Key, Namespace}, time::{Time, WallTime},
+///     persist::{Persist, Persisted}, rng::Rng, text::{Key, Namespace}, time::{Time, WallTime},
 /// };
 /// use sporenet_core::replication::{
 ///     config::Config, replica::{Command, Event, Replica}, write::AckLevel,
@@ -273,11 +255,12 @@ pub(in crate::replication) enum Timer {
 ///     value: Some(b"sow".as_slice().into()),
 ///     level: AckLevel::Local,
 /// }));
-/// let Some(Output::Event(Event::Append { token, .. })) = replica.poll_output() else {
+/// let Some(Output::Event(Event::Persist(Persist { token, .. }))) = replica.poll_output() else {
 ///     return Err("a write is journaled first".into());
 /// };
 /// assert_eq!(replica.entry("notes", "today"), None);
-/// replica.handle_input(now, Input::Command(Command::Durable { token, sequence: 1 }));
+/// let persisted = Persisted { token, sequence: Some(1) };
+/// replica.handle_input(now, Input::Command(Command::Persisted(persisted)));
 /// assert!(replica.entry("notes", "today").is_some());
 /// # Ok(())
 /// # }
@@ -316,7 +299,8 @@ pub struct Replica {
     pub(in crate::replication) reissue: Reissue,
     pub(in crate::replication) fork_records: u32,
     pub(in crate::replication) full_until: Time,
-    pub(in crate::replication) frozen: Option<String>,
+    /// Why writes are refused; none: they are taken.
+    pub(in crate::replication) blocks: BTreeSet<WriteBlock>,
     pub(in crate::replication) deadlines: Deadlines<Timer>,
     pub(in crate::replication) outbox: Outbox<Message, Event>,
     pub(in crate::replication) stats: Stats,
@@ -364,7 +348,7 @@ impl Replica {
             reissue: Reissue::default(),
             fork_records: 0,
             full_until: Time::ZERO,
-            frozen: None,
+            blocks: BTreeSet::new(),
             deadlines: Deadlines::new(),
             stats: Stats::default(),
         }
@@ -376,6 +360,7 @@ impl Replica {
     /// Which setting is out of range.
     #[cfg(feature = "recording")]
     pub fn check_settings(&self) -> Result<(), &'static str> {
+        use crate::kernel::component::Settings;
         self.config.validate()
     }
 
@@ -406,12 +391,14 @@ impl Replica {
                 }
             }
             Command::Close(namespace) => self.close(&namespace),
-            Command::Durable { token, sequence } => self.on_durable(token, sequence),
-            Command::AppendFailed { token, full } => self.on_append_failed(token, full),
+            Command::Persisted(persisted) => self.on_persisted(persisted),
+            Command::PersistFailed(failed) => self.on_persist_failed(failed),
             Command::Loaded { token, records } => self.on_loaded(token, records),
-            Command::Freeze { why } => self.frozen = Some(why),
-            Command::Unfreeze => {
-                self.frozen = None;
+            Command::Block(block) => {
+                self.blocks.insert(block);
+            }
+            Command::Unblock(block) => {
+                self.blocks.remove(&block);
                 self.go_on_reissuing();
             }
         }

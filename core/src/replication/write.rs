@@ -1,6 +1,6 @@
 //! What a writer asks for, and why a write may be refused.
 
-use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -29,11 +29,67 @@ pub enum WriteRefusal {
     Busy,
     /// The write is durable here, but no other relay confirmed it in time. It is not undone.
     NotReplicated,
-    /// The node is fenced, leaving, or not yet admitted.
+    /// The node takes no writes, or none of this kind.
     NotWritable {
-        /// Why, in words.
-        why: String,
+        /// Why; at least one reason, in order, each once.
+        blocks: Vec<WriteBlock>,
     },
+}
+
+/// Why a node takes no writes. Who sets a reason also takes it back; the last four are found by the replica
+/// for one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WriteBlock {
+    /// The node has not been let into the network yet. Set and taken back by who lets it start.
+    NotAdmitted,
+    /// Another process runs with its identity. Never taken back.
+    Fenced,
+    /// The node is leaving the mesh. Never taken back.
+    Leaving,
+    /// The store broke. Never taken back.
+    StoreBroken,
+    /// The tab holds as many namespaces as it may.
+    NamespacesFull,
+    /// The store did not keep this write.
+    NotStored,
+    /// The node's own chain in the shard forked; the next writer epoch begins later.
+    LogForked,
+    /// A part of the node's own chain in the shard is missing.
+    LogDamaged,
+    /// All writer epochs of the node in the shard are used up.
+    EpochsUsedUp,
+}
+
+impl fmt::Display for WriteBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAdmitted => "it has not been let into the network yet",
+            Self::Fenced => {
+                "it is fenced: another process runs with its identity; a data directory must not be copied"
+            }
+            Self::Leaving => "it is leaving the mesh",
+            Self::StoreBroken => "its store failed; check the disk and start it again",
+            Self::NamespacesFull => "too many namespaces are open; close one",
+            Self::NotStored => "the store does not keep what it is given",
+            Self::LogForked => {
+                "this node's own log is forked here (its store went back in time, or another process \
+                 uses its identity); writes are taken again in a while"
+            }
+            Self::LogDamaged => {
+                "a part of this node's own log is damaged and not yet back from its peers"
+            }
+            Self::EpochsUsedUp => {
+                "this node's own log has forked here too often; give the node a new identity"
+            }
+        })
+    }
+}
+
+impl From<WriteBlock> for WriteRefusal {
+    fn from(block: WriteBlock) -> Self {
+        let blocks = alloc::vec![block];
+        Self::NotWritable { blocks }
+    }
 }
 
 impl fmt::Display for WriteRefusal {
@@ -48,7 +104,14 @@ impl fmt::Display for WriteRefusal {
                 "the write is stored here, but no other relay confirmed it in time; \
                  it will still be replicated",
             ),
-            Self::NotWritable { why } => write!(f, "this node takes no writes: {why}"),
+            Self::NotWritable { blocks } => {
+                f.write_str("this node takes no writes: ")?;
+                for (index, block) in blocks.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(f, "{separator}{block}")?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -132,10 +132,15 @@ impl<S: Shell> World<S> {
             // Nothing waits for a process that is gone: the next one gives the link's number anew.
             if is_open {
                 let link = their_link;
-                self.hold(host, other, last, EndpointInput::Received {
-                link,
-                message: packet,
-            });
+                self.hold(
+                    host,
+                    other,
+                    last,
+                    EndpointInput::Received {
+                        link,
+                        message: packet,
+                    },
+                );
             }
             return;
         }

@@ -82,7 +82,7 @@ impl Workload {
         let value = (!deletes).then(|| format!("{host}-{number}-{:.<padding$}", ""));
         let bytes = value.as_deref().map(str::as_bytes);
         let node = world.node(host);
-        let frozen = node.is_some_and(|node| node.replica().is_frozen());
+        let frozen = node.is_some_and(|node| node.replica().is_blocked());
         let request = world.write(host, NAMESPACE, &key, bytes, level);
         let value = value.as_deref().map(brief);
         ledger.tried((host, request), &key, value, level, frozen);

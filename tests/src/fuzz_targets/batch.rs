@@ -7,6 +7,7 @@ use sporenet_core::{
         crypto::{Hash, Keypair, Signed, Verified, decode_exactly, encode},
         id::{NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
+        persist::{Persist, PersistOp, Persisted},
         rng::Rng,
         text::{Key, Namespace},
         time::{Time, WallTime},
@@ -242,10 +243,14 @@ impl Victim {
             outputs += 1;
             assert!(outputs < OUTPUTS_MAX, "one message caused a flood");
             match output {
-                Output::Event(Event::Append { token, body }) => {
+                Output::Event(Event::Persist(Persist {
+                    token,
+                    op: PersistOp::Append(body),
+                })) => {
                     let sequence = self.journal.len() as u64 + 1;
                     self.journal.push((sequence, body));
-                    let durable = Command::Durable { token, sequence };
+                    let sequence = Some(sequence);
+                    let durable = Command::Persisted(Persisted { token, sequence });
                     self.replica.handle_input(self.now, Input::Command(durable));
                 }
                 Output::Event(Event::Load { token, sequences }) => {

@@ -12,8 +12,8 @@ use sporenet_core::{
     },
     node::{
         Node,
-        contract::{Event, HostOutput, StoreInput, StoreOutput},
         config::Config,
+        contract::{Event, HostOutput, StoreInput, StoreOutput},
         recording::{BYTES_MAX_MIN, OpenError, Replay},
         setup::Setup,
     },

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::kernel::{
-    crypto::Keypair,
     component::Settings as _,
+    crypto::Keypair,
     id::{Incarnation, InstanceId},
     persist::PersistOp,
     rng::Rng,

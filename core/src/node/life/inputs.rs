@@ -66,6 +66,7 @@ impl Node {
             Signal::WallClock(wall) => {
                 self.wall = wall;
                 self.wall_at = self.now;
+                self.tell_links(links::Command::WallClock(wall));
                 self.tell_admission(admission::Command::WallClock(wall));
                 self.tell_replica(replica::Command::WallClock(wall));
             }

@@ -1,18 +1,19 @@
 //! The phases of a node's life.
 
 use crate::{
-    kernel::planted::{self, Planted},
-    kernel::time::Time,
+    kernel::{
+        planted::{self, Planted},
+        time::Time,
+    },
     membership::swim,
     node::{
         contract::{FenceCause, Notice},
         machine::Node,
     },
     overlay::links,
-    replication::replica,
+    replication::{replica, write::WriteBlock},
     wire::close::CloseReason,
 };
-use alloc::string::ToString;
 
 /// Where a node is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +52,7 @@ impl Node {
         if matches!(self.phase, Phase::Leaving { .. } | Phase::Departed) {
             return;
         }
-        let why = "it is leaving the mesh".to_string();
-        self.tell_replica(replica::Command::Freeze { why });
+        self.tell_replica(replica::Command::Block(WriteBlock::Leaving));
         let was_member = self.phase == Phase::Running;
         self.phase = Phase::Leaving { flushed: false };
         if was_member {
@@ -89,8 +89,7 @@ impl Node {
             return;
         }
         self.phase = Phase::Fenced(cause.clone());
-        let why = crate::node::read::sentences::fence_in_words(&cause);
-        self.tell_replica(replica::Command::Freeze { why });
+        self.tell_replica(replica::Command::Block(WriteBlock::Fenced));
         self.tell_links(links::Command::Stop(CloseReason::Superseded));
         self.note(Notice::Fenced(cause));
     }

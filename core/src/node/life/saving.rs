@@ -6,7 +6,7 @@
 use crate::{
     kernel::{bytes::Bytes, crypto::encode, persist::Persist},
     node::machine::Node,
-    recovery::{journal, record::Origin},
+    recovery::record::Origin,
 };
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
@@ -31,7 +31,7 @@ impl Node {
     /// Stores a value of the node itself; nothing depends on when, and it is written anew when it
     /// changes.
     pub(in crate::node) fn put(&mut self, key: &str, value: &impl serde::Serialize) {
-        self.persist(Persist::put(0, key, encode(value)));
+        self.persist(Origin::Node, Persist::put(0, key, encode(value)));
     }
 
     /// Stores what the next start can't do without: tried again when the store was full.
@@ -44,19 +44,12 @@ impl Node {
             refused: false,
         };
         self.unsaved.waiting.insert(token, kept);
-        self.persist(Persist::put(token, key, value));
+        self.persist(Origin::Node, Persist::put(token, key, value));
     }
 
     /// Removes an entry of the node itself.
     pub(in crate::node) fn remove(&mut self, key: &str) {
-        self.persist(Persist::delete(0, key));
-    }
-
-    fn persist(&mut self, persist: Persist) {
-        self.tell_journal(journal::Command::Persist {
-            origin: Origin::Node,
-            persist,
-        });
+        self.persist(Origin::Node, Persist::delete(0, key));
     }
 
     pub(in crate::node) fn on_saved(&mut self, token: u64) {

@@ -3,7 +3,6 @@
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
-        component::Component as _,
         id::{Incarnation, InstanceId, NodeId, Role},
         time::Time,
     },
@@ -43,11 +42,10 @@ impl Node {
     /// # Errors
     /// What does not hold, in words: a bug of the node.
     pub fn check(&self) -> Result<(), String> {
-        let room = |room: &'static str| move |what: &'static str| format!("{room}: {what}");
-        self.swim.check().map_err(room("membership"))?;
-        self.links.check().map_err(room("links"))?;
-        self.replica.check().map_err(room("replication"))?;
-        self.journal.check().map_err(room("journal"))?;
+        for machine in self.components() {
+            let name = machine.name();
+            machine.check().map_err(|what| format!("{name}: {what}"))?;
+        }
         self.check_phase().map_err(String::from)?;
         self.check_links().map_err(String::from)?;
         self.check_store().map_err(String::from)
@@ -67,11 +65,11 @@ impl Node {
             (!linked || !self.is_fenced(), "it is fenced and holds links"),
             (!linked || !is_joining, "it was not let in and holds links"),
             (
-                may_write || self.replica.is_frozen(),
+                may_write || self.replica.is_blocked(),
                 "it must not write and takes writes",
             ),
             (
-                !may_write || !self.replica.is_frozen(),
+                !may_write || !self.replica.is_blocked(),
                 "it refuses writes although nothing is wrong",
             ),
             (
@@ -150,11 +148,9 @@ impl Node {
 
     /// Tells how full every collection is.
     pub fn gauge(&self, tell: Gauge<'_>) {
-        self.swim.gauge(tell);
-        self.links.gauge(tell);
-        self.replica.gauge(tell);
-        self.journal.gauges(tell);
-        self.admission.gauge(tell);
+        for machine in self.components() {
+            machine.gauges(tell);
+        }
         tell("newcomers", self.arriving.len(), ARRIVING_MAX);
         tell("timeline", self.timeline.len(), ENTRIES_MAX);
     }

@@ -1,231 +1,85 @@
 //! Every number the node measures, under the name it has on `/metrics`.
 
 use crate::{
-    kernel::{metrics::Metric, time::Time},
-    node::{machine::Node, read::snapshot::MemberCounts},
+    kernel::{
+        metrics::{Metric, Metrics},
+        time::Time,
+    },
+    node::machine::Node,
 };
 use alloc::{string::ToString, vec::Vec};
-
-/// For display only; nothing is decided on it.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counters below 2^53 are exact, and it is for display"
-)]
-const fn float(value: u64) -> f64 {
-    value as f64
-}
-
-fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
-    Metric {
-        name,
-        help,
-        counter: true,
-        label: None,
-        value: float(value),
-    }
-}
-
-fn gauge(name: &'static str, help: &'static str, value: u64) -> Metric {
-    Metric {
-        counter: false,
-        ..counter(name, help, value)
-    }
-}
 
 impl Node {
     /// All metrics, those of one name next to each other.
     #[must_use]
     pub fn metrics(&self, now: Time) -> Vec<Metric> {
-        let now = now.max(self.now);
-        let mut metrics = self.member_metrics();
-        metrics.extend(self.link_metrics());
-        metrics.extend(self.data_metrics());
-        metrics.extend(self.journal_metrics());
-        metrics.push(gauge(
+        let mut metrics = Metrics::new();
+        for machine in self.components() {
+            machine.metrics(&mut metrics);
+        }
+        self.message_metrics(&mut metrics);
+        metrics.gauge(
             "sporenet_uptime_seconds",
             "Time since the node started.",
-            now.since(self.started_at).as_secs(),
-        ));
-        metrics.push(counter(
+            now.max(self.now).since(self.started_at).as_secs(),
+        );
+        metrics.counter(
             "sporenet_timeline_dropped",
             "Timeline entries dropped because newer ones needed the room.",
             self.timeline.dropped(),
-        ));
-        metrics.push(counter(
+        );
+        metrics.counter(
             "sporenet_offences",
             "Provable faults of peers.",
             self.counters.offences,
-        ));
-        metrics.push(counter(
-            "sporenet_stalls",
-            "Times the process did not run when it should have.",
-            self.counters.stalls,
-        ));
-        metrics
+        );
+        metrics.into_vec()
     }
 
-    fn member_metrics(&self) -> Vec<Metric> {
-        let MemberCounts {
-            alive,
-            suspect,
-            dead,
-            left,
-            parked,
-        } = self.member_counts();
-        let states = [
-            ("alive", alive),
-            ("suspect", suspect),
-            ("dead", dead),
-            ("left", left),
-            ("parked", parked),
-        ];
-        let mut metrics: Vec<Metric> = states
-            .into_iter()
-            .map(|(state, count)| Metric {
-                label: Some(("state", state.to_string())),
-                ..gauge("sporenet_members", "Members by state.", u64::from(count))
-            })
-            .collect();
-        metrics.push(gauge(
-            "sporenet_incarnation",
-            "This node's incarnation.",
-            self.swim.incarnation().0,
-        ));
-        metrics.push(gauge(
-            "sporenet_local_health_multiplier",
-            "Lifeguard's local health multiplier; 0 is healthy.",
-            u64::from(self.swim.health_multiplier()),
-        ));
-        metrics
-    }
-
-    fn link_metrics(&self) -> Vec<Metric> {
-        let stats = self.links.stats();
-        let links = u64::try_from(self.links.peers().count()).unwrap_or(u64::MAX);
-        let mut metrics = alloc::vec![
-            gauge("sporenet_links", "Peers with a link.", links),
-            counter("sporenet_dials", "Dials started.", stats.dials),
-            counter(
-                "sporenet_dials_failed",
-                "Dials that ended without a link.",
-                stats.dials_failed
-            ),
-            counter(
-                "sporenet_links_duplicate",
-                "Links closed because another was kept.",
-                stats.duplicates
-            ),
-            counter(
-                "sporenet_links_silent",
-                "Links closed as half-open.",
-                stats.silent
-            ),
-            counter(
+    fn message_metrics(&self, metrics: &mut Metrics) {
+        let counters = &self.counters;
+        let counts = [
+            (
                 "sporenet_messages_received",
                 "Messages received from peers.",
-                self.counters.messages_in
+                counters.messages_in,
             ),
-            counter(
+            (
                 "sporenet_messages_sent",
                 "Messages sent to peers.",
-                self.counters.messages_out
+                counters.messages_out,
             ),
-            counter(
+            (
                 "sporenet_messages_from_strangers",
                 "Messages dropped because their sender has no link.",
-                self.counters.messages_from_strangers
+                counters.messages_from_strangers,
+            ),
+            (
+                "sporenet_messages_unsent",
+                "Messages dropped because their receiver has no link.",
+                counters.unsent,
+            ),
+            (
+                "sporenet_messages_unknown",
+                "Messages of a kind that this version does not know.",
+                counters.unknown,
+            ),
+            (
+                "sporenet_messages_undecodable",
+                "Messages that could not be read; their link is closed.",
+                counters.undecodable,
             ),
         ];
-        for (reason, count) in &self.counters.refusals {
-            metrics.push(Metric {
-                label: Some(("reason", (*reason).to_string())),
-                ..counter(
-                    "sporenet_links_refused",
-                    "Handshakes and links refused, by reason.",
-                    *count,
-                )
-            });
+        for (name, help, count) in counts {
+            metrics.counter(name, help, count);
         }
-        metrics
-    }
-
-    fn data_metrics(&self) -> Vec<Metric> {
-        let (keys, batches) = self.replica.counts();
-        let stats = self.replica.stats();
-        alloc::vec![
-            gauge("sporenet_keys", "Keys with a value.", keys),
-            gauge("sporenet_batches", "Batches in the log.", batches),
-            counter(
-                "sporenet_writes",
-                "Writes accepted from this node's users.",
-                stats.writes
-            ),
-            counter(
-                "sporenet_writes_refused",
-                "Writes refused.",
-                stats.writes_refused
-            ),
-            counter(
-                "sporenet_pushed_bytes",
-                "Bytes of fresh batches sent to peers.",
-                stats.pushed_bytes
-            ),
-            counter(
-                "sporenet_served_bytes",
-                "Bytes of batches sent to peers that caught up.",
-                stats.served_bytes
-            ),
-            counter(
-                "sporenet_received_bytes",
-                "Bytes of fresh batches received.",
-                stats.received_bytes
-            ),
-            counter(
-                "sporenet_fetched_bytes",
-                "Bytes of batches received while catching up.",
-                stats.fetched_bytes
-            ),
-            counter(
-                "sporenet_duplicate_batches",
-                "Batches received more than once.",
-                stats.duplicate_batches
-            ),
-            counter(
-                "sporenet_equivocations",
-                "Authors found to have signed two different batches as one.",
-                stats.equivocations
-            ),
-        ]
-    }
-
-    fn journal_metrics(&self) -> Vec<Metric> {
-        let stats = self.journal.stats();
-        alloc::vec![
-            counter(
-                "sporenet_store_batches",
-                "Batches made durable.",
-                stats.batches
-            ),
-            counter(
-                "sporenet_store_operations",
-                "Operations made durable.",
-                stats.durable
-            ),
-            counter(
-                "sporenet_store_failed",
-                "Operations not kept.",
-                stats.failed
-            ),
-            gauge(
-                "sporenet_store_queued_bytes",
-                "Bytes waiting to become durable.",
-                self.journal.queued_bytes()
-            ),
-            counter(
-                "sporenet_store_damaged",
-                "Stored records found damaged.",
-                stats.damaged
-            ),
-        ]
+        for (reason, count) in &counters.refusals {
+            metrics.counter_of(
+                "sporenet_links_refused",
+                "Handshakes and links refused, by reason.",
+                ("reason", (*reason).to_string()),
+                *count,
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! They serialise to the JSON that `docs/api.md` documents. Unknown is `None`, never a guess.
 
+pub use crate::node::contract::Severity;
 use crate::{
     kernel::{
         address::Address,
@@ -12,7 +13,6 @@ use crate::{
     },
     membership::member::MemberState,
 };
-pub use crate::node::contract::Severity;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,7 @@
 //! A node's whole state as bytes, without its keys, and back.
 
 use crate::{
-    kernel::{
-        component::Component as _,
-        crypto::{Hash, Secret, Tape, decode_exactly},
-    },
+    kernel::crypto::{Hash, Secret, Tape, decode_exactly},
     node::machine::Node,
 };
 use alloc::{
@@ -91,12 +88,10 @@ impl Node {
 
     fn check_settings(&self) -> Result<(), String> {
         self.config.validate()?;
-        self.swim
-            .check_settings()
-            .and_then(|()| self.replica.check_settings())
-            .and_then(|()| self.journal.settings().validate())
-            .and_then(|()| self.links.check_settings())
-            .and_then(|()| self.admission.check_settings())
+        let settings = self.components().map(|machine| machine.settings());
+        let checked = settings.iter().map(|settings| settings.validate());
+        checked
+            .collect::<Result<(), _>>()
             .map_err(ToString::to_string)
     }
 

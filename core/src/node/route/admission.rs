@@ -7,7 +7,7 @@
 //! | issued, refused | the host: the reply to an invite request |
 //! | admit | links: the newcomer's link is up from now on |
 //! | reject | the host: close; the timeline |
-//! | put, delete | the journal |
+//! | persist | the journal |
 //! | joined | links and membership: the real life begins |
 //! | offence | the timeline |
 
@@ -23,7 +23,7 @@ use crate::{
     },
     overlay::links,
     recovery::{journal, record::Origin},
-    replication::replica,
+    replication::{replica, write::WriteBlock},
     wire::identity::PeerIdentity,
 };
 
@@ -72,18 +72,7 @@ impl Node {
                 self.note_refusal(&reason, Notice::NewcomerRefused);
                 self.close(link, reason);
             }
-            admission::Event::Put { token, key, value } => {
-                self.tell_journal(journal::Command::Persist {
-                    origin: Origin::Admission,
-                    persist: Persist::put(token, key, value),
-                });
-            }
-            admission::Event::Delete { token, key } => {
-                self.tell_journal(journal::Command::Persist {
-                    origin: Origin::Admission,
-                    persist: Persist::delete(token, key),
-                });
-            }
+            admission::Event::Persist(persist) => self.persist(Origin::Admission, persist),
             admission::Event::Joined { spore, .. } => self.on_joined(&spore),
             admission::Event::Offence { peer, offence } => {
                 self.note_offence(peer, Offence::Admission(offence));
@@ -111,7 +100,7 @@ impl Node {
         if self.phase == Phase::Joining {
             self.phase = Phase::Running;
             self.acquainted_by = Some(self.now + ACQUAINT_PATIENCE);
-            self.tell_replica(replica::Command::Unfreeze);
+            self.tell_replica(replica::Command::Unblock(WriteBlock::NotAdmitted));
         }
         self.put(start::KEY_SPORE, spore);
         for address in spore.addresses() {

@@ -9,9 +9,8 @@
 use crate::{
     kernel::{
         bytes::Bytes,
-        id::Incarnation,
         machine::Output,
-        persist::{PersistFailed, Persisted},
+        persist::{Persist, PersistFailed, Persisted},
     },
     membership::{admission, swim},
     node::{
@@ -19,7 +18,7 @@ use crate::{
         machine::Node,
     },
     recovery::{journal, record::Origin},
-    replication::replica,
+    replication::{replica, write::WriteBlock},
 };
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -65,41 +64,36 @@ impl Node {
                 self.save_again();
             }
             journal::Event::Broken => {
-                let why = "its store failed; check the disk and start it again";
-                self.tell_replica(replica::Command::Freeze { why: why.into() });
+                self.tell_replica(replica::Command::Block(WriteBlock::StoreBroken));
                 self.note(Notice::StoreBroken);
             }
         }
     }
 
     fn on_persisted(&mut self, origin: Origin, persisted: Persisted) {
-        let Persisted { token, sequence } = persisted;
         match origin {
-            Origin::Replica => {
-                if let Some(sequence) = sequence {
-                    self.tell_replica(replica::Command::Durable { token, sequence });
-                }
-            }
-            Origin::Swim => {
-                self.tell_swim(swim::Command::IncarnationDurable(Incarnation(token)));
-            }
-            Origin::Admission => self.tell_admission(admission::Command::Durable { token }),
-            Origin::Node => self.on_saved(token),
+            Origin::Replica => self.tell_replica(replica::Command::Persisted(persisted)),
+            Origin::Swim => self.tell_swim(swim::Command::Persisted(persisted)),
+            Origin::Admission => self.tell_admission(admission::Command::Persisted(persisted)),
+            Origin::Node => self.on_saved(persisted.token),
+            // What it stores is a courtesy; it waits for nothing.
             Origin::Links => {}
         }
     }
 
     fn on_persist_failed(&mut self, origin: Origin, failed: PersistFailed) {
-        let PersistFailed { token, full } = failed;
         match origin {
-            Origin::Replica => {
-                self.tell_replica(replica::Command::AppendFailed { token, full });
-            }
-            Origin::Admission => self.tell_admission(admission::Command::StoreFailed { token }),
-            Origin::Swim => self.tell_swim(swim::Command::ReservationFailed),
-            Origin::Node => self.on_not_saved(token),
+            Origin::Replica => self.tell_replica(replica::Command::PersistFailed(failed)),
+            Origin::Swim => self.tell_swim(swim::Command::PersistFailed(failed)),
+            Origin::Admission => self.tell_admission(admission::Command::PersistFailed(failed)),
+            Origin::Node => self.on_not_saved(failed.token),
             Origin::Links => {}
         }
+    }
+
+    /// Asks the journal for what a machine wants to be made durable.
+    pub(in crate::node) fn persist(&mut self, origin: Origin, persist: Persist) {
+        self.tell_journal(journal::Command::Persist { origin, persist });
     }
 
     fn on_loaded(&mut self, origin: Origin, token: u64, records: Vec<(u64, Bytes)>) {

@@ -8,7 +8,7 @@
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
-//! | backoffs changed | the journal |
+//! | persist | the journal |
 //! | identity conflict | the timeline; ours, and seen: the node is fenced |
 //! | prove | a member's record, over the link of who claims to be it |
 
@@ -22,9 +22,9 @@ use crate::{
         contract::{FenceCause, LinkOutput, Notice},
         machine::Node,
         message::Message,
-        start,
     },
-    overlay::{links, remembered::Remembered},
+    overlay::links,
+    recovery::record::Origin,
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
 };
@@ -84,7 +84,7 @@ impl Node {
                 expect,
                 reason,
             }),
-            links::Event::BackoffsChanged => self.store_backoffs(),
+            links::Event::Persist(persist) => self.persist(Origin::Links, persist),
             links::Event::IdentityConflict {
                 identity,
                 reason,
@@ -106,15 +106,6 @@ impl Node {
         self.tell_swim(swim::Command::PeerDown { peer, abrupt });
         self.tell_replica(replica::Command::PeerDown { peer });
         self.note(Notice::LinkDown { peer, reason });
-    }
-
-    fn store_backoffs(&mut self) {
-        if self.is_fenced() {
-            return;
-        }
-        let backoffs = self.links.dialer().backoffs(self.now);
-        let remembered = Remembered::write(backoffs, self.now, self.wall_now());
-        self.put(start::KEY_BACKOFFS, &remembered);
     }
 
     /// Ours only if the other process is not older: the older one is told the same and gives way. What

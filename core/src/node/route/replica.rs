@@ -3,12 +3,12 @@
 //! | output | goes to |
 //! |---|---|
 //! | send | the peer |
-//! | append, load | the journal |
+//! | persist, load | the journal |
 //! | replied, changed | the host |
 //! | caught up, equivocation, offence | the timeline |
 
 use crate::{
-    kernel::{id::RequestId, machine::Output, persist::Persist},
+    kernel::{id::RequestId, machine::Output},
     node::{
         contract::{Changed, HostOutput, Notice, Offence, Refusal, Reply},
         machine::Node,
@@ -31,12 +31,7 @@ impl Node {
             Output::Event(event) => event,
         };
         match event {
-            replica::Event::Append { token, body } => {
-                self.tell_journal(journal::Command::Persist {
-                    origin: Origin::Replica,
-                    persist: Persist::append(token, body),
-                });
-            }
+            replica::Event::Persist(persist) => self.persist(Origin::Replica, persist),
             replica::Event::Load { token, sequences } => {
                 self.tell_journal(journal::Command::Load {
                     origin: Origin::Replica,

@@ -5,16 +5,16 @@
 //! | send | the peer |
 //! | changed | the timeline |
 //! | neighbours, try | links: whom to be linked to |
-//! | reserve incarnation, roster changed | the journal |
+//! | persist | the journal |
+//! | roster changed | admission: what newcomers are told; the journal: what the stored members replace |
 //! | stalled, offence, conflict | the timeline; our own conflict: the node is fenced |
 //! | departed | links: stop |
 
 use crate::{
     kernel::{
-        crypto::encode,
         id::NodeId,
         machine::Output,
-        persist::Persist,
+        persist::Persisted,
         planted::{self, Planted},
     },
     membership::swim,
@@ -25,7 +25,7 @@ use crate::{
         start,
     },
     overlay::links,
-    recovery::{journal, record::Origin},
+    recovery::record::Origin,
 };
 
 impl Node {
@@ -58,20 +58,15 @@ impl Node {
                     addresses,
                 });
             }
-            swim::Event::ReserveIncarnation(bound)
-                if planted::is(Planted::IncarnationNotStored) =>
+            swim::Event::Persist(persist)
+                if persist.token != 0 && planted::is(Planted::IncarnationNotStored) =>
             {
-                self.tell_swim(swim::Command::IncarnationDurable(bound));
+                let token = persist.token;
+                let sequence = None;
+                self.tell_swim(swim::Command::Persisted(Persisted { token, sequence }));
             }
-            swim::Event::ReserveIncarnation(bound) => {
-                self.tell_journal(journal::Command::Persist {
-                    origin: Origin::Swim,
-                    persist: Persist::put(bound.0, start::KEY_INCARNATION, encode(&bound)),
-                });
-            }
+            swim::Event::Persist(persist) => self.persist(Origin::Swim, persist),
             swim::Event::RosterChanged => {
-                let records = self.swim.records_to_persist();
-                self.put(start::KEY_MEMBERS, &records);
                 if self.is_admitted() && self.swim.has_compared() {
                     // Only now does the store know whom to dial without them: before tables were
                     // compared it may know fewer relays than the spore does.

@@ -57,7 +57,10 @@ use crate::{
         record::Origin,
         replay::Replay,
     },
-    replication::replica::{self, Replica},
+    replication::{
+        replica::{self, Replica},
+        write::WriteBlock,
+    },
 };
 use alloc::{
     collections::BTreeMap,
@@ -105,8 +108,10 @@ struct Belonging {
     founded: bool,
 }
 
-pub(super) fn start(mut setup: Setup, tuning: Tuning, now: Time) -> Result<Node, StartError> {
+pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<Node, StartError> {
     setup.config.validate().map_err(StartError::Config)?;
+    let tuned = tuning.validate();
+    tuned.map_err(|which| StartError::Config(which.into()))?;
     let (stored, hurt) = entry::open_all(setup.stored);
     setup.stored = stored;
     if let Some(key) = hurt.iter().find(|key| !is_dispensable(key)) {
@@ -309,7 +314,7 @@ fn build(
         keypair: keypair.clone(),
         network,
         instance,
-        journal: Journal::new(journal::Config::default(), restored.replay.tail),
+        journal: Journal::new(tuning.journal, restored.replay.tail),
         links: Links::new(
             tuning.links,
             keypair.id(),
@@ -317,7 +322,7 @@ fn build(
             role,
             rng.fork("links"),
         ),
-        admission: admission(setup, restored, belonging, rng),
+        admission: admission(tuning.admission, setup, restored, belonging, rng),
         swim,
         replica,
         phase: if joining {
@@ -342,10 +347,16 @@ fn build(
     }
 }
 
-fn admission(setup: &Setup, restored: &Restored, belonging: &Belonging, rng: &Rng) -> Admission {
+fn admission(
+    config: admission::Config,
+    setup: &Setup,
+    restored: &Restored,
+    belonging: &Belonging,
+    rng: &Rng,
+) -> Admission {
     let (id, role, network) = (restored.keypair.id(), setup.config.role, belonging.network);
     Admission::new(
-        admission::Config::default(),
+        config,
         admission::Own { id, role, network },
         admission::Papers {
             isolation: belonging.isolation.clone(),
@@ -414,8 +425,7 @@ impl Node {
             self.tell_links(links::Command::Remember(backoffs));
         }
         if self.phase == Phase::Joining {
-            let why = "it has not been let into the network yet".to_string();
-            self.tell_replica(replica::Command::Freeze { why });
+            self.tell_replica(replica::Command::Block(WriteBlock::NotAdmitted));
         }
         let wall = Signal::WallClock(setup.wall).into();
         self.handle_input(self.now, Input::Command(wall));

@@ -1,21 +1,26 @@
 //! The settings of a node's machines, all in one place.
 
 use crate::{
-    kernel::{address::Transport, id::Role},
-    membership::swim,
+    kernel::{address::Transport, component::Settings, id::Role},
+    membership::{admission, swim},
     overlay::{dialer::DialerConfig, links},
+    recovery::journal,
     replication,
 };
 
 /// How a node's machines are set.
 #[derive(Clone, Debug)]
 pub struct Tuning {
-    /// Membership.
-    pub swim: swim::Config,
     /// Links.
     pub links: links::Config,
+    /// Admission.
+    pub admission: admission::Config,
+    /// Membership.
+    pub swim: swim::Config,
     /// Data.
     pub replica: replication::config::Config,
+    /// The journal.
+    pub journal: journal::Config,
 }
 
 impl Tuning {
@@ -27,7 +32,6 @@ impl Tuning {
             Role::Tab => alloc::vec![Transport::Ws, Transport::Wss],
         };
         Self {
-            swim: swim::Config::default(),
             links: links::Config {
                 dialer: DialerConfig {
                     transports,
@@ -35,7 +39,29 @@ impl Tuning {
                 },
                 ..links::Config::default()
             },
+            admission: admission::Config::default(),
+            swim: swim::Config::default(),
             replica: replication::config::Config::of(role),
+            journal: journal::Config::default(),
         }
+    }
+
+    /// The settings of all machines, in the order in which simulated ones are drawn.
+    pub fn all_mut(&mut self) -> [&mut dyn Settings; 5] {
+        [
+            &mut self.swim,
+            &mut self.links,
+            &mut self.replica,
+            &mut self.admission,
+            &mut self.journal,
+        ]
+    }
+
+    /// Checks the settings of every machine.
+    ///
+    /// # Errors
+    /// The first setting that is out of range.
+    pub fn validate(&mut self) -> Result<(), &'static str> {
+        self.all_mut().iter().try_for_each(|one| one.validate())
     }
 }

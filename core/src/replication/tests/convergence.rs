@@ -2,10 +2,14 @@
 
 use super::world::{Weather, World, value};
 use crate::{
-    kernel::{bytes::Bytes, text::Namespace},
+    kernel::{
+        bytes::Bytes,
+        persist::{PersistFailed, Persisted},
+        text::Namespace,
+    },
     replication::{
         replica::{Command, Event},
-        write::{AckLevel, WriteRefusal},
+        write::{AckLevel, WriteBlock, WriteRefusal},
     },
 };
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
@@ -21,7 +25,7 @@ fn caught_up(world: &World, at: usize) -> (u64, u64) {
         .fold((0, 0), |sum, event| match event {
             Event::CaughtUp { batches, bytes, .. } => (sum.0 + batches, sum.1 + bytes),
             Event::Changed { .. }
-            | Event::Append { .. }
+            | Event::Persist(_)
             | Event::Load { .. }
             | Event::Replied { .. }
             | Event::Offence { .. }
@@ -300,17 +304,17 @@ fn refused_writes_change_nothing_and_say_why() {
     let max = 256 << 10;
     let reply = Err(WriteRefusal::ValueTooLarge { max });
     assert_eq!(world.hosts[0].replies[&request], reply);
-    world.tell(
-        0,
-        Command::Freeze {
-            why: String::from("fenced"),
-        },
-    );
+    world.tell(0, Command::Block(WriteBlock::NotAdmitted));
+    world.tell(0, Command::Block(WriteBlock::StoreBroken));
     let request = world.put(0, "n", "k", "v");
-    let why = String::from("fenced");
-    let reply = Err(WriteRefusal::NotWritable { why });
+    let blocks = alloc::vec![WriteBlock::NotAdmitted, WriteBlock::StoreBroken];
+    let reply = Err(WriteRefusal::NotWritable { blocks });
     assert_eq!(world.hosts[0].replies[&request], reply);
-    world.tell(0, Command::Unfreeze);
+    world.tell(0, Command::Unblock(WriteBlock::StoreBroken));
+    let request = world.put(0, "n", "k", "v");
+    let reply = Err(WriteBlock::NotAdmitted.into());
+    assert_eq!(world.hosts[0].replies[&request], reply);
+    world.tell(0, Command::Unblock(WriteBlock::NotAdmitted));
     world.weather.append_failure = 1_000;
     let request = world.put(0, "n", "k", "v");
     world.run_for(SECOND);
@@ -489,12 +493,13 @@ fn a_journal_that_answers_nonsense_changes_nothing() {
     for token in [0, 1, 77, u64::MAX] {
         world.tell(
             0,
-            Command::Durable {
+            Command::Persisted(Persisted {
                 token,
-                sequence: u64::MAX,
-            },
+                sequence: Some(u64::MAX),
+            }),
         );
-        world.tell(0, Command::AppendFailed { token, full: true });
+        let failed = PersistFailed { token, full: true };
+        world.tell(0, Command::PersistFailed(failed));
         let records = alloc::vec![(u64::MAX, Bytes::from(alloc::vec![255; 9]))];
         world.tell(0, Command::Loaded { token, records });
     }

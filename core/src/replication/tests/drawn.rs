@@ -10,6 +10,7 @@ use crate::{
         crypto::{Hash, Signed, Verified},
         id::{NodeId, RequestId, Role},
         machine::Input,
+        persist::{PersistFailed, Persisted},
         time::WallTime,
     },
     replication::{
@@ -17,7 +18,7 @@ use crate::{
         log::Head,
         message::Dot,
         replica::{Command, Message},
-        write::AckLevel,
+        write::{AckLevel, WriteBlock},
     },
 };
 use alloc::{boxed::Box, format, vec, vec::Vec};
@@ -199,15 +200,15 @@ fn any_command() -> impl Strategy<Value = Command> {
         ),
         1 => Just(Command::Open(ns("n"))),
         1 => Just(Command::Close(ns("n"))),
-        6 => (0..30_u64, edge()).prop_map(|(token, sequence)| Command::Durable { token, sequence }),
+        6 => (0..30_u64, edge()).prop_map(|(token, sequence)| Command::Persisted(Persisted { token, sequence: Some(sequence) })),
         1 => (0..30_u64, any::<bool>())
-            .prop_map(|(token, full)| Command::AppendFailed { token, full }),
+            .prop_map(|(token, full)| Command::PersistFailed(PersistFailed { token, full })),
         2 => (0..30_u64, edge()).prop_map(|(token, sequence)| Command::Loaded {
             token,
             records: vec![(sequence, Bytes::from([0_u8, 1, 2].as_slice()))]
         }),
-        1 => Just(Command::Freeze { why: "law".into() }),
-        1 => Just(Command::Unfreeze),
+        1 => Just(Command::Block(WriteBlock::Leaving)),
+        1 => Just(Command::Unblock(WriteBlock::Leaving)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Forks, wrong clocks, wrong signatures, nonsense; and the laws of every machine.
 
 use super::drawn::any_input;
-use super::world::{NETWORK, World, key, keypair, ns, value};
+use super::world::{NETWORK, World, appended, key, keypair, ns, value};
 use crate::{
     kernel::{
         bytes::Bytes,
@@ -9,6 +9,7 @@ use crate::{
         id::{NetworkId, NodeId, Role},
         laws::{self, Bounds},
         machine::{Input, Machine, Output},
+        persist::{Persist, Persisted},
         rng::Rng,
         time::{Time, WallTime},
     },
@@ -435,7 +436,7 @@ proptest! {
         for input in script {
             now = now + Duration::from_millis(10);
             if let Input::Command(
-                Command::Durable { .. } | Command::AppendFailed { .. } | Command::Loaded { .. }
+                Command::Persisted(_) | Command::PersistFailed(_) | Command::Loaded { .. }
             ) = input {
                 continue;
             }
@@ -444,10 +445,11 @@ proptest! {
             }
             machine.handle_input(now, input);
             while let Some(output) = machine.poll_output() {
-                if let Output::Event(Event::Append { token, body }) = output {
+                if let Output::Event(Event::Persist(persist)) = output {
+                    let (token, body) = appended(persist);
                     journal.push(body);
-                    let sequence = journal.len() as u64;
-                    let durable = Command::Durable { token, sequence };
+                    let sequence = Some(journal.len() as u64);
+                    let durable = Command::Persisted(Persisted { token, sequence });
                     machine.handle_input(now, Input::Command(durable));
                 }
             }
@@ -490,13 +492,14 @@ fn nothing_is_confirmed_or_passed_on_before_it_is_durable() {
     let message = Message::Push { batch, told };
     let from = giver;
     machine.handle_input(now, Input::Message { from, message });
-    let Some(Output::Event(Event::Append { token, .. })) = machine.poll_output() else {
+    let Some(Output::Event(Event::Persist(Persist { token, .. }))) = machine.poll_output() else {
         panic!("it is journaled first");
     };
     assert_eq!(machine.poll_output(), None);
     assert_eq!(machine.entry("n", "k"), None);
-    let sequence = 1;
-    machine.handle_input(now, Input::Command(Command::Durable { token, sequence }));
+    let sequence = Some(1);
+    let persisted = Persisted { token, sequence };
+    machine.handle_input(now, Input::Command(Command::Persisted(persisted)));
     let mut sends = Vec::new();
     while let Some(output) = machine.poll_output() {
         if let Output::Send { to, message } = output {

@@ -6,6 +6,7 @@ use crate::{
         crypto::{Keypair, decode_exactly, encode},
         id::{NetworkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
+        persist::{Persist, PersistFailed, PersistOp, Persisted},
         rng::Rng,
         text::{Key, Namespace},
         time::{Time, WallTime},
@@ -79,6 +80,14 @@ pub(super) struct World {
     happened: u64,
     pub(super) rng: Rng,
     requests: u64,
+}
+
+/// The token and the body of a record that is to be appended; replicas ask for nothing else.
+pub(super) fn appended(persist: Persist) -> (u64, Bytes) {
+    match persist.op {
+        PersistOp::Append(body) => (persist.token, body),
+        PersistOp::Put { .. } | PersistOp::Delete { .. } => panic!("a replica only appends"),
+    }
 }
 
 pub(super) fn keypair(number: u8) -> Keypair {
@@ -308,7 +317,8 @@ impl World {
     fn on_event(&mut self, at: usize, event: Event) {
         let run = self.hosts[at].run;
         match event {
-            Event::Append { token, body } => {
+            Event::Persist(persist) => {
+                let (token, body) = appended(persist);
                 let delay = self.rng.span_below(self.weather.append_delay);
                 let keep = !self.rng.chance(self.weather.append_failure);
                 let when = (self.now + delay).max(self.hosts[at].journal_busy_until);
@@ -373,9 +383,13 @@ impl World {
                     let last = self.hosts[at].journal.last();
                     let sequence = last.map_or(1, |(sequence, _)| sequence + 1);
                     self.hosts[at].journal.push((sequence, body));
-                    self.tell(at, Command::Durable { token, sequence });
+                    let sequence = Some(sequence);
+                    self.tell(at, Command::Persisted(Persisted { token, sequence }));
                 }
-                None => self.tell(at, Command::AppendFailed { token, full: false }),
+                None => {
+                    let full = false;
+                    self.tell(at, Command::PersistFailed(PersistFailed { token, full }));
+                }
             },
             Happening::Loaded {
                 at,
