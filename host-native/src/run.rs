@@ -26,7 +26,7 @@ use sporenet_core::{
     node::{
         Node,
         config::Config,
-        contract::Signal,
+        contract,
         setup::{Setup, StartError},
     },
 };
@@ -394,7 +394,7 @@ async fn until_the_end(
     }
     tracing::info!(code = "stopping", "stopping; a second signal stops at once");
     let stop = async {
-        let _ = core.signal(Signal::Stop).await;
+        let _ = core.signal(contract::Signal::Stop).await;
         ended((&mut *driver).await)
     };
     tokio::select! {

@@ -48,7 +48,6 @@ pub(super) struct Counters {
     /// Frames that are no message of their kind.
     pub(super) undecodable: u64,
     pub(super) offences: u64,
-    pub(super) stalls: u64,
     /// Refused handshakes and links by reason; bounded by the number of reasons.
     pub(super) refusals: BTreeMap<Cow<'static, str>, u64>,
 }

@@ -60,7 +60,7 @@ impl Drop for Scratch {
 /// The worker of the storage thread, on the test's own.
 struct Sqlite {
     worker: Worker,
-    answers: tokio::sync::mpsc::Receiver<Command>,
+    answers: tokio::sync::mpsc::Receiver<StoreInput>,
     pages_max: u32,
     scratch: Scratch,
 }
@@ -90,7 +90,7 @@ impl Sqlite {
     }
 
     /// Gives the worker jobs that all wait before it looks, and takes its answers.
-    fn serve(&mut self, jobs: impl IntoIterator<Item = Job>) -> Vec<Command> {
+    fn serve(&mut self, jobs: impl IntoIterator<Item = Job>) -> Vec<StoreInput> {
         let (asks, inbox) = mpsc::channel();
         for job in jobs {
             asks.send(job).unwrap();
@@ -128,10 +128,10 @@ impl sporenet_tests::store::Store for Sqlite {
     async fn write(&mut self, batches: &[StoreBatch]) -> Vec<Answer> {
         let answers = self.serve(batches.iter().cloned().map(Job::Persist));
         let answer = |command| {
-            if let Command::Persisted(ticket) = command {
+            if let StoreInput::Persisted(ticket) = command {
                 return Answer::Kept(ticket);
             }
-            let Command::PersistFailed { ticket, full } = command else {
+            let StoreInput::PersistFailed { ticket, full } = command else {
                 panic!("{command:?} for a batch");
             };
             Answer::Refused { ticket, full }
@@ -144,7 +144,7 @@ impl sporenet_tests::store::Store for Sqlite {
         let ticket = Ticket(7);
         let mut answers = self.serve([Job::Load { ticket, sequences }]);
         let answer = answers.pop();
-        let Some(Command::Loaded { records, .. }) = answer else {
+        let Some(StoreInput::Loaded { records, .. }) = answer else {
             panic!("{answer:?} for a load");
         };
         records
@@ -249,15 +249,15 @@ fn its_thread_finishes_what_waits_before_it_closes() {
     store.load(Ticket(3), vec![2, 9]);
     store.persist(batch(4, vec![append(3, b"three")]));
     store.finish();
-    let loaded = Command::Loaded {
+    let loaded = StoreInput::Loaded {
         ticket: Ticket(3),
         records: vec![(2, b"two".as_slice().into())],
     };
     for expected in [
-        Command::Persisted(Ticket(1)),
-        Command::Persisted(Ticket(2)),
+        StoreInput::Persisted(Ticket(1)),
+        StoreInput::Persisted(Ticket(2)),
         loaded,
-        Command::Persisted(Ticket(4)),
+        StoreInput::Persisted(Ticket(4)),
     ] {
         assert_eq!(answers.blocking_recv(), Some(expected));
     }

@@ -12,7 +12,7 @@
 //! | offence | the timeline |
 
 use crate::{
-    kernel::{id::LinkId, machine::Output, persist::Persist, time::Duration},
+    kernel::{id::LinkId, machine::Output, time::Duration},
     membership::admission,
     node::{
         contract::{HostOutput, LinkOutput, Notice, Offence, Refusal, Reply},
@@ -22,7 +22,7 @@ use crate::{
         start,
     },
     overlay::links,
-    recovery::{journal, record::Origin},
+    recovery::record::Origin,
     replication::{replica, write::WriteBlock},
     wire::identity::PeerIdentity,
 };

@@ -77,7 +77,6 @@ impl Node {
                 self.tell_spore();
             }
             swim::Event::Stalled { by } => {
-                self.counters.stalls = self.counters.stalls.saturating_add(1);
                 self.note(Notice::Stalled { by });
             }
             swim::Event::Offence { peer, offence } => {
