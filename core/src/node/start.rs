@@ -336,7 +336,7 @@ fn admission(setup: &Setup, restored: &Restored, belonging: &Belonging, rng: &Rn
     Admission::new(
         admission::Config::default(),
         admission::Own { id, role, network },
-        admission::Papers {
+        admission::Credentials {
             isolation: belonging.isolation.clone(),
             invitation: belonging
                 .join

@@ -1,4 +1,4 @@
-//! The settings and counters of [`Swim`](super::Swim).
+//! The settings of [`Swim`](super::Swim).
 
 #[cfg(any(test, feature = "sim"))]
 use crate::kernel::rng::Rng;
@@ -264,54 +264,4 @@ fn small(drawn: u64) -> u32 {
 #[cfg(any(test, feature = "sim"))]
 fn tiny(drawn: u64) -> u8 {
     u8::try_from(drawn).unwrap_or(u8::MAX)
-}
-
-/// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Stats {
-    /// Pings sent to neighbours of our own accord.
-    pub probes: u64,
-    /// Helpers asked to reach a neighbour.
-    pub helpers_asked: u64,
-    /// Probes that nobody answered.
-    pub probes_failed: u64,
-    /// Times this node helped another to reach a third.
-    pub helped: u64,
-    /// Accusations by this node.
-    pub accusations: u64,
-    /// Refutations by this node.
-    pub refutations: u64,
-    /// Accusations by others that this node's own evidence contradicted.
-    pub doubted: u64,
-    /// Accusations of accusers that were wrong too often.
-    pub distrusted: u64,
-    /// Rumours received.
-    pub rumours: u64,
-    /// Rumours that said nothing new.
-    pub rumours_stale: u64,
-    /// Rumours about or by members that this node does not know.
-    pub rumours_unknown: u64,
-    /// Signatures checked.
-    pub verifies: u64,
-    /// Rumours dropped because their sender sent too many.
-    pub verifies_refused: u64,
-    /// Signatures that did not hold.
-    pub signatures_bad: u64,
-    /// Table comparisons refused because a peer asked too often.
-    pub syncs_refused: u64,
-    /// Messages of peers without a link.
-    pub unlinked: u64,
-    /// Links ignored because there are too many.
-    pub links_refused: u64,
-    /// Wake-ups that came far too late.
-    pub stalls: u64,
-    /// Members refused because the table is full.
-    pub members_refused: u64,
-    /// Members that made room for others.
-    pub members_evicted: u64,
-    /// Rumours dropped because there were too many to tell.
-    pub rumours_dropped: u64,
-    /// Sends dropped because too many were undelivered.
-    pub sends_dropped: u64,
 }

@@ -1,6 +1,6 @@
 //! What must hold among the links at any time; simulators and tests ask.
 
-use super::{Links, Stats, Timer};
+use super::{Links, Peer, Stats, Timer};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -21,10 +21,9 @@ impl Component for Links {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        let back =
-            |(peer, routed): (&NodeId, &super::Peer)| self.by_link.get(&routed.link) == Some(peer);
+        let back = |(peer, routed): (&NodeId, &Peer)| self.by_link.get(&routed.link) == Some(peer);
         let watched = |peer: &NodeId| self.deadlines.at(&Timer::Ping(*peer)).is_some();
-        let heard = |routed: &super::Peer| {
+        let heard = |routed: &Peer| {
             let patience = self.interval_to(routed.identity.role) * 4 + LATE;
             self.now.since(routed.heard_at) <= patience
         };

@@ -3,14 +3,20 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
-use crate::kernel::{
-    address::Transport,
-    id::Incarnation,
-    laws::{self, Bounds},
+use crate::{
+    kernel::{
+        address::{Address, Transport},
+        crypto::encode,
+        id::{DialId, Incarnation, InstanceId, LinkId, NodeId, Role},
+        laws::{self, Bounds},
+        machine::{Input, Machine, Output},
+        persist::Persist,
+        time::{Duration, Time, WallTime},
+    },
+    overlay::{backoff::Backoff, dialer::Destination, remembered::Remembered},
+    wire::{close::CloseReason, identity::PeerIdentity},
 };
-use crate::overlay::backoff::Backoff;
-use alloc::collections::BTreeMap;
-use alloc::vec;
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::{prelude::*, strategy::Strategy};
 
 const fn id(byte: u8) -> NodeId {
@@ -443,13 +449,23 @@ fn what_is_stored_is_read_back_by_the_wall_clock() {
 
 #[test]
 fn who_was_taken_over_stores_nothing_more() {
-    for (reason, stores) in [(CloseReason::Leaving, true), (CloseReason::Superseded, false)] {
+    for (reason, stores) in [
+        (CloseReason::Leaving, true),
+        (CloseReason::Superseded, false),
+    ] {
         let mut a = links(1);
         let targets = vec![(id(2), vec![address(7602)])];
         command(&mut a, 0, Command::Targets(targets));
         let dial = dials(&run(&mut a, 1_000, true))[0];
         let refused = CloseReason::ConnectionRefused;
-        command(&mut a, 1_000, Command::DialFailed { dial, reason: refused });
+        command(
+            &mut a,
+            1_000,
+            Command::DialFailed {
+                dial,
+                reason: refused,
+            },
+        );
         let at_the_end = command(&mut a, 1_000, Command::Stop(reason));
         assert_eq!(saves_backoffs(&at_the_end), stores);
     }
@@ -601,9 +617,8 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
                 backoff,
             )]))
         }),
-        (0_u64..1 << 41).prop_map(|ms| {
-            Input::Command(Command::WallClock(WallTime::from_millis(ms)))
-        }),
+        (0_u64..1 << 41)
+            .prop_map(|ms| { Input::Command(Command::WallClock(WallTime::from_millis(ms))) }),
         Just(Input::Command(Command::NetworkChanged)),
         Just(Input::Command(Command::Stop(CloseReason::Leaving))),
     ]

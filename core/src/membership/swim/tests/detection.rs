@@ -248,9 +248,8 @@ fn a_refutation_waits_until_its_incarnation_is_durable() {
         assert!(world.nodes[1].swim.incarnation() <= limit);
     }
     assert_eq!(world.nodes[1].swim.incarnation(), limit);
-    let asked = |(_, n, e): &(_, usize, Event)| {
-        *n == 1 && reserved(e).is_some_and(|bound| bound > limit)
-    };
+    let asked =
+        |(_, n, e): &(_, usize, Event)| *n == 1 && reserved(e).is_some_and(|bound| bound > limit);
     assert!(world.history.iter().any(asked));
     for _ in 0..3 {
         let before = world.history.iter().filter(|entry| asked(entry)).count();

@@ -271,7 +271,10 @@ fn a_forgotten_life_is_overtaken_without_alarm() {
             .iter()
             .any(|event| matches!(event, Event::Conflict { .. }))
     );
-    assert!(said.iter().any(|event| reserved(event) == Some(Incarnation(565))));
+    assert!(
+        said.iter()
+            .any(|event| reserved(event) == Some(Incarnation(565)))
+    );
     swim.handle_input(Time::ZERO, Input::Command(durable(565)));
     assert_eq!(swim.incarnation(), Incarnation(501));
     // Some members remember that it refuted once more.

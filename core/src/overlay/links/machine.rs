@@ -1,18 +1,8 @@
-//! One link per peer: dials, pings, duplicates, supersession.
+//! The machine: its state, the constructor, the questions, its steps and the four verbs.
 //!
-//! | happens | then |
-//! |---|---|
-//! | a link comes up, no other to that peer | it is routed, the peer is up |
-//! | another link to the same process of the peer | dialled by different ends: the one dialled by the smaller identity stays; by the same end: the newer stays |
-//! | a link to another process of the peer | the higher incarnation stays, the other is told that its identity is in use; with equal incarnations the one that was there stays |
-//! | nothing heard for two ping intervals | the link is closed as silent: a half-open link |
-//! | a link breaks without a word | the peer is dialled again at once; a refused connection is told as evidence of a crash |
-//! | a dial fails, or a link to what failed holds | the backoffs are stored, soon and seldom |
-//! | we are told that our identity is in use | the node is told to fence itself |
-//!
-//! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
-//! simultaneous open resolved by identity as in RFC 4271 (BGP, 2006, section 6.8).
+//! Source: the papers on the page of [`links`](super).
 
+use super::{BACKOFFS_KEY, Command, Config, Event, Message, Stats};
 use crate::{
     kernel::{
         address::Address,
@@ -34,16 +24,9 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 
-mod check;
-mod contract;
-pub use contract::{Command, Config, Event, Message, Stats};
-
-/// The key under which the failures of destinations are stored, and until when they wait.
-pub const BACKOFFS_KEY: &str = "node/backoffs";
-
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Timer {
+pub(super) enum Timer {
     Ping(NodeId),
     Dial,
     Save,
@@ -52,25 +35,25 @@ enum Timer {
 /// A routed link.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Peer {
-    identity: PeerIdentity,
-    link: LinkId,
-    dialled: bool,
+pub(super) struct Peer {
+    pub(super) identity: PeerIdentity,
+    pub(super) link: LinkId,
+    pub(super) dialled: bool,
     /// Where our dial led, until the first pong shows that the link holds.
-    unsettled: Option<Destination>,
-    heard_at: Time,
-    pinged: Option<(u64, Time)>,
-    rtt: Option<Duration>,
+    pub(super) unsettled: Option<Destination>,
+    pub(super) heard_at: Time,
+    pub(super) pinged: Option<(u64, Time)>,
+    pub(super) rtt: Option<Duration>,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
-    contest: Option<Contest>,
+    pub(super) contest: Option<Contest>,
 }
 
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Contest {
-    nonce: u64,
-    asked_at: Time,
-    answered: bool,
+pub(super) struct Contest {
+    pub(super) nonce: u64,
+    pub(super) asked_at: Time,
+    pub(super) answered: bool,
 }
 
 /// An answer is worth so long: after it the peer is asked anew.
@@ -80,24 +63,24 @@ const CONTEST_WORTH: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Links {
-    config: Config,
-    id: NodeId,
-    instance: InstanceId,
-    role: Role,
-    peers: BTreeMap<NodeId, Peer>,
-    by_link: BTreeMap<LinkId, NodeId>,
-    targets: BTreeMap<NodeId, Vec<Address>>,
-    dialer: Dialer,
-    stopped: bool,
-    saved_at: Option<Time>,
-    next_nonce: u64,
-    rng: Rng,
-    now: Time,
+    pub(super) config: Config,
+    pub(super) id: NodeId,
+    pub(super) instance: InstanceId,
+    pub(super) role: Role,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    pub(super) by_link: BTreeMap<LinkId, NodeId>,
+    pub(super) targets: BTreeMap<NodeId, Vec<Address>>,
+    pub(super) dialer: Dialer,
+    pub(super) stopped: bool,
+    pub(super) saved_at: Option<Time>,
+    pub(super) next_nonce: u64,
+    pub(super) rng: Rng,
+    pub(super) now: Time,
     /// The last reading of the wall clock, and when it came.
-    wall: (WallTime, Time),
-    deadlines: Deadlines<Timer>,
-    outbox: Outbox<Message, Event>,
-    stats: Stats,
+    pub(super) wall: (WallTime, Time),
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outbox: Outbox<Message, Event>,
+    pub(super) stats: Stats,
 }
 
 impl Links {
@@ -525,7 +508,7 @@ impl Links {
         self.schedule_dial();
     }
 
-    fn interval_to(&self, role: Role) -> Duration {
+    pub(super) fn interval_to(&self, role: Role) -> Duration {
         match (self.role, role) {
             (Role::Relay, Role::Relay) => self.config.ping_interval,
             (Role::Relay | Role::Tab, Role::Relay | Role::Tab) => self.config.ping_interval_tab,
@@ -687,6 +670,3 @@ impl Machine for Links {
         self.outbox.pop()
     }
 }
-
-#[cfg(test)]
-mod tests;
