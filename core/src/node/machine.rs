@@ -431,7 +431,7 @@ impl Node {
     }
 
     /// What people call a node: its name with its short identity.
-    pub(super) fn call(&self, id: NodeId) -> String {
+    pub(super) fn display_name(&self, id: NodeId) -> String {
         self.swim.record(&id).map_or_else(
             || id.short(),
             |record| alloc::format!("{} ({})", record.name, id.short()),
@@ -440,7 +440,7 @@ impl Node {
 
     /// Why a member is believed to be what it is.
     pub(super) fn say_why(&self, why: &Why) -> String {
-        why.in_words(|id| self.call(id))
+        why.in_words(|id| self.display_name(id))
     }
 
     pub(super) fn tell_links(&mut self, command: links::Command) {

@@ -191,7 +191,7 @@ impl Node {
     }
 
     fn trouble(&self, id: NodeId, state: MemberState, age: Duration, why: &Why) -> String {
-        let (whom, why) = (self.call(id), self.say_why(why));
+        let (whom, why) = (self.display_name(id), self.say_why(why));
         let word = if state == MemberState::Dead {
             "dead"
         } else {

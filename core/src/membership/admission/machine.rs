@@ -268,7 +268,7 @@ impl Admission {
             KeyHint::Isolation { epoch } if epoch == own_epoch => Ok(isolation_key.clone()),
             KeyHint::Isolation { .. } => Err(CloseReason::WrongEpoch),
             KeyHint::Invite(invitation) => {
-                self.judge(invitation)?;
+                self.check_invitation(invitation)?;
                 let limited = invitation.uses_max.is_some();
                 if limited && !self.invites.opens_handshake(invitation, self.now) {
                     return Err(CloseReason::InviteUsed);
@@ -279,7 +279,7 @@ impl Admission {
     }
 
     /// Whether an invite is honoured here and now, its uses aside.
-    fn judge(&self, invitation: &Invitation) -> Result<(), CloseReason> {
+    fn check_invitation(&self, invitation: &Invitation) -> Result<(), CloseReason> {
         let Some((epoch, _)) = &self.isolation else {
             return Err(CloseReason::Busy);
         };
@@ -297,7 +297,7 @@ impl Admission {
     }
 
     fn on_arrived(&mut self, link: LinkId, peer: PeerIdentity, invitation: &Invitation) {
-        if let Err(reason) = self.judge(invitation) {
+        if let Err(reason) = self.check_invitation(invitation) {
             return self.reject(link, reason);
         }
         if invitation.role.is_some_and(|role| role != peer.role) {

@@ -1,6 +1,6 @@
 //! What must hold in membership at any time; simulators and tests ask.
 
-use super::{Stats, Swim, Timer, judge::REFUTED_MAX, probe::HELPS_MAX};
+use super::{Stats, Swim, Timer, accusations::REFUTED_MAX, probe::HELPS_MAX};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -259,7 +259,7 @@ impl Swim {
             verifies: _,
             verifies_refused: _,
             signatures_bad: _,
-            syncs_refused: _,
+            comparisons_refused: _,
         } = self.stats();
         let counters = [
             (
@@ -380,7 +380,7 @@ impl Swim {
             (
                 "sporenet_table_comparisons_refused",
                 "Comparisons of member tables refused because a peer asked too often.",
-                stats.syncs_refused,
+                stats.comparisons_refused,
             ),
         ];
         for (name, help, value) in counters {

@@ -91,12 +91,12 @@ pub enum Message {
         rumours: Vec<Rumour>,
     },
     /// Is your table the same?
-    SyncHash {
+    TableDigest {
         /// The sender's digest.
         hash: Hash,
     },
     /// A page of the sender's table, because the digests differ.
-    SyncTable {
+    TablePage {
         /// The page starts after this member; at the first if `None`.
         after: Option<NodeId>,
         /// The page ends with this member; at the last if `None`.
@@ -105,24 +105,24 @@ pub enum Message {
         entries: Vec<(NodeId, Incarnation, MemberState)>,
     },
     /// The answer to a page.
-    SyncDiff {
+    TableDiff {
         /// The page was compared up to this member; to its end and the table's if `None`.
         through: Option<NodeId>,
         /// What the sender knows better.
-        entries: Vec<SyncEntry>,
+        entries: Vec<TableEntry>,
         /// What the sender wants to know.
         want: Vec<NodeId>,
     },
     /// What was wanted.
-    SyncEntries {
+    TableEntries {
         /// In the order of identities.
-        entries: Vec<SyncEntry>,
+        entries: Vec<TableEntry>,
     },
 }
 
 /// All that the sender knows of one member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncEntry {
+pub struct TableEntry {
     /// The member's own word.
     pub record: Signed<MemberRecord>,
     /// What the sender believes it to be; believed only with `accusations`.
@@ -133,7 +133,7 @@ pub struct SyncEntry {
     pub leases: Vec<Signed<Lease>>,
 }
 
-impl SyncEntry {
+impl TableEntry {
     /// About how many bytes it takes on the wire.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -289,7 +289,7 @@ pub struct Stats {
     /// Signatures that did not hold.
     pub signatures_bad: u64,
     /// Table comparisons refused because a peer asked too often.
-    pub syncs_refused: u64,
+    pub comparisons_refused: u64,
     /// Messages of peers without a link.
     pub unlinked: u64,
     /// Links ignored because there are too many.

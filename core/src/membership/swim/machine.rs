@@ -2,7 +2,7 @@
 //!
 //! Source: the papers on the page of [`swim`](super).
 
-use super::{Command, Config, Event, Identity, Message, Stats, judge, own_record, probe};
+use super::{Command, Config, Event, Identity, Message, Stats, accusations, own_record, probe};
 use crate::{
     kernel::{
         address::Address,
@@ -51,7 +51,8 @@ pub(super) enum Timer {
     Suspicion(NodeId),
     /// Half of a suspect's window is over: ask whether it refuted.
     Inquiry(NodeId),
-    Sync(NodeId),
+    /// The next comparison of tables with a peer.
+    Compare(NodeId),
     Renew(NodeId),
     Grace(NodeId),
     LeaseEnd(NodeId),
@@ -67,11 +68,11 @@ pub(super) struct Link {
     pub(super) heard_at: Time,
     /// The last time it was told what is held against it.
     pub(super) told_at: Option<Time>,
-    /// The second in which `verifies` and `syncs` count.
+    /// The second in which `verifies` and `comparisons` count.
     pub(super) window_at: Time,
     pub(super) verifies: u32,
-    pub(super) syncs: u32,
-    pub(super) sync_rounds: u8,
+    pub(super) comparisons: u32,
+    pub(super) compare_rounds: u8,
 }
 
 /// Membership: one node's view of who belongs and who is alive.
@@ -124,7 +125,7 @@ pub struct Swim {
     pub(super) helping: BTreeMap<u64, probe::Help>,
     pub(super) sequence: u64,
     pub(super) rumours: RumourQueue,
-    pub(super) refuted: BTreeMap<(NodeId, NodeId), judge::Refuted>,
+    pub(super) refuted: BTreeMap<(NodeId, NodeId), accusations::Refuted>,
     pub(super) held: BTreeSet<NodeId>,
     pub(super) lease_sequence: u64,
     pub(super) avoided: BTreeSet<NodeId>,
@@ -371,9 +372,9 @@ impl Swim {
             Command::Heard { peer } => self.heard(peer),
             Command::Learned(records) => self.learn(records),
             Command::Leave => self.leave(),
-            Command::Park => self.stand(Standing::Parked),
-            Command::Unpark => self.stand(Standing::Present),
-            Command::Addresses(addresses) => self.move_to(addresses),
+            Command::Park => self.set_standing(Standing::Parked),
+            Command::Unpark => self.set_standing(Standing::Present),
+            Command::Addresses(addresses) => self.set_addresses(addresses),
             Command::Persisted(done) => self.on_persisted(done),
             Command::PersistFailed(failed) => self.on_persist_failed(failed),
         }
@@ -402,18 +403,18 @@ impl Swim {
             } => self.on_ping_req(from, sequence, target, rumours),
             Message::Nack { sequence } => self.on_nack(from, sequence),
             Message::Gossip { rumours } => self.on_rumours(from, rumours),
-            Message::SyncHash { hash } => self.on_sync_hash(from, hash),
-            Message::SyncTable {
+            Message::TableDigest { hash } => self.on_table_digest(from, hash),
+            Message::TablePage {
                 after,
                 through,
                 entries,
-            } => self.on_sync_table(from, after, through, &entries),
-            Message::SyncDiff {
+            } => self.on_table_page(from, after, through, &entries),
+            Message::TableDiff {
                 through,
                 entries,
                 want,
-            } => self.on_sync_diff(from, through, entries, &want),
-            Message::SyncEntries { entries } => self.on_sync_entries(from, entries),
+            } => self.on_table_diff(from, through, entries, &want),
+            Message::TableEntries { entries } => self.on_table_entries(from, entries),
         }
         self.tell_if_accused(from);
     }
@@ -435,10 +436,10 @@ impl Swim {
             Timer::Help(sequence) => self.on_help_timeout(sequence),
             Timer::Suspicion(member) => self.on_suspicion_end(member),
             Timer::Inquiry(member) => self.on_inquiry(member),
-            Timer::Sync(peer) => self.on_sync(peer),
+            Timer::Compare(peer) => self.on_compare(peer),
             Timer::Renew(tab) => self.on_renew(tab),
             Timer::Grace(tab) => self.detach(tab),
-            Timer::LeaseEnd(tab) => self.judge_tab(tab),
+            Timer::LeaseEnd(tab) => self.update_tab(tab),
             Timer::Patience(relay) => self.on_patience_end(relay),
             Timer::Forgive(relay) => self.forgive(relay),
         }

@@ -21,7 +21,7 @@
 //! | `own_record` | this node's record: incarnations, refutation, parking, leaving |
 //! | `links` | links coming and going, neighbours, whom to try |
 //! | `probe` | pings, helpers, verdicts |
-//! | `judge` | accusations, suspicion, refutations by others |
+//! | `accusations` | accusations, suspicion, refutations by others |
 //! | `gossip` | rumours in and out |
 //! | `anti_entropy` | comparing tables |
 //! | `tabs` | vouching for tabs; in a tab, the choice of homes |
@@ -32,6 +32,7 @@
 //!
 //! Not here: links themselves (`overlay`), the table of members (`roster`), windows (`suspicion`).
 
+mod accusations;
 mod anti_entropy;
 mod check;
 mod config;
@@ -39,7 +40,6 @@ mod contract;
 #[cfg(feature = "recording")]
 mod frozen;
 mod gossip;
-mod judge;
 mod links;
 mod machine;
 mod own_record;
@@ -50,7 +50,7 @@ mod tests;
 
 pub use config::Config;
 pub use contract::{
-    Command, Event, INCARNATION_KEY, Identity, MEMBERS_KEY, Message, Offence, Stats, SyncEntry,
+    Command, Event, INCARNATION_KEY, Identity, MEMBERS_KEY, Message, Offence, Stats, TableEntry,
 };
 pub use machine::Swim;
 use machine::{Link, Timer};

@@ -12,7 +12,7 @@ pub(super) fn describe(node: &Node, input: Option<&NodeInput>) -> String {
     match input {
         None => "timers".into(),
         Some(Input::Message { from, message }) => {
-            format!("{} from {}", of_message(message), node.call(*from))
+            format!("{} from {}", of_message(message), node.display_name(*from))
         }
         Some(Input::Command(command)) => of_command(node, command),
     }
@@ -30,7 +30,7 @@ fn of_message(message: &Message) -> String {
 fn of_command(node: &Node, command: &Command) -> String {
     match command {
         Command::LinkUp { link, peer, .. } => {
-            format!("link {} up to {}", link.0, node.call(peer.id))
+            format!("link {} up to {}", link.0, node.display_name(peer.id))
         }
         Command::LinkDown { link, reason } => format!("link {} down: {reason}", link.0),
         Command::DialFailed { dial, reason } => format!("dial {} failed: {reason}", dial.0),

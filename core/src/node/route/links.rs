@@ -76,7 +76,7 @@ impl Node {
                 expect,
                 reason,
             } => {
-                let whom = expect.map_or_else(|| "a relay".into(), |peer| self.call(peer));
+                let whom = expect.map_or_else(|| "a relay".into(), |peer| self.display_name(peer));
                 let severity = if reason.is_security() {
                     Severity::Warn
                 } else {
@@ -99,7 +99,7 @@ impl Node {
         let PeerIdentity { id, role, .. } = peer;
         self.tell_swim(swim::Command::PeerUp { peer: id, role });
         self.tell_replica(replica::Command::PeerUp { peer: id, role });
-        let text = format!("Linked to {}.", self.call(id));
+        let text = format!("Linked to {}.", self.display_name(id));
         self.note(Severity::Info, "link_up", Some(id), text);
     }
 
@@ -107,7 +107,7 @@ impl Node {
         let peer = peer.id;
         self.tell_swim(swim::Command::PeerDown { peer, abrupt });
         self.tell_replica(replica::Command::PeerDown { peer });
-        let text = format!("The link to {} ended: {reason}.", self.call(peer));
+        let text = format!("The link to {} ended: {reason}.", self.display_name(peer));
         self.note(Severity::Info, "link_down", Some(peer), text);
     }
 
@@ -126,9 +126,9 @@ impl Node {
             None
         };
         let text = if let Some(peer) = told_by {
-            format!("{} says: {reason}.", self.call(peer))
+            format!("{} says: {reason}.", self.display_name(peer))
         } else if identity != self.id() {
-            let whose = self.call(identity);
+            let whose = self.display_name(identity);
             format!("Two processes show the identity of {whose}: {reason}.")
         } else if theirs.is_none_or(|theirs| theirs >= self.swim.incarnation()) {
             self.fence(format!("Fenced: {reason}."));

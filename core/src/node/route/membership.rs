@@ -107,7 +107,11 @@ impl Node {
             MemberState::Left => (Severity::Info, "member_left", "has left"),
             MemberState::Parked => (Severity::Info, "member_parked", "is parked"),
         };
-        let text = format!("{} {verb}: {}.", self.call(member), self.say_why(why));
+        let text = format!(
+            "{} {verb}: {}.",
+            self.display_name(member),
+            self.say_why(why)
+        );
         self.note(severity, code, Some(member), text);
     }
 
@@ -116,13 +120,16 @@ impl Node {
             self.fence("Fenced: another process runs with this identity; a data directory must not be copied.".into());
             return;
         }
-        let text = format!("Two processes show the identity of {}.", self.call(member));
+        let text = format!(
+            "Two processes show the identity of {}.",
+            self.display_name(member)
+        );
         self.note(Severity::Warn, "identity_conflict", Some(member), text);
     }
 
     pub(in crate::node) fn on_offence(&mut self, peer: NodeId, what: &str) {
         self.counters.offences = self.counters.offences.saturating_add(1);
-        let text = format!("{} broke the rules: {what}.", self.call(peer));
+        let text = format!("{} broke the rules: {what}.", self.display_name(peer));
         self.note(Severity::Warn, "offence", Some(peer), text);
     }
 }

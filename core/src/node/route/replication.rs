@@ -71,7 +71,7 @@ impl Node {
                 let text = format!(
                     "{} signed two different batches as number {sequence} of shard {shard}; \
                      its later writes there are read, and set aside until it issues them again.",
-                    self.call(author)
+                    self.display_name(author)
                 );
                 self.note(Severity::Error, "equivocation", Some(author), text);
             }
@@ -88,7 +88,7 @@ impl Node {
                 bytes,
                 took,
             } => {
-                let whom = self.call(peer);
+                let whom = self.display_name(peer);
                 let took = in_words(took);
                 let text =
                     format!("Caught up from {whom}: {batches} batches, {bytes} bytes, in {took}.");
