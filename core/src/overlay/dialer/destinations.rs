@@ -83,6 +83,9 @@ impl Dialer {
     }
 
     /// Adds a destination or renews its addresses. A first attempt waits until `not_before`.
+    ///
+    /// Without an address the old ones stay: a destination that can't be dialled would stand before all
+    /// others for ever.
     pub fn want(
         &mut self,
         destination: Destination,
@@ -93,7 +96,7 @@ impl Dialer {
         let addresses = self.dialable(addresses);
         if let Some(attempts) = self.destinations.get_mut(&destination) {
             attempts.once &= once;
-            if attempts.addresses != addresses {
+            if !addresses.is_empty() && attempts.addresses != addresses {
                 attempts.addresses = addresses;
                 self.changed |= attempts.forgive();
             }

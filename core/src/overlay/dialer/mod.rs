@@ -13,6 +13,8 @@ mod check;
 mod config;
 mod destination;
 mod destinations;
+#[cfg(test)]
+mod tests;
 
 pub use config::DialerConfig;
 pub use destination::{Attempts, Destination, Dial};
