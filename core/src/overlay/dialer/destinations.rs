@@ -85,7 +85,7 @@ impl Dialer {
     /// Adds a destination or renews its addresses. A first attempt waits until `not_before`.
     ///
     /// Without an address the old ones stay: a destination that can't be dialled would stand before all
-    /// others for ever.
+    /// others for ever. When all places are taken, a member takes that of an entry that is not being dialled.
     pub fn want(
         &mut self,
         destination: Destination,
@@ -102,9 +102,12 @@ impl Dialer {
             }
             return;
         }
-        let full = self.destinations.len() >= self.destinations_max();
-        if addresses.is_empty() || full {
-            self.refused = self.refused.saturating_add(u64::from(full));
+        if addresses.is_empty() {
+            return;
+        }
+        let has_room = self.destinations.len() < self.destinations_max();
+        if !has_room && !self.make_room_for(&destination) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let mut backoff = self.remembered.remove(&destination).unwrap_or_default();
@@ -120,6 +123,22 @@ impl Dialer {
                 once,
             },
         );
+    }
+
+    /// Forgets an entry in favour of a member, the one that failed most often: who knows members finds
+    /// the mesh without entries. Answers whether there is room now.
+    fn make_room_for(&mut self, destination: &Destination) -> bool {
+        if let Destination::Entry(_) = destination {
+            return false;
+        }
+        let idle_entry = |(destination, attempts): &(&Destination, &Attempts)| match destination {
+            Destination::Entry(_) => !attempts.is_dialling(),
+            Destination::Member(_) => false,
+        };
+        let entries = self.destinations.iter().filter(idle_entry);
+        let worst = entries.max_by_key(|(_, attempts)| attempts.failures());
+        let worst = worst.map(|(entry, _)| entry.clone());
+        worst.is_some_and(|entry| self.destinations.remove(&entry).is_some())
     }
 
     /// Adds an address of which it is not known who answers. The same place announced for two

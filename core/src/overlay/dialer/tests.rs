@@ -46,3 +46,25 @@ fn a_running_dial_ends_though_its_member_announces_no_address_any_more() {
     assert!(dialer.failed(Time::ZERO, dial, &reason, &mut rng).is_some());
     assert_eq!(dialer.check(|_| true), Ok(()));
 }
+
+#[test]
+fn members_have_room_however_many_entries_a_spore_brought() {
+    let mut dialer = dialer();
+    for port in 1..=64 {
+        dialer.want_entry(address(port), Time::ZERO);
+    }
+    for byte in 1..=8 {
+        let port = 1_000 + u16::from(byte);
+        dialer.want(member(byte), &[address(port)], Time::ZERO, false);
+    }
+    let members = dialer
+        .destinations()
+        .filter(|(destination, _)| match destination {
+            Destination::Member(_) => true,
+            Destination::Entry(_) => false,
+        });
+    assert_eq!(members.count(), 8);
+    assert_eq!((dialer.destinations().count(), dialer.refused()), (64, 0));
+    dialer.want_entry(address(2_000), Time::ZERO);
+    assert_eq!(dialer.refused(), 1, "an entry takes nobody's place");
+}
