@@ -161,6 +161,7 @@ impl Swim {
                 id == self.me
                     || member.is_relay()
                     || state != MemberState::Alive
+                    || self.has_left()
                     || self.is_vouched_for(member),
                 "a tab is alive although nobody vouches for it",
             ),
