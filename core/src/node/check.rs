@@ -1,6 +1,6 @@
 //! What must hold in a node, and between its machines, at any time; simulators and tests ask.
 
-use super::machine::{ARRIVING_MAX, Node, Phase};
+use super::machine::{Node, Phase};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -106,11 +106,6 @@ impl Node {
             )
         };
         let dials_gone = !self.is_tab() && self.links.targets().any(gone);
-        let arrives = |link| {
-            self.links
-                .peers()
-                .any(|peer| self.links.link_of(peer.id) == Some(link))
-        };
         first_broken(&[
             (
                 self.swim.linked().all(is_linked),
@@ -132,10 +127,6 @@ impl Node {
                 !dials_gone,
                 "a relay that is dead or left is dialled as if it took part",
             ),
-            (
-                !self.arriving.keys().any(|link| arrives(*link)),
-                "a newcomer's link is used before it was let in",
-            ),
         ])
     }
 
@@ -155,7 +146,6 @@ impl Node {
         self.replica.gauge(tell);
         self.journal.gauge(tell);
         self.admission.gauges(tell);
-        tell("newcomers", self.arriving.len(), ARRIVING_MAX);
         tell("timeline", self.timeline.len(), ENTRIES_MAX);
     }
 

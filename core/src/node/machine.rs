@@ -46,9 +46,6 @@ use alloc::{
     string::{String, ToString},
 };
 
-/// The most handshakes under an invite that wait to be decided; further ones are refused as busy.
-pub(super) const ARRIVING_MAX: usize = 256;
-
 /// Traffic of a peer is told to membership at most this often: fresh evidence of life need not be
 /// fresher than a fraction of the probe period.
 const HEARD_INTERVAL: Duration = Duration::from_millis(200);
@@ -62,14 +59,6 @@ pub(super) enum Phase {
     Fenced { why: String },
     Leaving { flushed: bool },
     Departed,
-}
-
-/// A link under an invite's key whose peer may not talk yet.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Arriving {
-    pub(super) peer: PeerIdentity,
-    pub(super) dial: Option<DialId>,
 }
 
 /// Counters of what the node itself decides.
@@ -99,7 +88,6 @@ pub struct Node {
     pub(super) swim: Swim,
     pub(super) replica: Replica,
     pub(super) phase: Phase,
-    pub(super) arriving: BTreeMap<LinkId, Arriving>,
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
     pub(super) timeline: Timeline,
@@ -276,37 +264,26 @@ impl Node {
             self.tell_links(links::Command::Up { link, peer, dial });
             return;
         };
-        if self.arriving.len() >= ARRIVING_MAX {
-            self.close(link, CloseReason::Busy);
+        self.tell_links(links::Command::Arrived { link, peer, dial });
+        if !self.links.holds(link) {
             return;
         }
-        self.arriving.insert(link, Arriving { peer, dial });
-        if dial.is_none() {
+        if dial.is_some() {
+            let peer = peer.id;
+            self.tell_admission(admission::Command::Entered { link, peer });
+        } else {
             self.tell_spore();
-        }
-        self.tell_admission(if dial.is_none() {
-            admission::Command::Arrived {
+            self.tell_admission(admission::Command::Arrived {
                 link,
                 peer,
                 invitation,
-            }
-        } else {
-            admission::Command::Entered {
-                link,
-                peer: peer.id,
-            }
-        });
+            });
+        }
     }
 
     fn on_link_down(&mut self, link: LinkId, reason: CloseReason) {
-        let Some(arriving) = self.arriving.remove(&link) else {
-            self.tell_links(links::Command::Down { link, reason });
-            return;
-        };
         self.tell_admission(admission::Command::LinkDown { link });
-        if let Some(dial) = arriving.dial {
-            self.tell_links(links::Command::DialFailed { dial, reason });
-        }
+        self.tell_links(links::Command::Down { link, reason });
     }
 
     fn on_message(&mut self, from: NodeId, message: Message) {
@@ -344,11 +321,7 @@ impl Node {
     /// Before we are let in, only the relay that we dialled under the invite may talk, and only
     /// about that.
     fn on_message_before_admission(&mut self, from: NodeId, message: Message) {
-        let invited = self.phase == Phase::Joining
-            && self
-                .arriving
-                .values()
-                .any(|link| link.dial.is_some() && link.peer.id == from);
+        let invited = self.phase == Phase::Joining && self.links.may_welcome(from);
         match message {
             Message::Admission(message) if invited => {
                 let input = Input::Message { from, message };

@@ -48,7 +48,6 @@ use crate::{
     replication::replica::Replica,
 };
 use alloc::{
-    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -315,7 +314,6 @@ fn build(
         } else {
             Phase::Running
         },
-        arriving: BTreeMap::new(),
         acquainted_by: None,
         timeline: Timeline::new(),
         wall: *wall,

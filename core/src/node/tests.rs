@@ -14,7 +14,10 @@ use crate::{
         snapshot::{TimelineEntry, Verdict},
     },
     replication::write::AckLevel,
-    sim::world::{HostId, World},
+    sim::{
+        network::PathConfig,
+        world::{HostId, World},
+    },
 };
 use alloc::{format, string::String, vec::Vec};
 
@@ -497,6 +500,37 @@ fn a_newcomer_waits_no_longer_than_two_seconds_for_the_members() {
     assert_eq!(verdict(&mesh), Verdict::Joining);
     mesh.run_for(Duration::from_millis(20));
     assert_ne!(verdict(&mesh), Verdict::Joining);
+}
+
+#[test]
+fn a_newcomer_that_one_of_two_entries_let_in_keeps_its_link_to_the_other() {
+    for seed in 320..324 {
+        let (mut mesh, hosts) = relays(seed, 2);
+        let link = mesh.invite(hosts[0], None);
+        let newcomer = mesh.add(Role::Relay, link);
+        let far = PathConfig {
+            latency_min: Duration::from_millis(120),
+            ..PathConfig::default()
+        };
+        for (from, to) in [(hosts[1], newcomer), (newcomer, hosts[1])] {
+            mesh.network().set(from, to, far);
+        }
+        mesh.start(newcomer).unwrap();
+        mesh.run_for(seconds(10));
+        let both = mesh.node(newcomer).unwrap().links().peers().count();
+        assert_eq!(both, 2, "seed {seed}: {}", report(&mesh, &[newcomer]));
+        let broke = [hosts[1], newcomer].iter().any(|host| {
+            let lines = timeline(&mesh, *host);
+            lines
+                .iter()
+                .any(|line| line.contains("nothing was heard") || line.contains("offence"))
+        });
+        assert!(
+            !broke,
+            "seed {seed}: {}",
+            report(&mesh, &[hosts[1], newcomer])
+        );
+    }
 }
 
 #[test]

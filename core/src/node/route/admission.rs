@@ -70,7 +70,11 @@ impl Node {
             }
             admission::Event::Admit { link, peer } => self.on_admit(link, peer),
             admission::Event::Reject { link, reason } => {
-                self.arriving.remove(&link);
+                let ended = links::Command::Down {
+                    link,
+                    reason: reason.clone(),
+                };
+                self.tell_links(ended);
                 self.on_refused(&reason, "a newcomer");
                 self.close(link, reason);
             }
@@ -84,12 +88,8 @@ impl Node {
 
     /// A welcome goes out before the newcomer's link is up for anything else.
     fn send_to_newcomer(&mut self, to: NodeId, message: admission::Message) {
-        let arriving = self
-            .arriving
-            .iter()
-            .find(|(_, arriving)| arriving.peer.id == to);
-        if let Some((link, _)) = arriving.filter(|_| !self.links.is_linked(to)) {
-            let link = *link;
+        let arriving = self.links.arriving_link(to);
+        if let Some(link) = arriving.filter(|_| !self.links.is_linked(to)) {
             self.outbox.event(Event::Route { peer: to, link });
         }
         self.outbox.send(to, Message::Admission(message));
@@ -97,14 +97,10 @@ impl Node {
 
     /// The newcomer is a member: from now on its link is like any other.
     fn on_admit(&mut self, link: LinkId, peer: PeerIdentity) {
-        if self.arriving.remove(&link).is_some() {
+        if self.links.is_arriving(link) {
             let text = format!("Let the {} {} in.", peer.role, peer.id.short());
             self.note(Severity::Info, "admitted", Some(peer.id), text);
-            self.tell_links(links::Command::Up {
-                link,
-                peer,
-                dial: None,
-            });
+            self.tell_links(links::Command::Admitted { link });
         }
     }
 
@@ -122,13 +118,6 @@ impl Node {
         let text = "Let into the network.";
         self.note(Severity::Info, "joined", Some(self.id()), text.into());
         self.outbox.event(Event::Admitted);
-        let arrived = core::mem::take(&mut self.arriving);
-        for (link, arriving) in arrived {
-            self.tell_links(links::Command::Up {
-                link,
-                peer: arriving.peer,
-                dial: arriving.dial,
-            });
-        }
+        self.tell_links(links::Command::Joined);
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | send | the host |
 //! | dial | the host, with the credential of admission |
-//! | close, route, unroute | the host |
+//! | close | the host; admission: the link is gone |
+//! | route, unroute | the host |
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
@@ -17,7 +18,7 @@ use crate::{
         id::{LinkId, NodeId},
         machine::Output,
     },
-    membership::{dissemination::Rumour, swim},
+    membership::{admission, dissemination::Rumour, swim},
     node::{event::Event, machine::Node, message::Message, snapshot::Severity},
     overlay::links,
     recovery::record::Origin,
@@ -58,6 +59,7 @@ impl Node {
                 if reason.is_security() {
                     self.on_refused(&reason, "a link");
                 }
+                self.tell_admission(admission::Command::LinkDown { link });
                 self.close(link, reason);
             }
             links::Event::Route { peer, link } => self.outbox.event(Event::Route { peer, link }),

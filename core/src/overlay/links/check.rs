@@ -27,6 +27,7 @@ impl Component for Links {
             let patience = self.interval_to(routed.identity.role) * 4 + LATE;
             self.now.since(routed.heard_at) <= patience
         };
+        let is_patient = |link: &LinkId| self.deadlines.at(&Timer::Arrival(*link)).is_some();
         let on_time = self.deadlines.next().is_none_or(|next| next >= self.now);
         first_broken(&[
             (!self.is_linked(self.id), "it is linked to itself"),
@@ -40,11 +41,22 @@ impl Component for Links {
             ),
             (self.peers.keys().all(watched), "a link is never pinged"),
             (
+                !self
+                    .arriving
+                    .keys()
+                    .any(|link| self.by_link.contains_key(link)),
+                "a newcomer's link is used before it was let in",
+            ),
+            (
+                self.arriving.keys().all(is_patient),
+                "a newcomer's link waits for ever",
+            ),
+            (
                 !on_time || self.peers.values().all(heard),
                 "a silent link is kept",
             ),
             (
-                !self.stopped || self.peers.is_empty(),
+                !self.stopped || (self.peers.is_empty() && self.arriving.is_empty()),
                 "it has stopped and holds links",
             ),
             (
@@ -65,6 +77,8 @@ impl Component for Links {
             self.outbox.len(),
             links_max.saturating_mul(2),
         );
+        let arriving_max = usize::try_from(self.config.arriving_max).unwrap_or(usize::MAX);
+        tell("newcomers", self.arriving.len(), arriving_max);
         self.dialer.gauge(tell);
     }
 

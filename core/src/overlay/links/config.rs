@@ -24,6 +24,12 @@ pub struct Config {
     /// ends without a goodbye forgets that much of its backoffs; too small wears the store while
     /// peers are unreachable.
     pub save_interval: Duration,
+    /// How long a link under an invite may wait until one side lets the other in. Default 10 s; 1 s to
+    /// 60 s. Too small turns newcomers away from a relay with a slow store; too large lets a newcomer wait
+    /// for a relay that is gone.
+    pub arrival_patience: Duration,
+    /// The most links under an invite that wait at once. Default 256; further ones are refused as busy.
+    pub arriving_max: u32,
     /// The most links at once. Default 1 024; further ones are refused as busy.
     pub links_max: u32,
 }
@@ -41,6 +47,9 @@ impl Settings for Config {
         }
         if self.save_interval < seconds(1) || self.save_interval > seconds(60) {
             return Err("links.save_interval");
+        }
+        if self.arrival_patience < seconds(1) || self.arrival_patience > seconds(60) {
+            return Err("links.arrival_patience");
         }
         Ok(())
     }
@@ -61,6 +70,8 @@ impl Default for Config {
             ping_interval: Duration::from_secs(2),
             ping_interval_tab: Duration::from_secs(5),
             save_interval: Duration::from_secs(5),
+            arrival_patience: Duration::from_secs(10),
+            arriving_max: 256,
             links_max: 1_024,
         }
     }

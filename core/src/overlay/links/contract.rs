@@ -51,6 +51,22 @@ pub enum Command {
         /// The dial that opened it, if it was ours.
         dial: Option<DialId>,
     },
+    /// A link came up under an invite's key: its peer may talk of admission only.
+    Arrived {
+        /// The link.
+        link: LinkId,
+        /// The peer.
+        peer: PeerIdentity,
+        /// The dial that opened it, if this node is the newcomer.
+        dial: Option<DialId>,
+    },
+    /// The newcomer at the other end of a link was let in: its peer may talk.
+    Admitted {
+        /// The link.
+        link: LinkId,
+    },
+    /// This node was let in: the peers that it dialled for that may talk.
+    Joined,
     /// A link ended.
     Down {
         /// The link.

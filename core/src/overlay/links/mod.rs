@@ -8,6 +8,7 @@
 //! | nothing heard for two ping intervals | the link is closed as silent: a half-open link |
 //! | a link breaks without a word | the peer is dialled again at once; a refused connection is told as evidence of a crash |
 //! | a dial fails, or a link to what failed holds | the backoffs are stored, soon and seldom |
+//! | a link comes up under an invite | it carries admission only, until one side has let the other in; after `arrival_patience` it is closed, and a newcomer dials again |
 //! | we are told that our identity is in use | the node is told to fence itself |
 //!
 //! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
@@ -17,15 +18,19 @@
 //! |---|---|
 //! | `config`, `contract` | settings; messages, commands, events, counters |
 //! | `machine` | state, constructor, questions, steps, the four verbs |
+//! | `dialling` | whom to dial and when, what becomes of each dial, backoffs that are stored |
+//! | `arriving` | links under an invite, until one side has let the other in |
 //! | `check` | what must hold, gauges, metrics |
 //!
 //! Invariants: at most one link per peer is routed; a peer is up exactly while it has a routed link.
 //!
 //! Not here: whom to want (`membership`), where to dial next (`dialer`), bytes (`wire`).
 
+mod arriving;
 mod check;
 mod config;
 mod contract;
+mod dialling;
 mod machine;
 #[cfg(test)]
 mod tests;

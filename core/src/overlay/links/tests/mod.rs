@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     kernel::{
         address::{Address, Transport},
+        component::Component,
         crypto::encode,
         id::{DialId, Incarnation, InstanceId, LinkId, NodeId, Role},
         laws::{self, Bounds},
@@ -18,6 +19,8 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::{prelude::*, strategy::Strategy};
+
+mod arriving;
 
 const fn id(byte: u8) -> NodeId {
     NodeId::from_bytes([byte; 32])
@@ -591,6 +594,18 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
         }),
         (0_u64..9, any_identity, proptest::option::of(0_u64..9))
             .prop_map(|(link, peer, dial)| Input::Command(up(link, peer, dial))),
+        (0_u64..9, 1_u8..5, proptest::option::of(0_u64..9)).prop_map(|(link, peer, dial)| {
+            Input::Command(Command::Arrived {
+                link: LinkId(link),
+                peer: identity(peer, 1, 1),
+                dial: dial.map(DialId),
+            })
+        }),
+        (0_u64..9).prop_map(|link| {
+            let link = LinkId(link);
+            Input::Command(Command::Admitted { link })
+        }),
+        Just(Input::Command(Command::Joined)),
         (0_u64..9, reason.clone()).prop_map(|(link, reason)| Input::Command(Command::Down {
             link: LinkId(link),
             reason
@@ -655,6 +670,7 @@ proptest! {
             }
             prop_assert!(routed.keys().eq(peers.keys()));
             prop_assert!(routed.keys().eq(machine.peers.keys()));
+            prop_assert_eq!(Component::check(&machine), Ok(()));
         }
     }
 }
