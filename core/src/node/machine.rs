@@ -292,9 +292,9 @@ impl Node {
             self.on_message_before_admission(from, message);
             return;
         }
-        let last = self.links.heard_at(from).unwrap_or_default();
         self.tell_links(links::Command::Heard(from));
-        if self.now.since(last) >= HEARD_INTERVAL {
+        let told_at = self.swim.heard_at(from).unwrap_or_default();
+        if self.now.since(told_at) >= HEARD_INTERVAL {
             self.tell_swim(swim::Command::Heard { peer: from });
         }
         let now = self.now;

@@ -3,6 +3,7 @@
 use crate::{
     kernel::{
         id::Role,
+        machine::{Input, Machine},
         time::{Duration, Time},
     },
     membership::member::MemberState,
@@ -10,9 +11,11 @@ use crate::{
         command::Command,
         endpoint::Endpoint,
         event::Reply,
+        message::Message,
         setup::StartError,
         snapshot::{TimelineEntry, Verdict},
     },
+    overlay::links,
     replication::write::AckLevel,
     sim::{
         network::PathConfig,
@@ -530,6 +533,22 @@ fn a_newcomer_that_one_of_two_entries_let_in_keeps_its_link_to_the_other() {
             "seed {seed}: {}",
             report(&mesh, &[hosts[1], newcomer])
         );
+    }
+}
+
+#[test]
+fn a_peer_that_says_something_every_moment_is_told_to_membership() {
+    let (mut mesh, hosts) = relays(19, 2);
+    let from = mesh.node(hosts[1]).unwrap().id();
+    for nonce in 0..30 {
+        mesh.run_for(Duration::from_millis(100));
+        let now = mesh.local(hosts[0]);
+        let message = Message::Links(links::Message::Ping { nonce });
+        let node = mesh.node_mut(hosts[0]).unwrap();
+        node.handle_input(now, Input::Message { from, message });
+        let heard_at = node.swim.heard_at(from).unwrap();
+        let age = now.since(heard_at);
+        assert!(age <= Duration::from_millis(200), "{nonce}: {age:?}");
     }
 }
 

@@ -230,6 +230,12 @@ impl Swim {
         self.roster.get(member).map(|known| known.record())
     }
 
+    /// When something was last heard on a peer's link, as far as it was told; `None` without a link.
+    #[must_use]
+    pub fn heard_at(&self, peer: NodeId) -> Option<Time> {
+        Some(self.links.get(&peer)?.heard_at)
+    }
+
     /// The peers that it counts on a link to.
     pub fn linked(&self) -> impl Iterator<Item = NodeId> {
         self.links.keys().copied()
