@@ -3,17 +3,23 @@
 use crate::{
     kernel::{
         id::Role,
+        machine::{Input, Machine},
         time::{Duration, Time},
     },
     membership::member::MemberState,
     node::{
         contract::{Reply, Signal},
         endpoint::Endpoint,
+        message::Message,
         setup::StartError,
         snapshot::{TimelineEntry, Verdict},
     },
+    overlay::links,
     replication::write::AckLevel,
-    sim::world::{HostId, World},
+    sim::{
+        network::PathConfig,
+        world::{HostId, World},
+    },
 };
 use alloc::{format, string::String, vec::Vec};
 
@@ -496,6 +502,53 @@ fn a_newcomer_waits_no_longer_than_two_seconds_for_the_members() {
     assert_eq!(verdict(&mesh), Verdict::Joining);
     mesh.run_for(Duration::from_millis(20));
     assert_ne!(verdict(&mesh), Verdict::Joining);
+}
+
+#[test]
+fn a_newcomer_that_one_of_two_entries_let_in_keeps_its_link_to_the_other() {
+    for seed in 320..324 {
+        let (mut mesh, hosts) = relays(seed, 2);
+        let link = mesh.invite(hosts[0], None);
+        let newcomer = mesh.add(Role::Relay, link);
+        let far = PathConfig {
+            latency_min: Duration::from_millis(120),
+            ..PathConfig::default()
+        };
+        for (from, to) in [(hosts[1], newcomer), (newcomer, hosts[1])] {
+            mesh.network().set(from, to, far);
+        }
+        mesh.start(newcomer).unwrap();
+        mesh.run_for(seconds(10));
+        let both = mesh.node(newcomer).unwrap().links().peers().count();
+        assert_eq!(both, 2, "seed {seed}: {}", report(&mesh, &[newcomer]));
+        let broke = [hosts[1], newcomer].iter().any(|host| {
+            let lines = timeline(&mesh, *host);
+            lines
+                .iter()
+                .any(|line| line.contains("nothing was heard") || line.contains("offence"))
+        });
+        assert!(
+            !broke,
+            "seed {seed}: {}",
+            report(&mesh, &[hosts[1], newcomer])
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_says_something_every_moment_is_told_to_membership() {
+    let (mut mesh, hosts) = relays(19, 2);
+    let from = mesh.node(hosts[1]).unwrap().id();
+    for nonce in 0..30 {
+        mesh.run_for(Duration::from_millis(100));
+        let now = mesh.local(hosts[0]);
+        let message = Message::Links(links::Message::Ping { nonce });
+        let node = mesh.node_mut(hosts[0]).unwrap();
+        node.handle_input(now, Input::Message { from, message });
+        let heard_at = node.swim.heard_at(from).unwrap();
+        let age = now.since(heard_at);
+        assert!(age <= Duration::from_millis(200), "{nonce}: {age:?}");
+    }
 }
 
 #[test]

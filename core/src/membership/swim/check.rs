@@ -1,6 +1,6 @@
 //! What must hold in membership at any time; simulators and tests ask.
 
-use super::{Stats, Swim, Timer, judge::REFUTED_MAX, probe::HELPS_MAX};
+use super::{Stats, Swim, Timer, accusations::REFUTED_MAX, probe::HELPS_MAX};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -161,6 +161,7 @@ impl Swim {
                 id == self.me
                     || member.is_relay()
                     || state != MemberState::Alive
+                    || self.has_left()
                     || self.is_vouched_for(member),
                 "a tab is alive although nobody vouches for it",
             ),
@@ -259,7 +260,7 @@ impl Swim {
             verifies: _,
             verifies_refused: _,
             signatures_bad: _,
-            syncs_refused: _,
+            comparisons_refused: _,
         } = self.stats();
         let counters = [
             (
@@ -380,7 +381,7 @@ impl Swim {
             (
                 "sporenet_table_comparisons_refused",
                 "Comparisons of member tables refused because a peer asked too often.",
-                stats.syncs_refused,
+                stats.comparisons_refused,
             ),
         ];
         for (name, help, value) in counters {

@@ -1,4 +1,4 @@
-//! The settings and counters of [`Swim`](super::Swim).
+//! The settings of [`Swim`](super::Swim).
 
 #[cfg(any(test, feature = "sim"))]
 use crate::kernel::rng::Rng;
@@ -47,11 +47,11 @@ pub struct Config {
     pub retransmit_factor: u32,
     /// How often linked tables are compared, with tabs four times as often. Default 30 s; it repairs what
     /// rumours missed.
-    pub sync_interval: Duration,
+    pub compare_interval: Duration,
     /// The most members on one page of a table. Default 256.
-    pub sync_entries_max: u16,
+    pub page_entries_max: u16,
     /// The most bytes of records in one message of a comparison. Default 40 KiB (below 48 KiB).
-    pub sync_bytes_max: u32,
+    pub page_bytes_max: u32,
     /// The most members. Default 10,000; see [`roster`](crate::membership::roster) for what happens
     /// then.
     pub members_max: u32,
@@ -121,9 +121,9 @@ impl Default for Config {
             piggyback_bytes_max: 1_200,
             gossip_fanout: 12,
             retransmit_factor: 3,
-            sync_interval: Duration::from_secs(30),
-            sync_entries_max: 256,
-            sync_bytes_max: 40 * 1_024,
+            compare_interval: Duration::from_secs(30),
+            page_entries_max: 256,
+            page_bytes_max: 40 * 1_024,
             members_max: 10_000,
             links_max: 4_096,
             rumours_max: 4_096,
@@ -196,11 +196,11 @@ impl Settings for Config {
                 "swim.gossip_delay must be at least 1 ms",
             ),
             (
-                self.sync_interval >= self.probe_period
+                self.compare_interval >= self.probe_period
                     && self.try_interval >= self.probe_period
                     && self.try_interval_isolated >= Duration::from_millis(100)
                     && self.roster_interval >= Duration::from_millis(100),
-                "swim: sync_interval, try_interval, try_interval_isolated or \
+                "swim: compare_interval, try_interval, try_interval_isolated or \
                  roster_interval is too small",
             ),
         ];
@@ -233,8 +233,8 @@ impl Settings for Config {
             gossip_fanout: tiny(rng.number(2, 40)),
             piggyback_bytes_max: small(rng.number(300, 3_000)),
             retransmit_factor: small(rng.number(1, 10)),
-            sync_interval: rng.span(1_000, 60_000).max(probe_period),
-            sync_entries_max: u16::try_from(rng.number(4, 256)).unwrap_or(256),
+            compare_interval: rng.span(1_000, 60_000).max(probe_period),
+            page_entries_max: u16::try_from(rng.number(4, 256)).unwrap_or(256),
             lease_ttl,
             lease_renewal: lease_ttl / 4,
             lease_grace: rng.span(500, 10_000),
@@ -264,54 +264,4 @@ fn small(drawn: u64) -> u32 {
 #[cfg(any(test, feature = "sim"))]
 fn tiny(drawn: u64) -> u8 {
     u8::try_from(drawn).unwrap_or(u8::MAX)
-}
-
-/// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Stats {
-    /// Pings sent to neighbours of our own accord.
-    pub probes: u64,
-    /// Helpers asked to reach a neighbour.
-    pub helpers_asked: u64,
-    /// Probes that nobody answered.
-    pub probes_failed: u64,
-    /// Times this node helped another to reach a third.
-    pub helped: u64,
-    /// Accusations by this node.
-    pub accusations: u64,
-    /// Refutations by this node.
-    pub refutations: u64,
-    /// Accusations by others that this node's own evidence contradicted.
-    pub doubted: u64,
-    /// Accusations of accusers that were wrong too often.
-    pub distrusted: u64,
-    /// Rumours received.
-    pub rumours: u64,
-    /// Rumours that said nothing new.
-    pub rumours_stale: u64,
-    /// Rumours about or by members that this node does not know.
-    pub rumours_unknown: u64,
-    /// Signatures checked.
-    pub verifies: u64,
-    /// Rumours dropped because their sender sent too many.
-    pub verifies_refused: u64,
-    /// Signatures that did not hold.
-    pub signatures_bad: u64,
-    /// Table comparisons refused because a peer asked too often.
-    pub syncs_refused: u64,
-    /// Messages of peers without a link.
-    pub unlinked: u64,
-    /// Links ignored because there are too many.
-    pub links_refused: u64,
-    /// Wake-ups that came far too late.
-    pub stalls: u64,
-    /// Members refused because the table is full.
-    pub members_refused: u64,
-    /// Members that made room for others.
-    pub members_evicted: u64,
-    /// Rumours dropped because there were too many to tell.
-    pub rumours_dropped: u64,
-    /// Sends dropped because too many were undelivered.
-    pub sends_dropped: u64,
 }

@@ -135,7 +135,7 @@ impl Swim {
         let added = self.roster.insert(record, state, why, self.now);
         if added {
             self.note_change(id, None, false);
-            self.judge_tabs_of(id);
+            self.update_tabs_of(id);
         }
         added
     }

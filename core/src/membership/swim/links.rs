@@ -36,8 +36,8 @@ impl Swim {
             told_at: None,
             window_at: self.now,
             verifies: 0,
-            syncs: 0,
-            sync_rounds: 0,
+            comparisons: 0,
+            compare_rounds: 0,
         };
         self.links.insert(peer, link);
         self.lost.remove(&peer);
@@ -54,7 +54,7 @@ impl Swim {
             let rumours = vec![Rumour::Record(self.own.to_signed())];
             self.outbox.send(peer, Message::Gossip { rumours });
         }
-        self.schedule_sync(peer);
+        self.schedule_comparison(peer);
         match role {
             Role::Tab => self.hold(peer),
             Role::Relay => self.tell_if_accused(peer),
@@ -77,7 +77,7 @@ impl Swim {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
-        self.deadlines.clear(&Timer::Sync(peer));
+        self.deadlines.clear(&Timer::Compare(peer));
         if self.has_left() {
             return;
         }
@@ -196,13 +196,13 @@ impl Swim {
             };
             first = first.or(Some(member));
             self.try_after = Some(member);
-            self.call_on(member);
+            self.try_member(member);
         }
         self.schedule_try();
     }
 
     /// Tries to be linked to a member for a moment.
-    pub(super) fn call_on(&mut self, member: NodeId) {
+    pub(super) fn try_member(&mut self, member: NodeId) {
         if let Some(known) = self.roster.get(&member) {
             let addresses = known.record().addresses.clone();
             self.outbox.event(Event::Try { member, addresses });

@@ -383,7 +383,7 @@ impl Swim {
             &self.identity.keypair,
             self.identity.network,
         );
-        self.hold_against(subject, accusation, None);
+        self.take_accusation(subject, accusation, None);
     }
 
     /// A link to a neighbour was lost: a hint, never a verdict. Others are asked at once.

@@ -95,7 +95,7 @@ impl Swim {
             let renewal = self.rng.jitter(self.config.lease_renewal, 100);
             self.deadlines.set(Timer::Renew(tab), self.now + renewal);
         }
-        self.judge_tab(tab);
+        self.update_tab(tab);
     }
 
     /// Takes a home's word about a tab.
@@ -125,7 +125,7 @@ impl Swim {
             .is_some_and(|member| member.leases.accept(now, lease, LEASE_TTL_MAX));
         if accepted {
             self.rumours.push(Rumour::Lease(signed), Some(from));
-            self.judge_tab(tab);
+            self.update_tab(tab);
         }
     }
 
@@ -137,11 +137,11 @@ impl Swim {
         if self.held.contains(&id) && self.links.contains_key(&id) {
             self.vouch(id, true);
         }
-        self.judge_tab(id);
+        self.update_tab(id);
     }
 
     /// A tab is what its record says, and alive while a living home vouches for it.
-    pub(super) fn judge_tab(&mut self, tab: NodeId) {
+    pub(super) fn update_tab(&mut self, tab: NodeId) {
         if tab == self.me {
             return;
         }
@@ -171,12 +171,12 @@ impl Swim {
     }
 
     /// A relay came or went: the tabs that it vouches for may have changed.
-    pub(super) fn judge_tabs_of(&mut self, home: NodeId) {
+    pub(super) fn update_tabs_of(&mut self, home: NodeId) {
         let mentions = |member: &Member| !member.is_relay() && member.leases.mentions(home);
         let tabs = self.roster.iter().filter(|(_, member)| mentions(member));
         let tabs: Vec<NodeId> = tabs.map(|(id, _)| *id).collect();
         for tab in tabs {
-            self.judge_tab(tab);
+            self.update_tab(tab);
         }
     }
 

@@ -63,7 +63,6 @@ use crate::{
     },
 };
 use alloc::{
-    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -330,7 +329,6 @@ fn build(
         } else {
             Phase::Running
         },
-        arriving: BTreeMap::new(),
         acquainted_by: None,
         unsaved: Unsaved::default(),
         timeline: Timeline::new(),
@@ -358,7 +356,7 @@ fn admission(
     Admission::new(
         config,
         admission::Own { id, role, network },
-        admission::Papers {
+        admission::Credentials {
             isolation: belonging.isolation.clone(),
             invitation: belonging
                 .join

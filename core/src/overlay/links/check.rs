@@ -1,6 +1,6 @@
 //! What must hold among the links at any time; simulators and tests ask.
 
-use super::{Links, Stats, Timer};
+use super::{Links, Peer, Stats, Timer};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -21,13 +21,13 @@ impl Component for Links {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        let back =
-            |(peer, routed): (&NodeId, &super::Peer)| self.by_link.get(&routed.link) == Some(peer);
+        let back = |(peer, routed): (&NodeId, &Peer)| self.by_link.get(&routed.link) == Some(peer);
         let watched = |peer: &NodeId| self.deadlines.at(&Timer::Ping(*peer)).is_some();
-        let heard = |routed: &super::Peer| {
+        let heard = |routed: &Peer| {
             let patience = self.interval_to(routed.identity.role) * 4 + LATE;
             self.now.since(routed.heard_at) <= patience
         };
+        let is_patient = |link: &LinkId| self.deadlines.at(&Timer::Arrival(*link)).is_some();
         let on_time = self.deadlines.next().is_none_or(|next| next >= self.now);
         first_broken(&[
             (!self.is_linked(self.id), "it is linked to itself"),
@@ -41,11 +41,22 @@ impl Component for Links {
             ),
             (self.peers.keys().all(watched), "a link is never pinged"),
             (
+                !self
+                    .arriving
+                    .keys()
+                    .any(|link| self.by_link.contains_key(link)),
+                "a newcomer's link is used before it was let in",
+            ),
+            (
+                self.arriving.keys().all(is_patient),
+                "a newcomer's link waits for ever",
+            ),
+            (
                 !on_time || self.peers.values().all(heard),
                 "a silent link is kept",
             ),
             (
-                !self.stopped || self.peers.is_empty(),
+                !self.stopped || (self.peers.is_empty() && self.arriving.is_empty()),
                 "it has stopped and holds links",
             ),
             (
@@ -66,6 +77,8 @@ impl Component for Links {
             self.outbox.len(),
             links_max.saturating_mul(2),
         );
+        let arriving_max = usize::try_from(self.config.arriving_max).unwrap_or(usize::MAX);
+        tell("newcomers", self.arriving.len(), arriving_max);
         self.dialer.gauge(tell);
     }
 

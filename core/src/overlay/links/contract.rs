@@ -1,82 +1,20 @@
-//! What goes into the links and what comes out: settings, messages, commands, events, counters.
+//! What goes into the links and what comes out: messages, commands, events, counters.
 
-#[cfg(any(test, feature = "sim"))]
-use crate::kernel::rng::Rng;
 use crate::{
     kernel::{
         address::Address,
-        component::Settings,
         id::{DialId, LinkId, NodeId},
         persist::Persist,
-        time::{Duration, WallTime},
+        time::WallTime,
     },
-    overlay::{
-        backoff::Backoff,
-        dialer::{Destination, DialerConfig},
-    },
+    overlay::{backoff::Backoff, dialer::Destination},
     wire::{class::Class, close::CloseReason, identity::PeerIdentity},
 };
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// How links are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Config {
-    /// How dials are made.
-    pub dialer: DialerConfig,
-    /// The wait between pings to a relay. Default 2 s; 200 ms to 30 s. A link is closed after two of
-    /// them without a word, so too small closes links to paused processes, too large finds half-open
-    /// links late.
-    pub ping_interval: Duration,
-    /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings nobody; it gives
-    /// up after three intervals without a word.
-    pub ping_interval_tab: Duration,
-    /// The least time between two times that backoffs are stored. Default 5 s; 1 s to 60 s. A node that
-    /// ends without a goodbye forgets that much of its backoffs; too small wears the store while
-    /// peers are unreachable.
-    pub save_interval: Duration,
-    /// The most links at once. Default 1 024; further ones are refused as busy.
-    pub links_max: u32,
-}
-
-impl Settings for Config {
-    fn name(&self) -> &'static str {
-        "links"
-    }
-
-    fn validate(&self) -> Result<(), &'static str> {
-        let seconds = Duration::from_secs;
-        let is_ping = |span| span >= Duration::from_millis(200) && span <= seconds(30);
-        if !is_ping(self.ping_interval) || !is_ping(self.ping_interval_tab) {
-            return Err("links.ping_interval");
-        }
-        if self.save_interval < seconds(1) || self.save_interval > seconds(60) {
-            return Err("links.save_interval");
-        }
-        Ok(())
-    }
-
-    #[cfg(any(test, feature = "sim"))]
-    fn draw(&mut self, rng: &mut Rng) {
-        self.ping_interval = rng.span(500, 8_000);
-        // A tab gives up after three of its own, a relay pings in its own.
-        self.ping_interval_tab = rng.span(4_000, 9_000);
-        self.save_interval = rng.span(1_000, 60_000);
-    }
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            dialer: DialerConfig::default(),
-            ping_interval: Duration::from_secs(2),
-            ping_interval_tab: Duration::from_secs(5),
-            save_interval: Duration::from_secs(5),
-            links_max: 1_024,
-        }
-    }
-}
+/// The key under which the failures of destinations are stored, and until when they wait.
+pub const BACKOFFS_KEY: &str = "node/backoffs";
 
 /// What the two ends of a link say about the link itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +51,22 @@ pub enum Command {
         /// The dial that opened it, if it was ours.
         dial: Option<DialId>,
     },
+    /// A link came up under an invite's key: its peer may talk of admission only.
+    Arrived {
+        /// The link.
+        link: LinkId,
+        /// The peer.
+        peer: PeerIdentity,
+        /// The dial that opened it, if this node is the newcomer.
+        dial: Option<DialId>,
+    },
+    /// The newcomer at the other end of a link was let in: its peer may talk.
+    Admitted {
+        /// The link.
+        link: LinkId,
+    },
+    /// This node was let in: the peers that it dialled for that may talk.
+    Joined,
     /// A link ended.
     Down {
         /// The link.

@@ -54,12 +54,12 @@ fn about_members(kind: u64, peer: NodeId, rng: &mut Rng) -> Message {
             target: [peer, stranger(rng)][rng.index(2)],
             rumours: Vec::new(),
         }),
-        3 => Message::Swim(swim::Message::SyncHash { hash: hash(rng) }),
+        3 => Message::Swim(swim::Message::TableDigest { hash: hash(rng) }),
         _ => {
             let entry = |_| (stranger(rng), Incarnation(sequence), MemberState::Alive);
             let mut entries: Vec<_> = (0..ENTRIES).map(entry).collect();
             entries.sort_unstable();
-            Message::Swim(swim::Message::SyncTable {
+            Message::Swim(swim::Message::TablePage {
                 after: None,
                 through: None,
                 entries,

@@ -10,7 +10,7 @@ use crate::{
     membership::{
         dissemination::Rumour,
         member::{Accusation, Evidence, Lease, MemberRecord, MemberState, Standing},
-        swim::{self, SyncEntry},
+        swim::{self, TableEntry},
     },
     node::{Node, message::Message},
     sim::{host::HostId, shell::Shell, world::World},
@@ -98,14 +98,14 @@ pub(super) fn resurrect<S: Shell>(
             rumours.push(Rumour::Lease(lease.clone()));
         }
         rumours.push(Rumour::Record(record.clone()));
-        let entry = SyncEntry {
+        let entry = TableEntry {
             record: record.clone(),
             state: MemberState::Alive,
             accusations: Vec::new(),
             leases: vec![lease],
         };
         let entries = vec![entry];
-        messages.push(Message::Swim(swim::Message::SyncEntries { entries }));
+        messages.push(Message::Swim(swim::Message::TableEntries { entries }));
     }
     if !rumours.is_empty() {
         messages.push(gossip(rumours));

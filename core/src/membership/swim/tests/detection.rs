@@ -223,8 +223,8 @@ fn a_late_joiner_learns_the_dead_the_left_and_the_suspects() {
 fn a_table_of_many_pages_is_compared_page_by_page() {
     for (entries, bytes) in [(2, 40_960), (256, 300), (1, 1)] {
         let mut world = World::new(17);
-        world.config.sync_entries_max = entries;
-        world.config.sync_bytes_max = bytes;
+        world.config.page_entries_max = entries;
+        world.config.page_bytes_max = bytes;
         let mut world = world.with_relays(8);
         world.crash(2);
         world.run_for(secs(10));

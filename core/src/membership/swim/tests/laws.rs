@@ -14,7 +14,7 @@ use crate::{
     membership::{
         dissemination::Rumour,
         member::{Lease, MemberState, Standing},
-        swim::{Command, Config, Message, Swim, SyncEntry},
+        swim::{Command, Config, Message, Swim, TableEntry},
     },
 };
 use alloc::{vec, vec::Vec};
@@ -65,13 +65,13 @@ fn rumour() -> impl Strategy<Value = Rumour> {
     ]
 }
 
-fn entry() -> impl Strategy<Value = SyncEntry> {
+fn entry() -> impl Strategy<Value = TableEntry> {
     (0_usize..6, incarnation(), 0_usize..6).prop_map(|(n, i, accuser)| {
         let accusations = match accusation(accuser, n, Incarnation(i)) {
             Rumour::Accusation(word) => vec![word],
             Rumour::Record(_) | Rumour::Lease(_) => Vec::new(),
         };
-        SyncEntry {
+        TableEntry {
             record: record(n, i, 1),
             state: MemberState::Dead,
             accusations,
@@ -106,7 +106,7 @@ fn message() -> impl Strategy<Value = Message> {
         }),
         any::<u64>().prop_map(|sequence| Message::Nack { sequence }),
         rumours().prop_map(|rumours| Message::Gossip { rumours }),
-        any::<u8>().prop_map(|byte| Message::SyncHash {
+        any::<u8>().prop_map(|byte| Message::TableDigest {
             hash: Hash::from_bytes([byte; 32])
         }),
         (
@@ -114,7 +114,7 @@ fn message() -> impl Strategy<Value = Message> {
             maybe_id(),
             proptest::collection::vec(line, 0..5)
         )
-            .prop_map(|(after, through, entries)| Message::SyncTable {
+            .prop_map(|(after, through, entries)| Message::TablePage {
                 after,
                 through,
                 entries
@@ -124,12 +124,12 @@ fn message() -> impl Strategy<Value = Message> {
             entries(),
             proptest::collection::vec((0_usize..6).prop_map(peer), 0..4)
         )
-            .prop_map(|(through, entries, want)| Message::SyncDiff {
+            .prop_map(|(through, entries, want)| Message::TableDiff {
                 through,
                 entries,
                 want
             }),
-        entries().prop_map(|entries| Message::SyncEntries { entries }),
+        entries().prop_map(|entries| Message::TableEntries { entries }),
     ]
 }
 

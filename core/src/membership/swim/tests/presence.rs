@@ -2,7 +2,11 @@
 
 use super::world::{World, ms, secs};
 use crate::{
-    kernel::id::Role,
+    kernel::{
+        component::Component,
+        id::Role,
+        machine::{Input, Machine},
+    },
     membership::{
         member::MemberState::{Alive, Dead, Left, Parked, Suspect},
         swim::Command,
@@ -124,4 +128,15 @@ fn a_lone_relay_is_the_only_home() {
     let tab = world.add(Role::Tab);
     world.run_for(secs(10));
     assert_eq!((world.counts(0), world.counts(tab)), ((2, 0, 0), (2, 0, 0)));
+}
+
+#[test]
+fn who_has_left_is_not_held_to_the_leases_of_its_tabs() {
+    let (mut world, tab) = with_tab(39, 2);
+    world.command(0, Command::Leave);
+    // It sleeps between leaving and `Departed`, longer than any lease.
+    let (later, peer) = (world.now + secs(300), world.id(tab));
+    let swim = &mut world.nodes[0].swim;
+    swim.handle_input(later, Input::Command(Command::Heard { peer }));
+    assert_eq!(swim.check(), Ok(()));
 }

@@ -1,28 +1,21 @@
-//! Letting newcomers in: invites issued and honoured, the isolation key handed over.
+//! The machine: its state, the constructor, the questions, its steps and the four verbs.
 //!
-//! | this node | a handshake wants a key | a newcomer arrived | a welcome comes |
-//! |---|---|---|---|
-//! | newcomer | `Busy` | `Busy` | from where it knocked: checked, stored, then `Joined` |
-//! | member | isolation key of its epoch, or the invite's derived key | role, uses; stored, then welcomed | ignored where it knocked, else an offence |
-//!
-//! An unlimited invite is honoured by every relay, for its key follows from the isolation key. A
-//! limited one is honoured by its issuer alone, which counts the uses: a use is taken the moment a
-//! newcomer arrives, and durable before anything is handed over, so that neither a crowd nor a
-//! crash lets in one too many. It is bound to the newcomer's identity: whose welcome was lost comes
-//! again and takes no second use.
-//!
-//! A newcomer checks that the genesis document is that of the network it wants, and that the key it
-//! was given is the one that its invite was derived from.
-//!
-//! Source: Perrin, "The Noise Protocol Framework", revision 34, 2018, section 9 (pre-shared keys);
-//! Gray and Reuter, "Transaction Processing", 1993, section 10.3 (testable, exactly-once actions).
+//! Source: the papers on the page of [`admission`](super).
 
+#[cfg(feature = "recording")]
+use super::blind;
+use super::{
+    Command, Config, Credentials, Event, GENESIS_KEY, InviteRefusal, Message, Offence, Own, Stats,
+    TTL_MAX, TTL_MIN, USES_MAX,
+    invites::{self, Invites, Serial, Taken},
+    isolation_key_name,
+};
 use crate::{
     kernel::{
         bytes::Bytes,
         crypto::Secret,
         deadlines::Deadlines,
-        id::{LinkId, NetworkId, NodeId, RequestId, Role},
+        id::{LinkId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
         persist::{Persist, PersistFailed, Persisted},
@@ -36,43 +29,15 @@ use crate::{
         invitation::{Invitation, KeyHint},
     },
 };
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String};
 use core::time::Duration;
-
-#[cfg(feature = "recording")]
-mod blind;
-mod check;
-mod contract;
-mod invites;
-
-pub use contract::{Command, Config, Event, InviteRefusal, Message, Offence, Stats};
-pub use invites::{INVITE_PREFIX, USES_MAX};
-use invites::{Invites, Serial, Taken};
-
-/// The key of the stored genesis document.
-pub const GENESIS_KEY: &str = "genesis";
-
-/// What the keys of stored isolation keys begin with; the epoch follows in decimal.
-pub const ISOLATION_PREFIX: &str = "isolation/";
-
-/// The shortest life of an invite.
-pub const TTL_MIN: Duration = Duration::from_secs(1);
-
-/// The longest life of an invite.
-pub const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Sends that may wait to be fetched; a lost welcome is fetched again by the newcomer.
 const SENDS_MAX: usize = 1_024;
 
-/// The key under which the isolation key of an epoch is stored; its value is the 32 bytes.
-#[must_use]
-pub fn isolation_key_name(epoch: u32) -> String {
-    format!("{ISOLATION_PREFIX}{epoch}")
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Timer {
+pub(super) enum Timer {
     /// Store again what a welcome brought.
     StoreWelcome,
 }
@@ -80,7 +45,7 @@ enum Timer {
 /// What waits for the store.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Waiting {
+pub(super) enum Waiting {
     /// An invite's counter, before the invite is given out.
     Issue { request: RequestId, serial: Serial },
     /// A use, before anything is handed over.
@@ -91,90 +56,75 @@ enum Waiting {
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Redemption {
-    serial: Serial,
-    newcomer: NodeId,
-    links: BTreeMap<LinkId, PeerIdentity>,
+pub(super) struct Redemption {
+    pub(super) serial: Serial,
+    pub(super) newcomer: NodeId,
+    pub(super) links: BTreeMap<LinkId, PeerIdentity>,
 }
 
 /// What a welcome brought, until it is durable.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Welcome {
-    genesis: Bytes,
-    epoch: u32,
-    isolation_key: Secret,
-    spore: Spore,
+pub(super) struct Welcome {
+    pub(super) genesis: Bytes,
+    pub(super) epoch: u32,
+    pub(super) isolation_key: Secret,
+    pub(super) spore: Spore,
     /// The document is durable; the key goes after it.
-    genesis_stored: bool,
-}
-
-/// Who a node is to admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Own {
-    /// The node.
-    pub id: NodeId,
-    /// Only relays issue invites.
-    pub role: Role,
-    /// The network that it belongs to, or wants to join.
-    pub network: NetworkId,
-}
-
-/// What a node has to show, of what was stored or given to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Papers {
-    /// The isolation key with its epoch; without it the node is a newcomer.
-    pub isolation: Option<(u32, Secret)>,
-    /// The invite that it was given, with its key.
-    pub invitation: Option<(Invitation, Secret)>,
-    /// The signed genesis document.
-    pub genesis: Option<Bytes>,
-    /// The stored entries under [`INVITE_PREFIX`].
-    pub invites: Vec<(String, Bytes)>,
+    pub(super) genesis_stored: bool,
 }
 
 /// Admission of one node. See the module's page.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Admission {
-    config: Config,
-    own: Own,
-    isolation: Option<(u32, Secret)>,
-    invitation: Option<(Invitation, Secret)>,
-    genesis: Option<Bytes>,
-    spore: Spore,
-    invites: Invites,
-    rng: Rng,
-    now: Time,
-    wall: WallTime,
-    next_token: u64,
-    waiting: BTreeMap<u64, Waiting>,
+    pub(super) config: Config,
+    pub(super) own: Own,
+    pub(super) isolation: Option<(u32, Secret)>,
+    pub(super) invitation: Option<(Invitation, Secret)>,
+    pub(super) genesis: Option<Bytes>,
+    pub(super) spore: Spore,
+    pub(super) invites: Invites,
+    pub(super) rng: Rng,
+    pub(super) now: Time,
+    pub(super) wall: WallTime,
+    pub(super) next_token: u64,
+    pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Links that we dialled under our invite, with who answered.
-    entrances: BTreeMap<LinkId, NodeId>,
-    welcome: Option<Welcome>,
-    deadlines: Deadlines<Timer>,
-    outbox: Outbox<Message, Event>,
-    stats: Stats,
+    pub(super) entrances: BTreeMap<LinkId, NodeId>,
+    pub(super) welcome: Option<Welcome>,
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outbox: Outbox<Message, Event>,
+    pub(super) stats: Stats,
     /// Whether it is replayed: what it holds in place of secrets proves nothing.
     #[cfg(feature = "recording")]
     #[serde(skip)]
-    blind: bool,
+    pub(super) blind: bool,
 }
 
 impl Admission {
     /// Admission with what the node has to show. `entropy` draws the serials of invites.
     #[must_use]
-    pub fn new(config: Config, own: Own, papers: Papers, entropy: Rng, wall: WallTime) -> Self {
+    pub fn new(
+        config: Config,
+        own: Own,
+        credentials: Credentials,
+        entropy: Rng,
+        wall: WallTime,
+    ) -> Self {
         let grace_until = Time::ZERO + config.retry_grace;
-        let (invites, unreadable) =
-            Invites::load(&papers.invites, own.id, config.invites_max, grace_until);
+        let (invites, unreadable) = Invites::load(
+            &credentials.invites,
+            own.id,
+            config.invites_max,
+            grace_until,
+        );
         Self {
             config,
             own,
-            isolation: papers.isolation,
-            invitation: papers.invitation,
-            genesis: papers.genesis,
+            isolation: credentials.isolation,
+            invitation: credentials.invitation,
+            genesis: credentials.genesis,
             spore: Spore::new(own.network),
             invites,
             rng: entropy,
@@ -318,7 +268,7 @@ impl Admission {
             KeyHint::Isolation { epoch } if epoch == own_epoch => Ok(isolation_key.clone()),
             KeyHint::Isolation { .. } => Err(CloseReason::WrongEpoch),
             KeyHint::Invite(invitation) => {
-                self.judge(invitation)?;
+                self.check_invitation(invitation)?;
                 let limited = invitation.uses_max.is_some();
                 if limited && !self.invites.opens_handshake(invitation, self.now) {
                     return Err(CloseReason::InviteUsed);
@@ -329,7 +279,7 @@ impl Admission {
     }
 
     /// Whether an invite is honoured here and now, its uses aside.
-    fn judge(&self, invitation: &Invitation) -> Result<(), CloseReason> {
+    fn check_invitation(&self, invitation: &Invitation) -> Result<(), CloseReason> {
         let Some((epoch, _)) = &self.isolation else {
             return Err(CloseReason::Busy);
         };
@@ -347,7 +297,7 @@ impl Admission {
     }
 
     fn on_arrived(&mut self, link: LinkId, peer: PeerIdentity, invitation: &Invitation) {
-        if let Err(reason) = self.judge(invitation) {
+        if let Err(reason) = self.check_invitation(invitation) {
             return self.reject(link, reason);
         }
         if invitation.role.is_some_and(|role| role != peer.role) {
@@ -375,7 +325,7 @@ impl Admission {
     }
 
     /// Links that wait for their use to become durable.
-    fn redemptions(&self) -> u32 {
+    pub(super) fn redemptions(&self) -> u32 {
         let links = self.waiting.values().map(|waiting| match waiting {
             // A use whose link is gone still waits for the store.
             Waiting::Redeem(redemption) => redemption.links.len().max(1),
@@ -500,7 +450,7 @@ impl Admission {
     }
 
     /// Whether our invite was made from this isolation key.
-    fn is_origin_of_invite(&self, epoch: u32, isolation_key: &Secret) -> bool {
+    pub(super) fn is_origin_of_invite(&self, epoch: u32, isolation_key: &Secret) -> bool {
         let Some((invitation, invite_key)) = &self.invitation else {
             return false;
         };
@@ -665,6 +615,3 @@ impl Machine for Admission {
         self.outbox.pop()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,55 +1,23 @@
-//! Who belongs to the mesh, and who is alive: SWIM with Lifeguard over Rapid's rings.
+//! The machine: its state, the constructor, the questions and the four verbs.
 //!
-//! | Rule | Source |
-//! |---|---|
-//! | A relay pings the ring neighbours it has not heard for a period; helpers try on its behalf; then it accuses. | SWIM (Das, Gupta, Motivala, DSN 2002), sections 3.1 and 4 |
-//! | Neighbours are successor and predecessor on K pseudo-random rings. | Rapid (Suresh et al., ATC 2018), section 4.1 |
-//! | Timeouts stretch with the node's own health; helpers say no; suspicion shrinks with independent accusers; a suspect hears of it first. | Lifeguard (Dadgar et al., 2017), section IV |
-//! | An accused member raises its incarnation. | SWIM, section 4.2 |
-//! | Everyone decides on its own from signed accusations; nobody believes a verdict. | this house |
-//!
-//! Figures with the defaults: silence is accused 2.0 to 2.1 s after the last answer and dead 4.25 s
-//! (two relays) to 4.75 s (eight) after enough accusations; a crash (link lost abruptly and a redial
-//! refused) is dead 1 s after the accusation; a closed tab is parked 2 s after its link went.
-//!
-//! Source: the papers above; FAULTS F8 (no cascade of false verdicts by slow observers).
+//! Source: the papers on the page of [`swim`](super).
 
-mod check;
-#[cfg(feature = "recording")]
-mod frozen;
-mod gossip;
-mod judge;
-mod links;
-mod own;
-mod probe;
-mod sync;
-mod tabs;
-#[cfg(test)]
-mod tests;
-
-pub mod config;
-pub mod message;
-
-pub use config::{Config, Stats};
-pub use message::{Message, SyncEntry};
-
+use super::{Command, Config, Event, Identity, Message, Stats, accusations, own_record, probe};
 use crate::{
     kernel::{
         address::Address,
-        crypto::{Keypair, Signed, Verified},
+        crypto::{Signed, Verified},
         deadlines::Deadlines,
-        id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
+        id::{Incarnation, NodeId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
-        persist::{Persist, PersistFailed, Persisted},
         rng::Rng,
-        text::{Name, Zone},
         time::Time,
     },
     membership::{
         dissemination::RumourQueue,
         local_health::LocalHealth,
-        member::{Location, MemberRecord, MemberState, Standing},
+        member::{MemberRecord, MemberState, Standing},
         roster::{Counts, MemberView, Roster},
         why::Why,
     },
@@ -60,156 +28,9 @@ use alloc::{
 };
 use core::time::Duration;
 
-/// The key under which the highest incarnation that may be in use is stored.
-pub const INCARNATION_KEY: &str = "node/incarnation";
-
-/// The key under which the members' records are stored.
-pub const MEMBERS_KEY: &str = "node/members";
-
-/// Who this node is, for as long as its process runs.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Identity {
-    /// Its key pair.
-    pub keypair: Keypair,
-    /// Its network.
-    pub network: NetworkId,
-    /// This run of its process.
-    pub instance: InstanceId,
-    /// Relay or tab.
-    pub role: Role,
-    /// Its name, for people.
-    pub name: Name,
-    /// Its failure domain.
-    pub zone: Option<Zone>,
-    /// Where it is, if it says so.
-    pub location: Option<Location>,
-    /// Where it accepts links; ignored for a tab, the first
-    /// [`ADDRESSES_MAX`](crate::membership::member::ADDRESSES_MAX) count.
-    pub addresses: Vec<Address>,
-}
-
-/// What the owner tells and asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// A link to `peer` is up. Messages only travel on links.
-    PeerUp {
-        /// Who.
-        peer: NodeId,
-        /// What it says it is.
-        role: Role,
-    },
-    /// The last link to `peer` is down.
-    PeerDown {
-        /// Who.
-        peer: NodeId,
-        /// It ended without a word: `false` when the peer said that it leaves or parks, or this side
-        /// closed it.
-        abrupt: bool,
-    },
-    /// A redial of a known member was refused: nothing listens there.
-    DialRefused {
-        /// Who should have listened.
-        peer: NodeId,
-    },
-    /// Anything came in on the peer's link.
-    Heard {
-        /// From whom.
-        peer: NodeId,
-    },
-    /// Records out of a spore; they may be old.
-    Learned(Vec<Signed<MemberRecord>>),
-    /// Say goodbye; ends with [`Event::Departed`].
-    Leave,
-    /// Announce absence.
-    Park,
-    /// Announce return.
-    Unpark,
-    /// This node accepts links elsewhere from now on.
-    Addresses(Vec<Address>),
-    /// What it asked to persist is durable.
-    Persisted(Persisted),
-    /// What it asked to persist was not kept.
-    PersistFailed(PersistFailed),
-}
-
-/// What the owner is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A member's state changed, or another process of it took over.
-    Changed {
-        /// Who.
-        member: NodeId,
-        /// What it was; `None` if it was not known.
-        from: Option<MemberState>,
-        /// What it is.
-        to: MemberState,
-        /// Why.
-        why: Why,
-    },
-    /// The relays that this node should open links to, all of them, in place of any earlier list.
-    /// Links that others opened to this node stay, and so does one that a try brought.
-    Neighbours(Vec<(NodeId, Vec<Address>)>),
-    /// Try to reach a remembered relay that is not linked; rare, for ever.
-    Try {
-        /// Who.
-        member: NodeId,
-        /// Where it used to accept links.
-        addresses: Vec<Address>,
-    },
-    /// Make this durable: the highest incarnation that may be in use under [`INCARNATION_KEY`], the
-    /// members' records under [`MEMBERS_KEY`].
-    Persist(Persist),
-    /// The members' records changed and were given out to be stored just before.
-    RosterChanged,
-    /// This node woke up far too late.
-    Stalled {
-        /// By how much.
-        by: Duration,
-    },
-    /// A peer did what no honest peer does.
-    Offence {
-        /// Who.
-        peer: NodeId,
-        /// What.
-        offence: Offence,
-    },
-    /// One identity runs in two processes: this node's own or another's.
-    Conflict {
-        /// Whose.
-        member: NodeId,
-    },
-    /// Goodbye has been said; nothing follows.
-    Departed,
-}
-
-/// What a peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub enum Offence {
-    /// It passed on something whose signature does not hold.
-    BadSignature,
-    /// It accused a living member again and again.
-    FalseAccusation,
-    /// It sent a record, lease or accusation that can't be.
-    Malformed,
-}
-
-impl Offence {
-    /// A stable word for logs and scripts.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::BadSignature => "bad_signature",
-            Self::FalseAccusation => "false_accusation",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Timer {
+pub(super) enum Timer {
     /// Notices stalls.
     Pulse,
     Flush,
@@ -230,7 +51,8 @@ enum Timer {
     Suspicion(NodeId),
     /// Half of a suspect's window is over: ask whether it refuted.
     Inquiry(NodeId),
-    Sync(NodeId),
+    /// The next comparison of tables with a peer.
+    Compare(NodeId),
     Renew(NodeId),
     Grace(NodeId),
     LeaseEnd(NodeId),
@@ -241,16 +63,16 @@ enum Timer {
 /// A linked peer.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Link {
-    role: Role,
-    heard_at: Time,
+pub(super) struct Link {
+    pub(super) role: Role,
+    pub(super) heard_at: Time,
     /// The last time it was told what is held against it.
-    told_at: Option<Time>,
-    /// The second in which `verifies` and `syncs` count.
-    window_at: Time,
-    verifies: u32,
-    syncs: u32,
-    sync_rounds: u8,
+    pub(super) told_at: Option<Time>,
+    /// The second in which `verifies` and `comparisons` count.
+    pub(super) window_at: Time,
+    pub(super) verifies: u32,
+    pub(super) comparisons: u32,
+    pub(super) compare_rounds: u8,
 }
 
 /// Membership: one node's view of who belongs and who is alive.
@@ -286,37 +108,37 @@ struct Link {
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Swim {
-    config: Config,
-    identity: Identity,
-    me: NodeId,
-    own: Verified<MemberRecord>,
-    ownership: own::Ownership,
-    roster: Roster,
-    health: LocalHealth,
-    links: BTreeMap<NodeId, Link>,
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) me: NodeId,
+    pub(super) own: Verified<MemberRecord>,
+    pub(super) ownership: own_record::Ownership,
+    pub(super) roster: Roster,
+    pub(super) health: LocalHealth,
+    pub(super) links: BTreeMap<NodeId, Link>,
     /// Abrupt losses of links, for evidence of crashes.
-    lost: BTreeMap<NodeId, Time>,
-    neighbours: Vec<(NodeId, Vec<Address>)>,
-    neighbours_dirty: bool,
-    watches: BTreeMap<NodeId, probe::Watch>,
-    probes: BTreeMap<NodeId, probe::Probe>,
-    helping: BTreeMap<u64, probe::Help>,
-    sequence: u64,
-    rumours: RumourQueue,
-    refuted: BTreeMap<(NodeId, NodeId), judge::Refuted>,
-    held: BTreeSet<NodeId>,
-    lease_sequence: u64,
-    avoided: BTreeSet<NodeId>,
-    try_after: Option<NodeId>,
+    pub(super) lost: BTreeMap<NodeId, Time>,
+    pub(super) neighbours: Vec<(NodeId, Vec<Address>)>,
+    pub(super) neighbours_dirty: bool,
+    pub(super) watches: BTreeMap<NodeId, probe::Watch>,
+    pub(super) probes: BTreeMap<NodeId, probe::Probe>,
+    pub(super) helping: BTreeMap<u64, probe::Help>,
+    pub(super) sequence: u64,
+    pub(super) rumours: RumourQueue,
+    pub(super) refuted: BTreeMap<(NodeId, NodeId), accusations::Refuted>,
+    pub(super) held: BTreeSet<NodeId>,
+    pub(super) lease_sequence: u64,
+    pub(super) avoided: BTreeSet<NodeId>,
+    pub(super) try_after: Option<NodeId>,
     /// Members whose state changed during this step: what it was, and whether to report it anyway.
-    changes: BTreeMap<NodeId, (Option<MemberState>, bool)>,
-    roster_dirty: bool,
-    compared: bool,
-    rng: Rng,
-    now: Time,
-    deadlines: Deadlines<Timer>,
-    outbox: Outbox<Message, Event>,
-    stats: Stats,
+    pub(super) changes: BTreeMap<NodeId, (Option<MemberState>, bool)>,
+    pub(super) roster_dirty: bool,
+    pub(super) compared: bool,
+    pub(super) rng: Rng,
+    pub(super) now: Time,
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outbox: Outbox<Message, Event>,
+    pub(super) stats: Stats,
 }
 
 impl Swim {
@@ -335,8 +157,8 @@ impl Swim {
         now: Time,
     ) -> Self {
         let me = identity.keypair.id();
-        own::trim_addresses(&mut identity);
-        let own = own::sign(&identity, incarnation, Standing::Present);
+        own_record::trim_addresses(&mut identity);
+        let own = own_record::sign(&identity, incarnation, Standing::Present);
         let mut roster = Roster::new(
             usize::try_from(config.members_max).unwrap_or(usize::MAX),
             config.rings,
@@ -345,7 +167,7 @@ impl Swim {
         let mut swim = Self {
             me,
             own,
-            ownership: own::Ownership::new(),
+            ownership: own_record::Ownership::new(),
             roster,
             health: LocalHealth::new(config.health_max),
             links: BTreeMap::new(),
@@ -406,6 +228,12 @@ impl Swim {
     #[must_use]
     pub fn record(&self, member: &NodeId) -> Option<&Verified<MemberRecord>> {
         self.roster.get(member).map(|known| known.record())
+    }
+
+    /// When something was last heard on a peer's link, as far as it was told; `None` without a link.
+    #[must_use]
+    pub fn heard_at(&self, peer: NodeId) -> Option<Time> {
+        Some(self.links.get(&peer)?.heard_at)
     }
 
     /// The peers that it counts on a link to.
@@ -550,9 +378,9 @@ impl Swim {
             Command::Heard { peer } => self.heard(peer),
             Command::Learned(records) => self.learn(records),
             Command::Leave => self.leave(),
-            Command::Park => self.stand(Standing::Parked),
-            Command::Unpark => self.stand(Standing::Present),
-            Command::Addresses(addresses) => self.move_to(addresses),
+            Command::Park => self.set_standing(Standing::Parked),
+            Command::Unpark => self.set_standing(Standing::Present),
+            Command::Addresses(addresses) => self.set_addresses(addresses),
             Command::Persisted(done) => self.on_persisted(done),
             Command::PersistFailed(failed) => self.on_persist_failed(failed),
         }
@@ -581,18 +409,18 @@ impl Swim {
             } => self.on_ping_req(from, sequence, target, rumours),
             Message::Nack { sequence } => self.on_nack(from, sequence),
             Message::Gossip { rumours } => self.on_rumours(from, rumours),
-            Message::SyncHash { hash } => self.on_sync_hash(from, hash),
-            Message::SyncTable {
+            Message::TableDigest { hash } => self.on_table_digest(from, hash),
+            Message::TablePage {
                 after,
                 through,
                 entries,
-            } => self.on_sync_table(from, after, through, &entries),
-            Message::SyncDiff {
+            } => self.on_table_page(from, after, through, &entries),
+            Message::TableDiff {
                 through,
                 entries,
                 want,
-            } => self.on_sync_diff(from, through, entries, &want),
-            Message::SyncEntries { entries } => self.on_sync_entries(from, entries),
+            } => self.on_table_diff(from, through, entries, &want),
+            Message::TableEntries { entries } => self.on_table_entries(from, entries),
         }
         self.tell_if_accused(from);
     }
@@ -614,10 +442,10 @@ impl Swim {
             Timer::Help(sequence) => self.on_help_timeout(sequence),
             Timer::Suspicion(member) => self.on_suspicion_end(member),
             Timer::Inquiry(member) => self.on_inquiry(member),
-            Timer::Sync(peer) => self.on_sync(peer),
+            Timer::Compare(peer) => self.on_compare(peer),
             Timer::Renew(tab) => self.on_renew(tab),
             Timer::Grace(tab) => self.detach(tab),
-            Timer::LeaseEnd(tab) => self.judge_tab(tab),
+            Timer::LeaseEnd(tab) => self.update_tab(tab),
             Timer::Patience(relay) => self.on_patience_end(relay),
             Timer::Forgive(relay) => self.forgive(relay),
         }

@@ -263,7 +263,7 @@ impl Swim {
     }
 
     /// Parks or returns.
-    pub(super) fn stand(&mut self, standing: Standing) {
+    pub(super) fn set_standing(&mut self, standing: Standing) {
         if self.has_left() || self.ownership.standing == standing {
             return;
         }
@@ -272,7 +272,7 @@ impl Swim {
     }
 
     /// Announces other addresses.
-    pub(super) fn move_to(&mut self, addresses: Vec<Address>) {
+    pub(super) fn set_addresses(&mut self, addresses: Vec<Address>) {
         let before = core::mem::replace(&mut self.identity.addresses, addresses);
         trim_addresses(&mut self.identity);
         if self.identity.addresses != before && !self.has_left() {

@@ -7,7 +7,7 @@
 //! Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987,
 //! section 1.3 (anti-entropy behind rumour mongering, checksums first).
 
-use super::{Link, Message, Swim, SyncEntry, Timer, probe::TOLD_MAX};
+use super::{Link, Message, Swim, TableEntry, Timer, probe::TOLD_MAX};
 use crate::{
     kernel::{
         crypto::Hash,
@@ -28,7 +28,7 @@ use core::time::Duration;
 
 /// The most messages about tables that one peer may have answered in a second: a table of 10,000 has
 /// 40 pages and, in the worst case, 80 answers.
-const SYNCS_PER_SECOND_MAX: u32 = 128;
+const COMPARISONS_PER_SECOND_MAX: u32 = 128;
 /// The most entries of one message that are looked at: more than fit into its bytes. How many a peer
 /// puts on a page is its own setting; a lower bound here would hide the rest of its pages for ever.
 const ENTRIES_MAX: usize = 4_096;
@@ -45,55 +45,56 @@ impl Swim {
         if now.since(link.window_at) >= Duration::from_secs(1) {
             link.window_at = now;
             link.verifies = 0;
-            link.syncs = 0;
+            link.comparisons = 0;
         }
         Some(link)
     }
 
-    fn may_sync(&mut self, peer: NodeId) -> bool {
+    fn may_compare(&mut self, peer: NodeId) -> bool {
         let may = self.window_of(peer).is_some_and(|link| {
-            link.syncs = link.syncs.saturating_add(1);
-            link.syncs <= SYNCS_PER_SECOND_MAX
+            link.comparisons = link.comparisons.saturating_add(1);
+            link.comparisons <= COMPARISONS_PER_SECOND_MAX
         });
         if !may {
-            self.stats.syncs_refused = self.stats.syncs_refused.saturating_add(1);
+            self.stats.comparisons_refused = self.stats.comparisons_refused.saturating_add(1);
         }
         may
     }
 
     /// Asks a peer whether the tables are equal; soon again after the link came up, in case a message
     /// was lost, then regularly.
-    pub(super) fn on_sync(&mut self, peer: NodeId) {
+    pub(super) fn on_compare(&mut self, peer: NodeId) {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
-        link.sync_rounds = link.sync_rounds.saturating_add(1);
+        link.compare_rounds = link.compare_rounds.saturating_add(1);
         let is_tab = link.role == Role::Tab || self.identity.role == Role::Tab;
         let regular = if is_tab {
-            self.config.sync_interval / TAB_ROUNDS
+            self.config.compare_interval / TAB_ROUNDS
         } else {
-            self.config.sync_interval
+            self.config.compare_interval
         };
-        let interval = match link.sync_rounds {
+        let interval = match link.compare_rounds {
             1 => Duration::from_secs(1),
             2 => Duration::from_secs(4),
             _ => self.rng.jitter(regular, 100),
         };
-        self.deadlines.set(Timer::Sync(peer), self.now + interval);
+        self.deadlines
+            .set(Timer::Compare(peer), self.now + interval);
         let hash = self.roster.digest();
-        self.outbox.send(peer, Message::SyncHash { hash });
+        self.outbox.send(peer, Message::TableDigest { hash });
     }
 
-    pub(super) fn on_sync_hash(&mut self, from: NodeId, hash: Hash) {
+    pub(super) fn on_table_digest(&mut self, from: NodeId, hash: Hash) {
         if hash == self.roster.digest() {
             self.compared = true;
-        } else if self.may_sync(from) {
-            self.send_table(from, None);
+        } else if self.may_compare(from) {
+            self.send_page(from, None);
         }
     }
 
-    fn send_table(&mut self, to: NodeId, after: Option<NodeId>) {
-        let max = usize::from(self.config.sync_entries_max.max(1));
+    fn send_page(&mut self, to: NodeId, after: Option<NodeId>) {
+        let max = usize::from(self.config.page_entries_max.max(1));
         let line =
             |(id, member): (&NodeId, &Member)| (*id, member.record().incarnation, member.state());
         let mut entries: Vec<_> = self
@@ -106,7 +107,7 @@ impl Swim {
         entries.truncate(max);
         let last = entries.last().map(|(id, _, _)| *id);
         let through = if more { last } else { None };
-        let table = Message::SyncTable {
+        let table = Message::TablePage {
             after,
             through,
             entries,
@@ -114,14 +115,14 @@ impl Swim {
         self.outbox.send(to, table);
     }
 
-    pub(super) fn on_sync_table(
+    pub(super) fn on_table_page(
         &mut self,
         from: NodeId,
         after: Option<NodeId>,
         through: Option<NodeId>,
         entries: &[(NodeId, Incarnation, MemberState)],
     ) {
-        if !self.may_sync(from) {
+        if !self.may_compare(from) {
             return;
         }
         let theirs: BTreeMap<NodeId, (Incarnation, MemberState)> = entries
@@ -129,7 +130,7 @@ impl Swim {
             .take(ENTRIES_MAX)
             .map(|(id, incarnation, state)| (*id, (*incarnation, *state)))
             .collect();
-        let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(self.config.page_bytes_max).unwrap_or(usize::MAX);
         let mut bytes = 0_usize;
         let mut covered = through;
         let mut answer = Vec::new();
@@ -141,7 +142,7 @@ impl Swim {
             if !known.is_none_or(|known| is_better(standing_of(member), known, member.is_relay())) {
                 continue;
             }
-            if let Some(entry) = self.sync_entry(*id, member) {
+            if let Some(entry) = self.table_entry(*id, member) {
                 bytes = bytes.saturating_add(entry.size());
                 answer.push(entry);
             }
@@ -164,7 +165,7 @@ impl Swim {
         if answer.is_empty() && want.is_empty() && covered.is_none() {
             return;
         }
-        let diff = Message::SyncDiff {
+        let diff = Message::TableDiff {
             through: covered,
             entries: answer,
             want,
@@ -172,22 +173,22 @@ impl Swim {
         self.outbox.send(from, diff);
     }
 
-    pub(super) fn on_sync_diff(
+    pub(super) fn on_table_diff(
         &mut self,
         from: NodeId,
         through: Option<NodeId>,
-        entries: Vec<SyncEntry>,
+        entries: Vec<TableEntry>,
         want: &[NodeId],
     ) {
-        if !self.may_sync(from) {
+        if !self.may_compare(from) {
             return;
         }
-        let bytes_max = usize::try_from(self.config.sync_bytes_max).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(self.config.page_bytes_max).unwrap_or(usize::MAX);
         let mut bytes = 0_usize;
         let mut wanted = Vec::new();
         for id in want.iter().take(ENTRIES_MAX) {
             let member = self.roster.get(id);
-            let Some(entry) = member.and_then(|member| self.sync_entry(*id, member)) else {
+            let Some(entry) = member.and_then(|member| self.table_entry(*id, member)) else {
                 continue;
             };
             bytes = bytes.saturating_add(entry.size());
@@ -197,29 +198,29 @@ impl Swim {
             }
         }
         if !wanted.is_empty() {
-            let message = Message::SyncEntries { entries: wanted };
+            let message = Message::TableEntries { entries: wanted };
             self.outbox.send(from, message);
         }
         self.take_entries(from, entries);
         match through {
-            Some(_) => self.send_table(from, through),
+            Some(_) => self.send_page(from, through),
             None => self.compared = true,
         }
     }
 
-    pub(super) fn on_sync_entries(&mut self, from: NodeId, entries: Vec<SyncEntry>) {
-        if self.may_sync(from) {
+    pub(super) fn on_table_entries(&mut self, from: NodeId, entries: Vec<TableEntry>) {
+        if self.may_compare(from) {
             self.take_entries(from, entries);
             self.compared = true;
         }
     }
 
-    fn sync_entry(&self, id: NodeId, member: &Member) -> Option<SyncEntry> {
+    fn table_entry(&self, id: NodeId, member: &Member) -> Option<TableEntry> {
         if id == self.me && !self.may_announce() {
             return None;
         }
         let leases = member.leases.iter().take(HOMES_MAX);
-        Some(SyncEntry {
+        Some(TableEntry {
             record: member.record().to_signed(),
             state: member.state(),
             accusations: self.accusations_of(id),
@@ -228,7 +229,7 @@ impl Swim {
     }
 
     /// Takes what a peer knows: all records, then who vouches, then who accuses.
-    fn take_entries(&mut self, from: NodeId, mut entries: Vec<SyncEntry>) {
+    fn take_entries(&mut self, from: NodeId, mut entries: Vec<TableEntry>) {
         entries.truncate(ENTRIES_MAX);
         let unheard: BTreeSet<NodeId> = entries
             .iter()
@@ -275,10 +276,10 @@ impl Swim {
 
     /// Starts to compare tables with a new link's peer. Only the higher identity asks, so that a
     /// difference is not settled twice; and a newcomer, who could not answer before it was let in.
-    pub(super) fn schedule_sync(&mut self, peer: NodeId) {
+    pub(super) fn schedule_comparison(&mut self, peer: NodeId) {
         let knows_others = |(id, _): (&NodeId, &Member)| *id != self.me && *id != peer;
         if self.me > peer || !self.roster.iter().any(knows_others) {
-            self.deadlines.set(Timer::Sync(peer), self.now);
+            self.deadlines.set(Timer::Compare(peer), self.now);
         }
     }
 }

@@ -102,13 +102,13 @@ impl Swim {
             return;
         }
         if let Some(accusation) = self.verify(Some(from), accusation) {
-            self.hold_against(subject, accusation, Some(from));
+            self.take_accusation(subject, accusation, Some(from));
         }
     }
 
     /// Remembers an accusation, passes it on, and believes it unless the subject was heard here
     /// moments ago. In any case the subject hears of it and can refute.
-    pub(super) fn hold_against(
+    pub(super) fn take_accusation(
         &mut self,
         subject: NodeId,
         accusation: Verified<Accusation>,
@@ -212,7 +212,7 @@ impl Swim {
         let held = held.and_then(|member| member.suspicion.as_ref());
         let is_alone = held.is_some_and(|held| held.accusers().nth(1).is_none());
         if is_alone && self.is_relay() && !self.watches.contains_key(&subject) {
-            self.call_on(subject);
+            self.try_member(subject);
         }
         let relays = self
             .links
@@ -224,7 +224,7 @@ impl Swim {
             .collect();
         self.rng.shuffle(&mut asked);
         for relay in asked.into_iter().take(INQUIRIES) {
-            let question = Message::SyncDiff {
+            let question = Message::TableDiff {
                 through: None,
                 entries: Vec::new(),
                 want: vec![subject],
@@ -274,7 +274,7 @@ impl Swim {
         self.neighbours_dirty = true;
         if was_in != is_in(self) {
             self.lost.remove(&id);
-            self.judge_tabs_of(id);
+            self.update_tabs_of(id);
         }
     }
 

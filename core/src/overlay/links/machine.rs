@@ -1,50 +1,30 @@
-//! One link per peer: dials, pings, duplicates, supersession.
+//! The machine: its state, the constructor, the questions, its steps and the four verbs.
 //!
-//! | happens | then |
-//! |---|---|
-//! | a link comes up, no other to that peer | it is routed, the peer is up |
-//! | another link to the same process of the peer | dialled by different ends: the one dialled by the smaller identity stays; by the same end: the newer stays |
-//! | a link to another process of the peer | the higher incarnation stays, the other is told that its identity is in use; with equal incarnations the one that was there stays |
-//! | nothing heard for two ping intervals | the link is closed as silent: a half-open link |
-//! | a link breaks without a word | the peer is dialled again at once; a refused connection is told as evidence of a crash |
-//! | a dial fails, or a link to what failed holds | the backoffs are stored, soon and seldom |
-//! | we are told that our identity is in use | the node is told to fence itself |
-//!
-//! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
-//! simultaneous open resolved by identity as in RFC 4271 (BGP, 2006, section 6.8).
+//! Source: the papers on the page of [`links`](super).
 
+use super::{Command, Config, Event, Message, Stats, arriving::Arrival};
 use crate::{
     kernel::{
         address::Address,
-        crypto::encode,
         deadlines::Deadlines,
         id::{DialId, InstanceId, LinkId, NodeId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
-        persist::Persist,
         planted::{self, Planted},
         rng::Rng,
         time::{Duration, Time, WallTime},
     },
-    overlay::{
-        dialer::{COURTESY, Destination, Dialer},
-        remembered::Remembered,
-    },
+    overlay::dialer::{Destination, Dialer},
     wire::{close::CloseReason, identity::PeerIdentity},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 
-mod check;
-mod contract;
-pub use contract::{Command, Config, Event, Message, Stats};
-
-/// The key under which the failures of destinations are stored, and until when they wait.
-pub const BACKOFFS_KEY: &str = "node/backoffs";
-
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Timer {
+pub(super) enum Timer {
     Ping(NodeId),
+    /// A link under an invite waits no longer.
+    Arrival(LinkId),
     Dial,
     Save,
 }
@@ -52,25 +32,25 @@ enum Timer {
 /// A routed link.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Peer {
-    identity: PeerIdentity,
-    link: LinkId,
-    dialled: bool,
+pub(super) struct Peer {
+    pub(super) identity: PeerIdentity,
+    pub(super) link: LinkId,
+    pub(super) dialled: bool,
     /// Where our dial led, until the first pong shows that the link holds.
-    unsettled: Option<Destination>,
-    heard_at: Time,
-    pinged: Option<(u64, Time)>,
-    rtt: Option<Duration>,
+    pub(super) unsettled: Option<Destination>,
+    pub(super) heard_at: Time,
+    pub(super) pinged: Option<(u64, Time)>,
+    pub(super) rtt: Option<Duration>,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
-    contest: Option<Contest>,
+    pub(super) contest: Option<Contest>,
 }
 
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Contest {
-    nonce: u64,
-    asked_at: Time,
-    answered: bool,
+pub(super) struct Contest {
+    pub(super) nonce: u64,
+    pub(super) asked_at: Time,
+    pub(super) answered: bool,
 }
 
 /// An answer is worth so long: after it the peer is asked anew.
@@ -80,24 +60,28 @@ const CONTEST_WORTH: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Links {
-    config: Config,
-    id: NodeId,
-    instance: InstanceId,
-    role: Role,
-    peers: BTreeMap<NodeId, Peer>,
-    by_link: BTreeMap<LinkId, NodeId>,
-    targets: BTreeMap<NodeId, Vec<Address>>,
-    dialer: Dialer,
-    stopped: bool,
-    saved_at: Option<Time>,
-    next_nonce: u64,
-    rng: Rng,
-    now: Time,
+    pub(super) config: Config,
+    pub(super) id: NodeId,
+    pub(super) instance: InstanceId,
+    pub(super) role: Role,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    pub(super) by_link: BTreeMap<LinkId, NodeId>,
+    /// Links under an invite's key, until one side has let the other in.
+    pub(super) arriving: BTreeMap<LinkId, Arrival>,
+    /// Whether this node was let in during this run.
+    pub(super) joined: bool,
+    pub(super) targets: BTreeMap<NodeId, Vec<Address>>,
+    pub(super) dialer: Dialer,
+    pub(super) stopped: bool,
+    pub(super) saved_at: Option<Time>,
+    pub(super) next_nonce: u64,
+    pub(super) rng: Rng,
+    pub(super) now: Time,
     /// The last reading of the wall clock, and when it came.
-    wall: (WallTime, Time),
-    deadlines: Deadlines<Timer>,
-    outbox: Outbox<Message, Event>,
-    stats: Stats,
+    pub(super) wall: (WallTime, Time),
+    pub(super) deadlines: Deadlines<Timer>,
+    pub(super) outbox: Outbox<Message, Event>,
+    pub(super) stats: Stats,
 }
 
 impl Links {
@@ -115,6 +99,8 @@ impl Links {
             role,
             peers: BTreeMap::new(),
             by_link: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            joined: false,
             targets: BTreeMap::new(),
             dialer,
             stopped: false,
@@ -170,7 +156,7 @@ impl Links {
         self.stats
     }
 
-    fn on_up(&mut self, link: LinkId, identity: PeerIdentity, dial: Option<DialId>) {
+    pub(super) fn on_up(&mut self, link: LinkId, identity: PeerIdentity, dial: Option<DialId>) {
         if self.by_link.contains_key(&link) {
             return;
         }
@@ -347,6 +333,9 @@ impl Links {
     /// A peer that says that a newer run of it took over was itself still running; so were we, if it is
     /// right that our identity is in use. That may be a lie: it is told on as hearsay.
     fn on_down(&mut self, link: LinkId, reason: CloseReason) {
+        if self.end_arrival(link, &reason) {
+            return;
+        }
         let conflict = match (&reason, self.by_link.get(&link)) {
             (CloseReason::IdentityInUse { .. }, Some(peer)) => Some((self.id, Some(*peer))),
             (CloseReason::Superseded, Some(peer)) => Some((*peer, None)),
@@ -394,65 +383,10 @@ impl Links {
         self.want_targets();
     }
 
-    fn on_dial_failed(&mut self, dial: DialId, reason: CloseReason) {
-        self.stats.dials_failed = self.stats.dials_failed.saturating_add(1);
-        if let CloseReason::IdentityInUse { .. } = reason {
-            self.outbox.event(Event::IdentityConflict {
-                identity: self.id,
-                reason: reason.clone(),
-                told_by: None,
-            });
-        }
-        let failed = self.dialer.failed(self.now, dial, &reason, &mut self.rng);
-        let Some((destination, address, news)) = failed else {
-            return;
-        };
-        let expect = match &destination {
-            Destination::Member(peer) => Some(*peer),
-            Destination::Entry(_) => None,
-        };
-        if let Some(peer) = expect.filter(|_| reason == CloseReason::ConnectionRefused) {
-            self.outbox.event(Event::DialRefused { peer });
-        }
-        if reason == CloseReason::SelfDial {
-            self.dialer.forget(&destination);
-        }
-        let expected = matches!(reason, CloseReason::Duplicate | CloseReason::SelfDial);
-        if news && !expected {
-            self.outbox.event(Event::DialFailed {
-                address,
-                expect,
-                reason,
-            });
-        }
-    }
-
-    fn on_targets(&mut self, targets: Vec<(NodeId, Vec<Address>)>) {
-        self.targets = targets
-            .into_iter()
-            .filter(|(peer, _)| *peer != self.id)
-            .collect();
-        let wanted = &self.targets;
-        self.dialer.retain_members(|peer| wanted.contains_key(peer));
-        self.want_targets();
-    }
-
-    fn want_targets(&mut self) {
-        for (peer, addresses) in &self.targets {
-            let courtesy = match self.role {
-                Role::Relay if self.id > *peer => self.rng.jitter(COURTESY / 2, 500),
-                Role::Relay | Role::Tab => Duration::ZERO,
-            };
-            let at = self.now + courtesy;
-            self.dialer
-                .want(Destination::Member(*peer), addresses, at, false);
-        }
-        self.schedule_dial();
-    }
-
     fn on_stop(&mut self, reason: &CloseReason) {
         self.stopped = true;
         self.targets.clear();
+        self.close_arrivals(reason);
         let links: Vec<LinkId> = self.by_link.keys().copied().collect();
         for link in links {
             self.outbox.event(Event::Close {
@@ -469,69 +403,7 @@ impl Links {
         }
     }
 
-    /// A member is worth dialling while it has no link; an entry while nobody has.
-    #[must_use]
-    pub fn wants(&self, destination: &Destination) -> bool {
-        match destination {
-            Destination::Member(peer) => !self.peers.contains_key(peer),
-            Destination::Entry(_) => !self
-                .peers
-                .values()
-                .any(|peer| peer.identity.role == Role::Relay),
-        }
-    }
-
-    fn schedule_dial(&mut self) {
-        self.schedule_save();
-        let next = self.dialer.next_at(self.now, |d| self.wants(d));
-        match next.filter(|_| !self.stopped) {
-            Some(at) => self.deadlines.set(Timer::Dial, at),
-            None => {
-                self.deadlines.clear(&Timer::Dial);
-            }
-        }
-    }
-
-    fn schedule_save(&mut self) {
-        let wanted = self.dialer.take_changed() && !self.stopped;
-        if wanted && self.deadlines.at(&Timer::Save).is_none() {
-            let earliest = self.saved_at.map(|at| at + self.config.save_interval);
-            let at = earliest.map_or(self.now, |at| at.max(self.now));
-            self.deadlines.set(Timer::Save, at);
-        }
-    }
-
-    fn save_backoffs(&mut self) {
-        let (wall, read_at) = self.wall;
-        let wall = wall.plus(self.now.since(read_at));
-        let backoffs = Remembered::write(self.dialer.backoffs(self.now), self.now, wall);
-        let request = Persist::put(0, BACKOFFS_KEY, encode(&backoffs));
-        self.outbox.event(Event::Persist(request));
-    }
-
-    fn on_dial_timer(&mut self) {
-        let peers = &self.peers;
-        let linked_relay = peers.values().any(|peer| peer.identity.role == Role::Relay);
-        let worth = |destination: &Destination| match destination {
-            Destination::Member(peer) => !peers.contains_key(peer),
-            Destination::Entry(_) => !linked_relay,
-        };
-        let mut started = Vec::new();
-        while let Some(dial) = self.dialer.start(self.now, worth) {
-            started.push(dial);
-        }
-        for dial in started {
-            self.stats.dials = self.stats.dials.saturating_add(1);
-            self.outbox.event(Event::Dial {
-                dial: dial.dial,
-                address: dial.address,
-                expect: dial.expect,
-            });
-        }
-        self.schedule_dial();
-    }
-
-    fn interval_to(&self, role: Role) -> Duration {
+    pub(super) fn interval_to(&self, role: Role) -> Duration {
         match (self.role, role) {
             (Role::Relay, Role::Relay) => self.config.ping_interval,
             (Role::Relay | Role::Tab, Role::Relay | Role::Tab) => self.config.ping_interval_tab,
@@ -640,6 +512,9 @@ impl Machine for Links {
             }
             Input::Command(command) => match command {
                 Command::Up { link, peer, dial } => self.on_up(link, peer, dial),
+                Command::Arrived { link, peer, dial } => self.on_arrived(link, peer, dial),
+                Command::Admitted { link } => self.on_admitted(link),
+                Command::Joined => self.on_joined(),
                 Command::Down { link, reason } => self.on_down(link, reason),
                 Command::DialFailed { dial, reason } => self.on_dial_failed(dial, reason),
                 Command::Targets(targets) => self.on_targets(targets),
@@ -673,6 +548,10 @@ impl Machine for Links {
         while let Some(timer) = self.deadlines.pop_due(self.now) {
             match timer {
                 Timer::Ping(peer) => self.on_ping_timer(peer),
+                Timer::Arrival(link) => {
+                    self.on_arrival_timeout(link);
+                    self.schedule_dial();
+                }
                 Timer::Save => {
                     self.saved_at = Some(self.now);
                     self.save_backoffs();
@@ -693,6 +572,3 @@ impl Machine for Links {
         self.outbox.pop()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,14 +2,27 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
-use crate::kernel::{
-    component::Settings as _,
-    crypto::Keypair,
-    id::{Incarnation, InstanceId},
-    persist::PersistOp,
-    rng::Rng,
-    text::Name,
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        component::Settings as _,
+        crypto::{Keypair, Secret},
+        id::{Incarnation, InstanceId, LinkId, NetworkId, NodeId, RequestId, Role},
+        machine::{Input, Machine, Output},
+        persist::{Persist, PersistFailed, PersistOp, Persisted},
+        rng::Rng,
+        text::Name,
+        time::{Time, WallTime},
+    },
+    membership::{genesis, spore::Spore},
+    wire::{
+        close::CloseReason,
+        identity::PeerIdentity,
+        invitation::{Invitation, KeyHint},
+    },
 };
+use alloc::{string::String, vec::Vec};
+use core::time::Duration;
 
 mod properties;
 
@@ -51,13 +64,13 @@ fn own(n: u16) -> Own {
 
 fn relay_with(invites: Vec<(String, Bytes)>) -> Admission {
     let founded = founded();
-    let papers = Papers {
+    let credentials = Credentials {
         isolation: Some((0, founded.isolation_key)),
         invitation: None,
         genesis: Some(founded.document),
         invites,
     };
-    Admission::new(small(), own(1), papers, Rng::from_number(2), WALL)
+    Admission::new(small(), own(1), credentials, Rng::from_number(2), WALL)
 }
 
 fn relay() -> Admission {
@@ -73,11 +86,11 @@ fn small() -> Config {
 }
 
 fn newcomer(invitation: Invitation, key: Secret) -> Admission {
-    let papers = Papers {
+    let credentials = Credentials {
         invitation: Some((invitation, key)),
-        ..Papers::default()
+        ..Credentials::default()
     };
-    Admission::new(small(), own(2), papers, Rng::from_number(3), WALL)
+    Admission::new(small(), own(2), credentials, Rng::from_number(3), WALL)
 }
 
 fn drain(machine: &mut Admission) -> Vec<Output<Message, Event>> {
@@ -389,12 +402,12 @@ fn each_refusal_has_its_own_reason() {
 fn an_unlimited_invite_is_honoured_by_every_relay_without_a_store() {
     let (invitation, key) = issue(&mut relay(), None, None);
     let founded = founded();
-    let papers = Papers {
+    let credentials = Credentials {
         isolation: Some((0, founded.isolation_key)),
         genesis: Some(founded.document),
-        ..Papers::default()
+        ..Credentials::default()
     };
-    let mut other = Admission::new(small(), own(3), papers, Rng::from_number(9), WALL);
+    let mut other = Admission::new(small(), own(3), credentials, Rng::from_number(9), WALL);
     assert_eq!(
         key_for(&mut other, KeyHint::Invite(invitation.clone())),
         Ok(key)

@@ -1,139 +1,33 @@
-//! Where to dial next, and what became of each dial.
+//! All destinations of a node: what is dialled next, and what became of each dial.
 
-mod check;
-
+use super::{Attempts, Destination, Dial, DialerConfig};
 use crate::{
     kernel::{
-        address::{Address, Transport},
+        address::Address,
         id::{DialId, NodeId},
         planted::{self, Planted},
         rng::Rng,
         time::{Duration, Time},
     },
-    overlay::{
-        backoff::{Backoff, BackoffConfig},
-        budget::{DialBudget, DialBudgetConfig},
-    },
+    overlay::{backoff::Backoff, budget::DialBudget},
     wire::close::CloseReason,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use serde::{Deserialize, Serialize};
-
-/// How a node dials.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct DialerConfig {
-    /// The wait between attempts at one destination.
-    pub backoff: BackoffConfig,
-    /// All dials together.
-    pub budget: DialBudgetConfig,
-    /// How the node can dial, best first: a relay TCP, a tab WebSocket. An address announced for
-    /// another transport is dialled by the first of these, since one port carries them all.
-    pub transports: Vec<Transport>,
-    /// The most destinations held at once. Default 64; further ones are refused and counted. At least
-    /// twice the number of rings.
-    pub destinations_max: u32,
-}
-
-impl Default for DialerConfig {
-    fn default() -> Self {
-        Self {
-            backoff: BackoffConfig::default(),
-            budget: DialBudgetConfig::default(),
-            transports: alloc::vec![Transport::Tcp, Transport::Ws, Transport::Wss],
-            destinations_max: 64,
-        }
-    }
-}
-
-/// What is dialled.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Destination {
-    /// A member that must answer with its own identity.
-    Member(NodeId),
-    /// An address of which it is not known who answers, as this node would dial it.
-    Entry(Address),
-}
-
-/// A destination and its fortune.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Attempts {
-    addresses: Vec<Address>,
-    turn: u32,
-    backoff: Backoff,
-    dialling: Option<DialId>,
-    last_failure: Option<CloseReason>,
-    /// Dialled once, then forgotten.
-    once: bool,
-}
-
-impl Attempts {
-    /// The address of the running or next attempt.
-    #[must_use]
-    pub fn address(&self) -> Option<&Address> {
-        let len = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
-        let turn = self.turn.checked_rem(len)?;
-        self.addresses.get(usize::try_from(turn).unwrap_or(0))
-    }
-
-    /// Whether an attempt is running.
-    #[must_use]
-    pub const fn is_dialling(&self) -> bool {
-        self.dialling.is_some()
-    }
-
-    /// Why the last attempt failed, if none has succeeded since.
-    #[must_use]
-    pub const fn last_failure(&self) -> Option<&CloseReason> {
-        self.last_failure.as_ref()
-    }
-
-    /// Attempts that failed in a row.
-    #[must_use]
-    pub const fn failures(&self) -> u32 {
-        self.backoff.failures()
-    }
-
-    /// When the next attempt may start.
-    #[must_use]
-    pub const fn ready_at(&self) -> Time {
-        self.backoff.ready_at()
-    }
-
-    /// Forgets the failures; answers whether there were any.
-    fn forgive(&mut self) -> bool {
-        let failed = self.backoff.failures() > 0;
-        self.backoff.reset();
-        failed
-    }
-}
-
-/// A dial to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dial {
-    /// Its number.
-    pub dial: DialId,
-    /// Where to.
-    pub address: Address,
-    /// Who must answer.
-    pub expect: Option<NodeId>,
-}
 
 /// All destinations of a node.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dialer {
-    config: DialerConfig,
-    destinations: BTreeMap<Destination, Attempts>,
+    pub(super) config: DialerConfig,
+    pub(super) destinations: BTreeMap<Destination, Attempts>,
     /// Of an earlier run, until the destination is wanted again; at most `destinations_max`.
-    remembered: BTreeMap<Destination, Backoff>,
+    pub(super) remembered: BTreeMap<Destination, Backoff>,
     /// Whether a backoff is another than when it was last asked for.
-    changed: bool,
-    running: BTreeMap<DialId, Destination>,
-    budget: DialBudget,
-    next_dial: DialId,
-    refused: u64,
+    pub(super) changed: bool,
+    pub(super) running: BTreeMap<DialId, Destination>,
+    pub(super) budget: DialBudget,
+    pub(super) next_dial: DialId,
+    pub(super) refused: u64,
 }
 
 impl Dialer {
@@ -184,11 +78,14 @@ impl Dialer {
         core::mem::replace(&mut self.changed, false)
     }
 
-    fn destinations_max(&self) -> usize {
+    pub(super) fn destinations_max(&self) -> usize {
         usize::try_from(self.config.destinations_max).unwrap_or(usize::MAX)
     }
 
     /// Adds a destination or renews its addresses. A first attempt waits until `not_before`.
+    ///
+    /// Without an address the old ones stay: a destination that can't be dialled would stand before all
+    /// others for ever. When all places are taken, a member takes that of an entry that is not being dialled.
     pub fn want(
         &mut self,
         destination: Destination,
@@ -199,15 +96,18 @@ impl Dialer {
         let addresses = self.dialable(addresses);
         if let Some(attempts) = self.destinations.get_mut(&destination) {
             attempts.once &= once;
-            if attempts.addresses != addresses {
+            if !addresses.is_empty() && attempts.addresses != addresses {
                 attempts.addresses = addresses;
                 self.changed |= attempts.forgive();
             }
             return;
         }
-        let full = self.destinations.len() >= self.destinations_max();
-        if addresses.is_empty() || full {
-            self.refused = self.refused.saturating_add(u64::from(full));
+        if addresses.is_empty() {
+            return;
+        }
+        let has_room = self.destinations.len() < self.destinations_max();
+        if !has_room && !self.make_room_for(&destination) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let mut backoff = self.remembered.remove(&destination).unwrap_or_default();
@@ -223,6 +123,22 @@ impl Dialer {
                 once,
             },
         );
+    }
+
+    /// Forgets an entry in favour of a member, the one that failed most often: who knows members finds
+    /// the mesh without entries. Answers whether there is room now.
+    fn make_room_for(&mut self, destination: &Destination) -> bool {
+        if let Destination::Entry(_) = destination {
+            return false;
+        }
+        let idle_entry = |(destination, attempts): &(&Destination, &Attempts)| match destination {
+            Destination::Entry(_) => !attempts.is_dialling(),
+            Destination::Member(_) => false,
+        };
+        let entries = self.destinations.iter().filter(idle_entry);
+        let worst = entries.max_by_key(|(_, attempts)| attempts.failures());
+        let worst = worst.map(|(entry, _)| entry.clone());
+        worst.is_some_and(|entry| self.destinations.remove(&entry).is_some())
     }
 
     /// Adds an address of which it is not known who answers. The same place announced for two

@@ -3,15 +3,24 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
-use crate::kernel::{
-    address::Transport,
-    id::Incarnation,
-    laws::{self, Bounds},
+use crate::{
+    kernel::{
+        address::{Address, Transport},
+        component::Component,
+        crypto::encode,
+        id::{DialId, Incarnation, InstanceId, LinkId, NodeId, Role},
+        laws::{self, Bounds},
+        machine::{Input, Machine, Output},
+        persist::Persist,
+        time::{Duration, Time, WallTime},
+    },
+    overlay::{backoff::Backoff, dialer::Destination, remembered::Remembered},
+    wire::{close::CloseReason, identity::PeerIdentity},
 };
-use crate::overlay::backoff::Backoff;
-use alloc::collections::BTreeMap;
-use alloc::vec;
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::{prelude::*, strategy::Strategy};
+
+mod arriving;
 
 const fn id(byte: u8) -> NodeId {
     NodeId::from_bytes([byte; 32])
@@ -585,6 +594,18 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
         }),
         (0_u64..9, any_identity, proptest::option::of(0_u64..9))
             .prop_map(|(link, peer, dial)| Input::Command(up(link, peer, dial))),
+        (0_u64..9, 1_u8..5, proptest::option::of(0_u64..9)).prop_map(|(link, peer, dial)| {
+            Input::Command(Command::Arrived {
+                link: LinkId(link),
+                peer: identity(peer, 1, 1),
+                dial: dial.map(DialId),
+            })
+        }),
+        (0_u64..9).prop_map(|link| {
+            let link = LinkId(link);
+            Input::Command(Command::Admitted { link })
+        }),
+        Just(Input::Command(Command::Joined)),
         (0_u64..9, reason.clone()).prop_map(|(link, reason)| Input::Command(Command::Down {
             link: LinkId(link),
             reason
@@ -649,6 +670,7 @@ proptest! {
             }
             prop_assert!(routed.keys().eq(peers.keys()));
             prop_assert!(routed.keys().eq(machine.peers.keys()));
+            prop_assert_eq!(Component::check(&machine), Ok(()));
         }
     }
 }
