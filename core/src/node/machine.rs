@@ -8,7 +8,7 @@ use crate::{
     kernel::{
         component::Component,
         crypto::Keypair,
-        id::{InstanceId, LinkId, NetworkId, NodeId, Role},
+        id::{InstanceId, NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
         outbox::Outbox,
         time::{Time, WallTime},
@@ -17,7 +17,7 @@ use crate::{
     node::{
         contract::{Command, Event},
         envelope::Envelope,
-        life::{Arriving, Phase, Unsaved},
+        life::{Phase, Unsaved},
         read::timeline::Timeline,
         start::{
             config::Config,
@@ -66,7 +66,6 @@ pub struct Node {
     pub(super) swim: Swim,
     pub(super) replica: Replica,
     pub(super) phase: Phase,
-    pub(super) arriving: BTreeMap<LinkId, Arriving>,
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
     pub(super) unsaved: Unsaved,

@@ -22,10 +22,7 @@ impl Node {
 
     /// Who has no link for everything may have one for admission.
     fn link_to(&self, to: NodeId) -> Option<LinkId> {
-        self.links.link_of(to).or_else(|| {
-            let mut arriving = self.arriving.iter();
-            let (link, _) = arriving.find(|(_, arriving)| arriving.peer.id == to)?;
-            Some(*link)
-        })
+        let usual = self.links.link_of(to);
+        usual.or_else(|| self.links.arriving_link(to))
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     node::{
         contract::{Reply, Signal},
         endpoint::Endpoint,
+        envelope::Envelope,
         message::Message,
         setup::StartError,
         snapshot::{TimelineEntry, Verdict},
@@ -542,8 +543,9 @@ fn a_peer_that_says_something_every_moment_is_told_to_membership() {
     for nonce in 0..30 {
         mesh.run_for(Duration::from_millis(100));
         let now = mesh.local(hosts[0]);
-        let message = Message::Links(links::Message::Ping { nonce });
         let node = mesh.node_mut(hosts[0]).unwrap();
+        let link = node.links().link_of(from).unwrap();
+        let message = Envelope::of(link, Message::Links(links::Message::Ping { nonce }));
         node.handle_input(now, Input::Message { from, message });
         let heard_at = node.swim.heard_at(from).unwrap();
         let age = now.since(heard_at);

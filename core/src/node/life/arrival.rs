@@ -17,22 +17,10 @@ use crate::{
     overlay::links,
     wire::{close::CloseReason, identity::PeerIdentity, invitation::Invitation},
 };
-use alloc::collections::BTreeMap;
-
-/// The most handshakes under an invite that wait to be decided; further ones are refused as busy.
-pub(in crate::node) const ARRIVING_MAX: usize = 256;
 
 /// Traffic of a peer is told to membership at most this often: fresh evidence of life need not be
 /// fresher than a fraction of the probe period.
 const HEARD_INTERVAL: Duration = Duration::from_millis(200);
-
-/// A link under an invite's key whose peer may not talk yet.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(in crate::node) struct Arriving {
-    pub(in crate::node) peer: PeerIdentity,
-    pub(in crate::node) dial: Option<DialId>,
-}
 
 impl Node {
     pub(in crate::node) fn on_link(&mut self, input: LinkInput) {
@@ -67,37 +55,26 @@ impl Node {
             self.tell_links(links::Command::Up { link, peer, dial });
             return;
         };
-        if self.arriving.len() >= ARRIVING_MAX {
-            self.close(link, CloseReason::Busy);
+        self.tell_links(links::Command::Arrived { link, peer, dial });
+        if !self.links.holds(link) {
             return;
         }
-        self.arriving.insert(link, Arriving { peer, dial });
-        if dial.is_none() {
+        if dial.is_some() {
+            let peer = peer.id;
+            self.tell_admission(admission::Command::Entered { link, peer });
+        } else {
             self.tell_spore();
-        }
-        self.tell_admission(if dial.is_none() {
-            admission::Command::Arrived {
+            self.tell_admission(admission::Command::Arrived {
                 link,
                 peer,
                 invitation,
-            }
-        } else {
-            admission::Command::Entered {
-                link,
-                peer: peer.id,
-            }
-        });
+            });
+        }
     }
 
     fn on_link_down(&mut self, link: LinkId, reason: CloseReason) {
-        let Some(arriving) = self.arriving.remove(&link) else {
-            self.tell_links(links::Command::Down { link, reason });
-            return;
-        };
         self.tell_admission(admission::Command::LinkDown { link });
-        if let Some(dial) = arriving.dial {
-            self.tell_links(links::Command::DialFailed { dial, reason });
-        }
+        self.tell_links(links::Command::Down { link, reason });
     }
 
     /// A message is opened here, just before its machine gets it.
@@ -125,9 +102,9 @@ impl Node {
             self.on_message_before_admission(from, message);
             return;
         }
-        let last = self.links.heard_at(from).unwrap_or_default();
         self.tell_links(links::Command::Heard(from));
-        if self.now.since(last) >= HEARD_INTERVAL {
+        let told_at = self.swim.heard_at(from).unwrap_or_default();
+        if self.now.since(told_at) >= HEARD_INTERVAL {
             self.tell_swim(swim::Command::Heard { peer: from });
         }
         let now = self.now;
@@ -154,11 +131,7 @@ impl Node {
     /// Before we are let in, only the relay that we dialled under the invite may talk, and only
     /// about that.
     fn on_message_before_admission(&mut self, from: NodeId, message: Message) {
-        let invited = self.phase == Phase::Joining
-            && self
-                .arriving
-                .values()
-                .any(|link| link.dial.is_some() && link.peer.id == from);
+        let invited = self.phase == Phase::Joining && self.links.may_welcome(from);
         match message {
             Message::Admission(message) if invited => {
                 let input = Input::Message { from, message };
@@ -175,11 +148,6 @@ impl Node {
     #[must_use]
     pub const fn undecodable(&self) -> u64 {
         self.counters.undecodable
-    }
-
-    /// Takes the links that waited to be let in together with us.
-    pub(in crate::node) fn take_arriving(&mut self) -> BTreeMap<LinkId, Arriving> {
-        core::mem::take(&mut self.arriving)
     }
 
     pub(in crate::node) fn close(&mut self, link: LinkId, reason: CloseReason) {

@@ -22,6 +22,4 @@ mod inputs;
 mod phase;
 mod saving;
 
-#[cfg(any(test, feature = "sim"))]
-pub(super) use self::arrival::ARRIVING_MAX;
 pub(super) use self::{arrival::Arriving, phase::Phase, saving::Unsaved};

@@ -7,11 +7,7 @@ use crate::{
         time::Time,
     },
     membership::{member::MemberState, roster::Roster},
-    node::{
-        life::{ARRIVING_MAX, Phase},
-        machine::Node,
-        read::timeline::ENTRIES_MAX,
-    },
+    node::{life::Phase, machine::Node, read::timeline::ENTRIES_MAX},
     overlay::links::Links,
     replication::replica::Replica,
 };
@@ -104,11 +100,6 @@ impl Node {
             )
         };
         let dials_gone = !self.is_tab() && self.links.targets().any(gone);
-        let arrives = |link| {
-            self.links
-                .peers()
-                .any(|peer| self.links.link_of(peer.id) == Some(link))
-        };
         first_broken(&[
             (
                 self.swim.linked().all(is_linked),
@@ -130,10 +121,6 @@ impl Node {
                 !dials_gone,
                 "a relay that is dead or left is dialled as if it took part",
             ),
-            (
-                !self.arriving.keys().any(|link| arrives(*link)),
-                "a newcomer's link is used before it was let in",
-            ),
         ])
     }
 
@@ -151,7 +138,6 @@ impl Node {
         for machine in self.components() {
             machine.gauges(tell);
         }
-        tell("newcomers", self.arriving.len(), ARRIVING_MAX);
         tell("timeline", self.timeline.len(), ENTRIES_MAX);
     }
 

@@ -68,7 +68,11 @@ impl Node {
             }
             admission::Event::Admit { link, peer } => self.on_admit(link, peer),
             admission::Event::Reject { link, reason } => {
-                self.arriving.remove(&link);
+                let ended = links::Command::Down {
+                    link,
+                    reason: reason.clone(),
+                };
+                self.tell_links(ended);
                 self.note_refusal(&reason, Notice::NewcomerRefused);
                 self.close(link, reason);
             }
@@ -82,16 +86,12 @@ impl Node {
 
     /// The newcomer is a member: from now on its link is like any other.
     fn on_admit(&mut self, link: LinkId, peer: PeerIdentity) {
-        if self.arriving.remove(&link).is_some() {
+        if self.links.is_arriving(link) {
             self.note(Notice::Admitted {
                 peer: peer.id,
                 role: peer.role,
             });
-            self.tell_links(links::Command::Up {
-                link,
-                peer,
-                dial: None,
-            });
+            self.tell_links(links::Command::Admitted { link });
         }
     }
 
@@ -107,12 +107,6 @@ impl Node {
             self.tell_links(links::Command::Entry(address.clone()));
         }
         self.note(Notice::Joined);
-        for (link, arriving) in self.take_arriving() {
-            self.tell_links(links::Command::Up {
-                link,
-                peer: arriving.peer,
-                dial: arriving.dial,
-            });
-        }
+        self.tell_links(links::Command::Joined);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | send | the peer |
 //! | dial | the host, with the credential of admission |
-//! | close | the host |
+//! | close | the host; admission: the link is gone |
 //! | peer up, peer down | membership, replication |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
@@ -17,7 +17,7 @@ use crate::{
         id::{LinkId, NodeId},
         machine::Output,
     },
-    membership::{dissemination::Rumour, swim},
+    membership::{admission, dissemination::Rumour, swim},
     node::{
         contract::{FenceCause, LinkOutput, Notice},
         machine::Node,
@@ -63,9 +63,9 @@ impl Node {
                 if reason.is_security() {
                     self.note_refusal(&reason, Notice::LinkRefused);
                 }
+                self.tell_admission(admission::Command::LinkDown { link });
                 self.close(link, reason);
             }
-            links::Event::Route { .. } | links::Event::Unroute { .. } => {}
             links::Event::PeerUp(peer) => self.on_peer_up(peer),
             links::Event::PeerDown {
                 peer,
@@ -90,7 +90,7 @@ impl Node {
                 reason,
                 told_by,
             } => self.on_identity_conflict(identity, reason, told_by),
-            links::Event::Prove { peer, link, .. } => self.prove(peer, link),
+            links::Event::Prove { peer, link } => self.prove(peer, link),
         }
     }
 

@@ -123,18 +123,6 @@ pub enum Event {
         /// Why; the peer is told.
         reason: CloseReason,
     },
-    /// Messages to a peer go over this link from now on.
-    Route {
-        /// The peer.
-        peer: NodeId,
-        /// The link.
-        link: LinkId,
-    },
-    /// A peer has no link any more.
-    Unroute {
-        /// The peer.
-        peer: NodeId,
-    },
     /// A peer's first link is routed.
     PeerUp(PeerIdentity),
     /// A peer's link ended and none is left.
@@ -179,8 +167,6 @@ pub enum Event {
         peer: NodeId,
         /// The link that is refused.
         link: LinkId,
-        /// The one that stays.
-        routed: LinkId,
     },
 }
 

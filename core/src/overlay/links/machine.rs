@@ -224,7 +224,6 @@ impl Links {
     ) {
         let peer = identity.id;
         self.by_link.insert(link, peer);
-        self.outbox.event(Event::Route { peer, link });
         self.deadlines.set(Timer::Ping(peer), self.now);
         let heard_at = self.now;
         self.peers.insert(
@@ -306,11 +305,7 @@ impl Links {
             let reason = CloseReason::IdentityInUse {
                 incarnation: old.identity.incarnation,
             };
-            self.outbox.event(Event::Prove {
-                peer: new.id,
-                link,
-                routed: old.link,
-            });
+            self.outbox.event(Event::Prove { peer: new.id, link });
             self.refuse(link, via, reason.clone());
             self.outbox.event(Event::IdentityConflict {
                 identity: new.id,
@@ -374,7 +369,6 @@ impl Links {
         } else if abrupt {
             self.dialer.hurry(peer);
         }
-        self.outbox.event(Event::Unroute { peer });
         self.outbox.event(Event::PeerDown {
             peer: gone.identity,
             reason,

@@ -184,17 +184,12 @@ fn a_new_link_of_the_same_dialler_replaces_the_old_one_without_the_peer_going_do
     let events = command(&mut b, 1, up(2, identity(1, 1, 1), None));
     assert_eq!(
         events,
-        [
-            Event::Route {
-                peer: id(1),
-                link: LinkId(2)
-            },
-            Event::Close {
-                link: LinkId(1),
-                reason: CloseReason::Duplicate
-            },
-        ]
+        [Event::Close {
+            link: LinkId(1),
+            reason: CloseReason::Duplicate
+        }]
     );
+    assert_eq!(b.link_of(id(1)), Some(LinkId(2)));
     let late = command(
         &mut b,
         2,
@@ -249,7 +244,6 @@ fn a_copied_identity_that_is_not_newer_is_refused_and_reported() {
     assert!(events.contains(&Event::Prove {
         peer: id(1),
         link: LinkId(3),
-        routed: LinkId(1)
     }));
     assert_eq!(b.peers.get(&id(1)).unwrap().link, LinkId(1));
 }
@@ -646,20 +640,18 @@ proptest! {
     }
 
     #[test]
-    fn a_peer_is_up_exactly_while_it_has_a_routed_link(
+    fn a_peer_is_up_exactly_while_it_has_a_link(
         script in proptest::collection::vec((0_u64..20_000_000, any_input()), 0..60)
     ) {
         let mut machine = links(1);
         let mut now = Time::ZERO;
-        let (mut routed, mut peers) = (BTreeMap::new(), BTreeMap::new());
+        let mut peers = BTreeMap::new();
         for (gap, input) in script {
             now = now + Duration::from_micros(gap);
             machine.handle_timeout(now);
             machine.handle_input(now, input);
             for event in events(&mut machine) {
                 match event {
-                    Event::Route { peer, link } => drop(routed.insert(peer, link)),
-                    Event::Unroute { peer } => prop_assert!(routed.remove(&peer).is_some()),
                     Event::PeerUp(peer) => prop_assert!(peers.insert(peer.id, ()).is_none()),
                     Event::PeerDown { peer, .. } => prop_assert!(peers.remove(&peer.id).is_some()),
                     Event::Dial { .. } | Event::Close { .. } | Event::DialRefused { .. }
@@ -668,8 +660,7 @@ proptest! {
                     | Event::Prove { .. } => {}
                 }
             }
-            prop_assert!(routed.keys().eq(peers.keys()));
-            prop_assert!(routed.keys().eq(machine.peers.keys()));
+            prop_assert!(peers.keys().eq(machine.peers.keys()));
             prop_assert_eq!(Component::check(&machine), Ok(()));
         }
     }
