@@ -38,23 +38,7 @@ impl Node {
             Output::Event(event) => event,
         };
         match event {
-            replica::Event::Persist(Persist { token, op }) => {
-                let origin = Origin::Replica;
-                self.tell_journal(match op {
-                    PersistOp::Append(body) => journal::Command::Append {
-                        origin,
-                        token,
-                        body,
-                    },
-                    PersistOp::Put { key, value } => journal::Command::Put {
-                        origin,
-                        token,
-                        key,
-                        value,
-                    },
-                    PersistOp::Delete { key } => journal::Command::Delete { origin, token, key },
-                });
-            }
+            replica::Event::Persist(persist) => self.tell_journal(asked_of_journal(persist)),
             replica::Event::Load { token, sequences } => {
                 self.tell_journal(journal::Command::Load {
                     origin: Origin::Replica,
@@ -117,5 +101,23 @@ impl Node {
             Err(refusal) => Reply::Refused(Refusal::Write(refusal)),
         };
         self.outbox.event(Event::Reply { request, reply });
+    }
+}
+
+fn asked_of_journal(Persist { token, op }: Persist) -> journal::Command {
+    let origin = Origin::Replica;
+    match op {
+        PersistOp::Append(body) => journal::Command::Append {
+            origin,
+            token,
+            body,
+        },
+        PersistOp::Put { key, value } => journal::Command::Put {
+            origin,
+            token,
+            key,
+            value,
+        },
+        PersistOp::Delete { key } => journal::Command::Delete { origin, token, key },
     }
 }
