@@ -16,9 +16,9 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        aside::{Aside, Owner, Place, owner_of},
         batch::{Batch, Root, SHARDS, Writer, half, hash_of},
-        unshared::Unshared,
+        side_branches::{Owner, Place, SideBranches, owner_of},
+        under_replicated::UnderReplicated,
     },
 };
 use alloc::{
@@ -216,13 +216,13 @@ const TAIL_MAX: usize = 256;
 pub(in crate::replication) struct Log {
     chains: BTreeMap<ChainId, Chain>,
     streams: BTreeMap<(Namespace, u16, Writer), Stream>,
-    aside: Aside,
+    branches: SideBranches,
     digests: Vec<Option<u64>>,
     batches: u64,
     recent: BTreeMap<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
-    unshared: Unshared,
+    under_replicated: UnderReplicated,
     proof_bytes: usize,
 }
 
@@ -230,17 +230,20 @@ pub(in crate::replication) struct Log {
 const PROOF_BYTES_MAX: usize = 32 << 20;
 
 impl Log {
-    pub(in crate::replication) fn new(recent_bytes_max: usize, unshared_bytes_max: usize) -> Self {
+    pub(in crate::replication) fn new(
+        recent_bytes_max: usize,
+        under_replicated_bytes_max: usize,
+    ) -> Self {
         Self {
             chains: BTreeMap::new(),
             streams: BTreeMap::new(),
-            aside: Aside::default(),
+            branches: SideBranches::default(),
             digests: alloc::vec![None; usize::from(SHARDS)],
             batches: 0,
             recent: BTreeMap::new(),
             recent_bytes: 0,
             recent_bytes_max,
-            unshared: Unshared::new(unshared_bytes_max),
+            under_replicated: UnderReplicated::new(under_replicated_bytes_max),
             proof_bytes: 0,
         }
     }
@@ -296,14 +299,14 @@ impl Log {
             // Of a stream nothing is set aside: who holds the chain tells of it.
             root if is_beyond && whole => {
                 let root = root.unwrap_or_else(|| half(hash));
-                self.aside.hold(id, batch.sequence, root);
+                self.branches.hold(id, batch.sequence, root);
             }
             Some(root) if !is_beyond => {
                 let at = (batch.life, batch.sequence);
-                self.aside.reissue(owner_of(id), root, at);
+                self.branches.reissue(owner_of(id), root, at);
             }
             // It may have come from somewhere before those before it.
-            Some(_) | None => self.aside.forget(owner_of(id), half(hash)),
+            Some(_) | None => self.branches.forget(owner_of(id), half(hash)),
         }
         self.touch(batch.shard);
         let end = End {
@@ -352,17 +355,17 @@ impl Log {
     /// A batch by its place in the journal, if it is at hand.
     pub(in crate::replication) fn recent(&self, journal: u64) -> Option<&Signed<Batch>> {
         let recent = self.recent.get(&journal);
-        recent.or_else(|| self.unshared.get(journal))
+        recent.or_else(|| self.under_replicated.get(journal))
     }
 
     /// Own batches that few others have.
-    pub(in crate::replication) const fn unshared(&self) -> &Unshared {
-        &self.unshared
+    pub(in crate::replication) const fn under_replicated(&self) -> &UnderReplicated {
+        &self.under_replicated
     }
 
     /// The same, to be changed.
-    pub(in crate::replication) const fn unshared_mut(&mut self) -> &mut Unshared {
-        &mut self.unshared
+    pub(in crate::replication) const fn under_replicated_mut(&mut self) -> &mut UnderReplicated {
+        &mut self.under_replicated
     }
 
     /// Where a batch of a whole chain is kept.
@@ -415,33 +418,33 @@ impl Log {
             at,
             proof: keep.then_some(proof),
         });
-        self.aside.revoke(chain, at);
+        self.branches.revoke(chain, at);
         let beyond = entry.roots_from(at).into_iter();
         for (sequence, root) in beyond.filter(|_| !planted::is(Planted::BranchForgotten)) {
-            self.aside.hold(chain, sequence, root);
+            self.branches.hold(chain, sequence, root);
         }
         self.touch(chain.0);
         first
     }
 
     /// What stands beyond forks.
-    pub(in crate::replication) const fn aside(&self) -> &Aside {
-        &self.aside
+    pub(in crate::replication) const fn branches(&self) -> &SideBranches {
+        &self.branches
     }
 
     /// The same, to be changed; the shard's digest is taken anew.
-    pub(in crate::replication) fn aside_mut(&mut self, shard: u16) -> &mut Aside {
+    pub(in crate::replication) fn branches_mut(&mut self, shard: u16) -> &mut SideBranches {
         self.touch(shard);
-        &mut self.aside
+        &mut self.branches
     }
 
     /// What is set aside in a namespace, by author and shard.
-    pub(in crate::replication) fn asides_in(
+    pub(in crate::replication) fn branches_in_namespace(
         &self,
         namespace: &Namespace,
     ) -> Vec<(Owner, Vec<Root>)> {
         let mut found: Vec<(Owner, Vec<Root>)> = Vec::new();
-        for (owner, root, place) in self.aside.places() {
+        for (owner, root, place) in self.branches.places() {
             let is_in = match place {
                 Place::Pooled(signed) => signed.claims().namespace == *namespace,
                 Place::Held {
@@ -461,8 +464,8 @@ impl Log {
         found
     }
 
-    /// The chains of a node in a shard, one per life that is known.
-    pub(in crate::replication) fn lives(
+    /// The chains of a node in a shard, one per writer epoch that is known.
+    pub(in crate::replication) fn epochs(
         &self,
         shard: u16,
         node: NodeId,
@@ -527,10 +530,10 @@ impl Log {
             )
         });
         let heads = fold(parts);
-        let aside = self.aside.digest(shard);
+        let branches = self.branches.digest(shard);
         Hash::of(
             "sporenet 2026 shard frontier",
-            &[heads.as_bytes(), aside.as_bytes()],
+            &[heads.as_bytes(), branches.as_bytes()],
         )
     }
 
@@ -642,4 +645,18 @@ fn size_of(proof: &Proof) -> usize {
 /// The bytes and what they decode to, about.
 pub(in crate::replication) fn cost_in_memory(signed: &Signed<Batch>) -> usize {
     signed.bytes().len().saturating_mul(2).saturating_add(256)
+}
+
+/// A whole chain as what must come in order.
+pub(in crate::replication) const fn chain_lane((shard, writer): ChainId) -> Lane {
+    Lane {
+        shard,
+        writer,
+        namespace: None,
+    }
+}
+
+/// The chain that a batch belongs to, and its place there.
+pub(in crate::replication) const fn chain_of(batch: &Batch) -> (ChainId, u64) {
+    ((batch.shard, batch.writer()), batch.sequence)
 }

@@ -89,228 +89,231 @@ pub struct Stats {
 impl Stats {
     /// Tells all of them.
     pub(in crate::replication) fn tell(&self, to: &mut Metrics) {
-        for (name, help, value) in self.of_batches() {
-            to.counter(name, help, value);
-        }
-        for (name, help, value) in self.of_events() {
-            to.counter(name, help, value);
-        }
-        for (name, help, value) in self.levels() {
-            to.gauge(name, help, value);
-        }
+        self.tell_exchanged(to);
+        self.tell_not_taken(to);
+        self.tell_forks(to);
+        self.tell_bounds(to);
+        self.tell_own(to);
+        self.tell_levels(to);
     }
 
-    /// Counters of batches and their bytes: name, help, value.
-    const fn of_batches(&self) -> [(&'static str, &'static str, u64); 19] {
-        [
-            (
-                "sporenet_pushed_batches",
-                "Fresh batches sent to peers.",
-                self.pushed_batches,
-            ),
-            (
-                "sporenet_pushed_bytes",
-                "Bytes of fresh batches sent to peers.",
-                self.pushed_bytes,
-            ),
-            (
-                "sporenet_served_batches",
-                "Batches sent to peers that caught up.",
-                self.served_batches,
-            ),
-            (
-                "sporenet_served_bytes",
-                "Bytes of batches sent to peers that caught up.",
-                self.served_bytes,
-            ),
-            (
-                "sporenet_received_batches",
-                "Fresh batches received.",
-                self.received_batches,
-            ),
-            (
-                "sporenet_received_bytes",
-                "Bytes of fresh batches received.",
-                self.received_bytes,
-            ),
-            (
-                "sporenet_fetched_batches",
-                "Batches received while catching up.",
-                self.fetched_batches,
-            ),
-            (
-                "sporenet_fetched_bytes",
-                "Bytes of batches received while catching up.",
-                self.fetched_bytes,
-            ),
-            (
-                "sporenet_duplicate_batches",
-                "Batches received more than once.",
-                self.duplicate_batches,
-            ),
-            (
-                "sporenet_early_batches",
-                "Batches received before the one that they follow.",
-                self.early_batches,
-            ),
-            (
-                "sporenet_bad_signatures",
-                "Batches received with a wrong signature.",
-                self.bad_signatures,
-            ),
-            (
-                "sporenet_malformed_batches",
-                "Batches received that no honest author signs.",
-                self.malformed_batches,
-            ),
-            (
-                "sporenet_batches_ahead_of_clock",
-                "Batches received with stamps too far ahead of the clock.",
-                self.ahead_batches,
-            ),
-            (
-                "sporenet_batches_left_for_room",
-                "Batches left for later because memory, log or journal queue was full.",
-                self.full_batches,
-            ),
-            (
-                "sporenet_forked_batches",
-                "Batches received beyond the fork of their chain.",
-                self.forked_batches,
-            ),
-            (
-                "sporenet_unwanted_batches",
-                "Batches received that nobody asked for.",
-                self.unwanted_batches,
-            ),
-            (
-                "sporenet_muted_batches",
-                "Batches not looked at because their sender sent too many wrong ones.",
-                self.muted_batches,
-            ),
-            (
-                "sporenet_reissued_batches",
-                "Own batches issued again in a later writer epoch.",
-                self.reissued_batches,
-            ),
-            (
-                "sporenet_side_branch_batches",
-                "Batches of side branches taken from peers.",
-                self.aside_batches,
-            ),
-        ]
+    /// Batches that went to and came from peers.
+    fn tell_exchanged(&self, to: &mut Metrics) {
+        to.counter(
+            "sporenet_pushed_batches",
+            "Fresh batches sent to peers.",
+            self.pushed_batches,
+        );
+        to.counter(
+            "sporenet_pushed_bytes",
+            "Bytes of fresh batches sent to peers.",
+            self.pushed_bytes,
+        );
+        to.counter(
+            "sporenet_served_batches",
+            "Batches sent to peers that caught up.",
+            self.served_batches,
+        );
+        to.counter(
+            "sporenet_served_bytes",
+            "Bytes of batches sent to peers that caught up.",
+            self.served_bytes,
+        );
+        to.counter(
+            "sporenet_received_batches",
+            "Fresh batches received.",
+            self.received_batches,
+        );
+        to.counter(
+            "sporenet_received_bytes",
+            "Bytes of fresh batches received.",
+            self.received_bytes,
+        );
+        to.counter(
+            "sporenet_fetched_batches",
+            "Batches received while catching up.",
+            self.fetched_batches,
+        );
+        to.counter(
+            "sporenet_fetched_bytes",
+            "Bytes of batches received while catching up.",
+            self.fetched_bytes,
+        );
+        to.counter(
+            "sporenet_duplicate_batches",
+            "Batches received more than once.",
+            self.duplicate_batches,
+        );
+        to.counter(
+            "sporenet_early_batches",
+            "Batches received before the one that they follow.",
+            self.early_batches,
+        );
     }
 
-    /// Counters of everything else.
-    const fn of_events(&self) -> [(&'static str, &'static str, u64); 16] {
-        [
-            (
-                "sporenet_replication_messages_from_strangers",
-                "Data messages of nodes without a link.",
-                self.from_strangers,
-            ),
-            (
-                "sporenet_replication_peers_refused",
-                "Peers not replicated with because there are too many.",
-                self.peers_refused,
-            ),
-            (
-                "sporenet_replication_requests_refused",
-                "Data requests of peers that were refused or cut.",
-                self.requests_refused,
-            ),
-            (
-                "sporenet_replication_offences",
-                "Faults of peers that the data showed.",
-                self.offences,
-            ),
-            (
-                "sporenet_equivocations",
-                "Authors found to have signed two different batches as one.",
-                self.equivocations,
-            ),
-            (
-                "sporenet_side_branch_batches_refused",
-                "Batches of side branches left with peers for lack of room.",
-                self.aside_refused,
-            ),
-            (
-                "sporenet_pushes_skipped",
-                "Pushes left out because the peer is slow.",
-                self.pushes_skipped,
-            ),
-            (
-                "sporenet_pushes_unconfirmed",
-                "Pushes that were not confirmed in time.",
-                self.pushes_unconfirmed,
-            ),
-            (
-                "sporenet_fetches_unanswered",
-                "Fetches that were not answered in time.",
-                self.fetches_unanswered,
-            ),
-            (
-                "sporenet_writes",
-                "Writes accepted from this node's users.",
-                self.writes,
-            ),
-            (
-                "sporenet_writes_refused",
-                "Writes refused.",
-                self.writes_refused,
-            ),
-            (
-                "sporenet_replication_appends_failed",
-                "Records of data that the journal did not keep.",
-                self.appends_failed,
-            ),
-            (
-                "sporenet_replication_records_missing",
-                "Journal records that were missing when they were to be served.",
-                self.records_missing,
-            ),
-            (
-                "sporenet_replication_records_skipped",
-                "Journal records that did not fit the log at the start.",
-                self.restore_skipped,
-            ),
-            (
-                "sporenet_replication_sends_dropped",
-                "Data messages dropped because too many were undelivered.",
-                self.sends_dropped,
-            ),
-            (
-                "sporenet_conflicts_dropped",
-                "Conflict records dropped because a key had too many.",
-                self.conflicts_dropped,
-            ),
-        ]
+    /// Batches that were not taken.
+    fn tell_not_taken(&self, to: &mut Metrics) {
+        to.counter(
+            "sporenet_bad_signatures",
+            "Batches received with a wrong signature.",
+            self.bad_signatures,
+        );
+        to.counter(
+            "sporenet_malformed_batches",
+            "Batches received that no honest author signs.",
+            self.malformed_batches,
+        );
+        to.counter(
+            "sporenet_batches_ahead_of_clock",
+            "Batches received with stamps too far ahead of the clock.",
+            self.ahead_batches,
+        );
+        to.counter(
+            "sporenet_batches_left_for_room",
+            "Batches left for later because memory, log or journal queue was full.",
+            self.full_batches,
+        );
+        to.counter(
+            "sporenet_forked_batches",
+            "Batches received beyond the fork of their chain.",
+            self.forked_batches,
+        );
+        to.counter(
+            "sporenet_unwanted_batches",
+            "Batches received that nobody asked for.",
+            self.unwanted_batches,
+        );
+        to.counter(
+            "sporenet_muted_batches",
+            "Batches not looked at because their sender sent too many wrong ones.",
+            self.muted_batches,
+        );
+    }
+
+    /// Forks and what followed from them.
+    fn tell_forks(&self, to: &mut Metrics) {
+        to.counter(
+            "sporenet_equivocations",
+            "Authors found to have signed two different batches as one.",
+            self.equivocations,
+        );
+        to.counter(
+            "sporenet_reissued_batches",
+            "Own batches issued again in a later writer epoch.",
+            self.reissued_batches,
+        );
+        to.counter(
+            "sporenet_side_branch_batches",
+            "Batches of side branches taken from peers.",
+            self.aside_batches,
+        );
+        to.counter(
+            "sporenet_side_branch_batches_refused",
+            "Batches of side branches left with peers for lack of room.",
+            self.aside_refused,
+        );
+        to.counter(
+            "sporenet_replication_offences",
+            "Faults of peers that the data showed.",
+            self.offences,
+        );
+    }
+
+    /// What was refused, left out or given up.
+    fn tell_bounds(&self, to: &mut Metrics) {
+        to.counter(
+            "sporenet_replication_messages_from_strangers",
+            "Data messages of nodes without a link.",
+            self.from_strangers,
+        );
+        to.counter(
+            "sporenet_replication_peers_refused",
+            "Peers not replicated with because there are too many.",
+            self.peers_refused,
+        );
+        to.counter(
+            "sporenet_replication_requests_refused",
+            "Data requests of peers that were refused or cut.",
+            self.requests_refused,
+        );
+        to.counter(
+            "sporenet_pushes_skipped",
+            "Pushes left out because the peer is slow.",
+            self.pushes_skipped,
+        );
+        to.counter(
+            "sporenet_pushes_unconfirmed",
+            "Pushes that were not confirmed in time.",
+            self.pushes_unconfirmed,
+        );
+        to.counter(
+            "sporenet_fetches_unanswered",
+            "Fetches that were not answered in time.",
+            self.fetches_unanswered,
+        );
+        to.counter(
+            "sporenet_replication_sends_dropped",
+            "Data messages dropped because too many were undelivered.",
+            self.sends_dropped,
+        );
+        to.counter(
+            "sporenet_conflicts_dropped",
+            "Conflict records dropped because a key had too many.",
+            self.conflicts_dropped,
+        );
+    }
+
+    /// Writes of this node and its journal.
+    fn tell_own(&self, to: &mut Metrics) {
+        to.counter(
+            "sporenet_writes",
+            "Writes accepted from this node's users.",
+            self.writes,
+        );
+        to.counter(
+            "sporenet_writes_refused",
+            "Writes refused.",
+            self.writes_refused,
+        );
+        to.counter(
+            "sporenet_replication_appends_failed",
+            "Records of data that the journal did not keep.",
+            self.appends_failed,
+        );
+        to.counter(
+            "sporenet_replication_records_missing",
+            "Journal records that were missing when they were to be served.",
+            self.records_missing,
+        );
+        to.counter(
+            "sporenet_replication_records_skipped",
+            "Journal records that did not fit the log at the start.",
+            self.restore_skipped,
+        );
     }
 
     /// Values that fall again.
-    const fn levels(&self) -> [(&'static str, &'static str, u64); 4] {
-        [
-            (
-                "sporenet_side_branches",
-                "Batches of side branches that were not issued again yet.",
-                self.aside,
-            ),
-            (
-                "sporenet_conflicts",
-                "Conflict records held.",
-                self.conflicts,
-            ),
-            (
-                "sporenet_cells_bytes",
-                "Bytes of values in memory, about.",
-                self.cells_bytes,
-            ),
-            (
-                "sporenet_writes_waiting",
-                "Writes that wait for their turn.",
-                self.writes_waiting,
-            ),
-        ]
+    fn tell_levels(&self, to: &mut Metrics) {
+        to.gauge(
+            "sporenet_side_branches",
+            "Batches of side branches that were not issued again yet.",
+            self.aside,
+        );
+        to.gauge(
+            "sporenet_conflicts",
+            "Conflict records held.",
+            self.conflicts,
+        );
+        to.gauge(
+            "sporenet_cells_bytes",
+            "Bytes of values in memory, about.",
+            self.cells_bytes,
+        );
+        to.gauge(
+            "sporenet_writes_waiting",
+            "Writes that wait for their turn.",
+            self.writes_waiting,
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Chain, ChainId, Log, PROOF_BYTES_MAX, TAIL_MAX, cost_in_memory};
 use crate::{
     kernel::bounded::first_broken,
-    replication::{aside::owner_of, batch::half},
+    replication::{batch::half, side_branches::owner_of},
 };
 
 /// How many of the latest batches are looked at: about as many as a node takes between two looks.
@@ -47,11 +47,11 @@ impl Log {
                 "too many proofs are kept",
             ),
             (
-                self.aside.keeps_unread(),
+                self.branches.keeps_unread(),
                 "what waits to be shown is not there",
             ),
         ])?;
-        self.unshared.check()?;
+        self.under_replicated.check()?;
         let mut chains = self.chains.iter();
         chains.try_for_each(|(id, chain)| self.check_chain(*id, chain))
     }
@@ -73,7 +73,7 @@ impl Log {
         let beyond = chain.fork.as_ref().map(|fork| chain.roots_from(fork.at));
         let owner = owner_of(id);
         let kept = |(_, root): &(u64, u128)| {
-            self.aside.get(owner, *root).is_some() || self.aside.is_reissued(owner, *root)
+            self.branches.get(owner, *root).is_some() || self.branches.is_reissued(owner, *root)
         };
         first_broken(&[
             (

@@ -209,7 +209,7 @@ fn a_record_that_rots_before_two_relays_have_it_is_not_lost_for_all() {
     world.assert_relays_agree();
     assert_eq!(world.get(2, "n", "first"), value("v"));
     assert_eq!(world.get(2, "n", "second"), value("v"));
-    assert_eq!(world.replica(0).unshared_bytes(), 0);
+    assert_eq!(world.replica(0).under_replicated_bytes(), 0);
 }
 
 #[test]
@@ -220,13 +220,13 @@ fn equal_frontiers_say_that_own_batches_are_elsewhere() {
         world.put(0, "n", &format!("{at}"), "v");
     }
     world.run_for(SECOND);
-    assert_eq!(world.replica(0).unshared_bytes(), 0);
+    assert_eq!(world.replica(0).under_replicated_bytes(), 0);
     world.crash(0);
     world.start(0);
-    assert!(world.replica(0).unshared_bytes() > 0);
+    assert!(world.replica(0).under_replicated_bytes() > 0);
     world.link_all();
     world.run_for(120 * SECOND);
-    assert_eq!(world.replica(0).unshared_bytes(), 0);
+    assert_eq!(world.replica(0).under_replicated_bytes(), 0);
 }
 
 #[test]

@@ -11,10 +11,8 @@ use crate::{
     },
     replication::{
         batch::{Batch, LIVES_MAX, Record, Writer, shard_of},
-        intake::chain_of,
-        log::{Lane, Log},
+        log::{Lane, Log, chain_lane, chain_of},
         replica::{Command, Event, Message, Offence},
-        sync::chain_lane,
         write::{AckLevel, WriteBlock, WriteRefusal},
     },
 };

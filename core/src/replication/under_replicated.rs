@@ -7,8 +7,7 @@ use crate::{
     kernel::{bounded::first_broken, crypto::Signed},
     replication::{
         batch::Batch,
-        intake::chain_of,
-        log::{ChainId, cost_in_memory},
+        log::{ChainId, chain_of, cost_in_memory},
     },
 };
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -16,7 +15,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 /// See the module.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(in crate::replication) struct Unshared {
+pub(in crate::replication) struct UnderReplicated {
     /// By their places in the journal.
     batches: BTreeMap<u64, Signed<Batch>>,
     /// The same places by chain and sequence: what is released of a chain is found without a look at
@@ -26,7 +25,7 @@ pub(in crate::replication) struct Unshared {
     bytes_max: usize,
 }
 
-impl Unshared {
+impl UnderReplicated {
     /// None yet; of more than `bytes_max` bytes the oldest go.
     pub(in crate::replication) const fn new(bytes_max: usize) -> Self {
         Self {
@@ -142,30 +141,35 @@ mod tests {
 
     #[test]
     fn a_batch_is_kept_until_its_chain_is_released_that_far() {
-        let mut unshared = Unshared::new(4 << 20);
+        let mut under_replicated = UnderReplicated::new(4 << 20);
         for sequence in 1..=4 {
-            unshared.keep(sequence * 10, batch(sequence, 10));
+            under_replicated.keep(sequence * 10, batch(sequence, 10));
         }
         let (chain, _) = chain_of(batch(1, 10).claims());
-        let kept = |unshared: &Unshared| [10, 20, 30, 40].map(|at| unshared.get(at).is_some());
-        unshared.release((chain.0 ^ 1, chain.1), 4);
-        assert_eq!(kept(&unshared), [true; 4]);
-        unshared.release(chain, 2);
-        assert_eq!(kept(&unshared), [false, false, true, true]);
-        unshared.release(chain, 9);
-        assert_eq!(kept(&unshared), [false; 4]);
-        assert_eq!((unshared.check(), unshared.bytes), (Ok(()), 0));
+        let kept = |under_replicated: &UnderReplicated| {
+            [10, 20, 30, 40].map(|at| under_replicated.get(at).is_some())
+        };
+        under_replicated.release((chain.0 ^ 1, chain.1), 4);
+        assert_eq!(kept(&under_replicated), [true; 4]);
+        under_replicated.release(chain, 2);
+        assert_eq!(kept(&under_replicated), [false, false, true, true]);
+        under_replicated.release(chain, 9);
+        assert_eq!(kept(&under_replicated), [false; 4]);
+        assert_eq!(
+            (under_replicated.check(), under_replicated.bytes),
+            (Ok(()), 0)
+        );
     }
 
     #[test]
     fn of_too_many_the_oldest_go() {
-        let mut unshared = Unshared::new(4 << 20);
+        let mut under_replicated = UnderReplicated::new(4 << 20);
         for sequence in 1..=50 {
-            unshared.keep(sequence, batch(sequence, 100 << 10));
-            assert_eq!(unshared.check(), Ok(()));
+            under_replicated.keep(sequence, batch(sequence, 100 << 10));
+            assert_eq!(under_replicated.check(), Ok(()));
         }
-        let oldest = unshared.batches.keys().next().copied();
-        assert_eq!(unshared.batches.keys().next_back(), Some(&50));
+        let oldest = under_replicated.batches.keys().next().copied();
+        assert_eq!(under_replicated.batches.keys().next_back(), Some(&50));
         assert!(oldest > Some(10) && oldest < Some(40), "{oldest:?}");
     }
 }

@@ -8,9 +8,8 @@ use crate::{
     },
     replication::{
         batch::{Batch, Record, hash_of},
-        intake::chain_of,
-        replica::{Replica, size},
-        sync::chain_lane,
+        log::chain_of,
+        replica::{context::size, forks::keep::keep_proof, machine::Replica},
     },
 };
 use core::fmt;
@@ -50,8 +49,8 @@ impl Replica {
                 self.recheck(&mut first)?;
                 self.recheck(&mut second)?;
                 let (chain, sequence) = chain_of(first.claims());
-                self.log.fork(chain, sequence, proof.clone());
-                self.pool_proof(&proof);
+                self.db.log.fork(chain, sequence, proof.clone());
+                keep_proof(&mut self.cx, &mut self.db, &proof);
                 Ok(())
             }
         }
@@ -63,54 +62,53 @@ impl Replica {
         mut signed: Signed<Batch>,
     ) -> Result<(), RestoreError> {
         self.recheck(&mut signed)?;
-        let lane = self.lane_of(signed.claims());
-        let end = self.log.end(&lane);
+        let lane = self.cx.lane_of(signed.claims());
+        let end = self.db.log.end(&lane);
         let (chain, sequence) = chain_of(signed.claims());
         if !end.precedes(&lane, signed.claims()) {
-            self.stats.restore_skipped = self.stats.restore_skipped.saturating_add(1);
-            let is_held = self.log.holds(&lane, sequence, hash_of(&signed)) == Some(true);
-            if lane.writer.node == self.me && !is_held {
-                self.find_orphan(journal_sequence, &signed);
+            self.cx.stats.restore_skipped = self.cx.stats.restore_skipped.saturating_add(1);
+            let is_held = self.db.log.holds(&lane, sequence, hash_of(&signed)) == Some(true);
+            if lane.writer.node == self.cx.me && !is_held {
+                self.forks.reissue.find_orphan(journal_sequence, &signed);
                 if sequence > end.sequence {
-                    let gap = self.own_gaps.entry(chain).or_insert(sequence);
-                    *gap = (*gap).max(sequence);
+                    self.forks.epochs.note_gap(chain, sequence);
                 }
             }
             return Ok(());
         }
-        self.log.append(&lane, journal_sequence, &signed);
+        self.db.log.append(&lane, journal_sequence, &signed);
         let batch = signed.claims();
         for op in batch.ops.iter().cloned() {
             if !planted::is(Planted::ClockNotRestored) {
-                self.clock.observe(op.stamp);
+                self.db.clock.observe(op.stamp);
             }
-            self.cells.apply(&batch.namespace, batch.author, op);
+            self.db.cells.apply(&batch.namespace, batch.author, op);
         }
-        if self.role == Role::Tab {
-            self.opened.insert(batch.namespace.clone());
-            if self.opened.len() > size(self.config.namespaces_max) {
-                self.opened.remove(&batch.namespace);
+        if self.cx.role == Role::Tab {
+            self.db.opened.insert(batch.namespace.clone());
+            if self.db.opened.len() > size(self.cx.config.namespaces_max) {
+                self.db.opened.remove(&batch.namespace);
             }
         }
-        self.keep_at_hand(journal_sequence, signed);
+        self.db.keep_at_hand(&self.cx, journal_sequence, signed);
         Ok(())
     }
 
     /// Ends the replay: revisions start at 1 from here. A tab follows what it held again.
     pub fn finish_restore(&mut self) {
-        let log = &self.log;
-        self.own_gaps
-            .retain(|chain, to| log.end(&chain_lane(*chain)).sequence < *to);
-        self.cells.restart_revisions(size(self.config.changes_max));
-        self.restore_lives();
+        self.forks.epochs.fill_gaps(&self.db);
+        self.db
+            .cells
+            .restart_revisions(size(self.cx.config.changes_max));
+        self.restore_epochs();
     }
 
     fn recheck(&self, signed: &mut Signed<Batch>) -> Result<(), RestoreError> {
-        if !self.config.verify_on_restore {
+        if !self.cx.config.verify_on_restore {
             return Ok(());
         }
         signed
-            .precheck(self.network)
+            .precheck(self.cx.network)
             .map_err(|_| RestoreError::BadSignature)
     }
 }

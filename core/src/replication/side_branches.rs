@@ -4,7 +4,7 @@
 //! one of them asks for it. So they reach their author over several links too, who issues them again in its
 //! next life, and with that they are forgotten here.
 //!
-//! Source: DESIGN §6 (branches are set aside, visible and finite; the author issues them again).
+//! Source: ADR 0012 (branches are set aside, visible and finite; the author issues them again).
 
 use crate::{
     kernel::{
@@ -42,7 +42,7 @@ pub(in crate::replication) enum Place {
 /// All that is set aside.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(in crate::replication) struct Aside {
+pub(in crate::replication) struct SideBranches {
     places: BTreeMap<(Owner, Root), Place>,
     /// Those in memory whose writes are not visible yet.
     unread: BTreeSet<(Owner, Root)>,
@@ -52,7 +52,7 @@ pub(in crate::replication) struct Aside {
     pooled: Vec<(NodeId, u64)>,
 }
 
-impl Aside {
+impl SideBranches {
     /// A batch of the log is beyond a fork now.
     pub(in crate::replication) fn hold(&mut self, chain: ChainId, sequence: u64, root: Root) {
         let owner = owner_of(chain);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_was_issued_again_is_forgotten_until_that_is_beyond_a_fork_too() {
-        let mut aside = Aside::default();
+        let mut aside = SideBranches::default();
         let node = NodeId::from_bytes([1; 32]);
         let life = |life| (3, Writer { node, life });
         let owner = (3, node);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_the_journal_can_not_give_is_lacking_again() {
-        let mut aside = Aside::default();
+        let mut aside = SideBranches::default();
         let node = NodeId::from_bytes([1; 32]);
         aside.hold((3, Writer::first(node)), 5, 7);
         assert!(!aside.lacks((3, node), 7));

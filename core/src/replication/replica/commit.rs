@@ -1,0 +1,237 @@
+//! From a write to a visible value: waiting, sealed, durable, applied, acknowledged, passed on.
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        crypto::Signed,
+        id::{RequestId, Role},
+        persist::{PersistFailed, Persisted},
+        planted::{self, Planted},
+        text::{Key, Namespace},
+    },
+    replication::{
+        batch::{Batch, VALUE_BYTES_MAX, shard_of},
+        log::{Lane, chain_of},
+        message::Message,
+        queue::{Source, Staged, Waiting},
+        replica::{
+            context::{Timer, size},
+            forks::epochs::Unwritable,
+            machine::Replica,
+            writes::seal_writes,
+        },
+        write::{AckLevel, WriteBlock, WriteRefusal},
+    },
+};
+use alloc::{boxed::Box, vec::Vec};
+
+impl Replica {
+    pub(in crate::replication) fn on_write(
+        &mut self,
+        request: RequestId,
+        namespace: Namespace,
+        key: Key,
+        value: Option<Bytes>,
+        level: AckLevel,
+    ) {
+        let shard = shard_of(&namespace, &key);
+        if let Err(refusal) = self.may_write(shard, &namespace, &key, value.as_ref()) {
+            self.cx.refuse(request, refusal);
+            return;
+        }
+        if self.cx.role == Role::Tab
+            && !self
+                .subscriptions
+                .open(&mut self.cx, &mut self.db, namespace.clone())
+        {
+            self.cx.refuse(request, WriteBlock::NamespacesFull.into());
+            return;
+        }
+        let waiting = Waiting {
+            request,
+            key,
+            value,
+            level,
+        };
+        self.db.queue.push(shard, namespace, waiting);
+        self.seal_next(shard);
+    }
+
+    fn may_write(
+        &self,
+        shard: u16,
+        namespace: &Namespace,
+        key: &Key,
+        value: Option<&Bytes>,
+    ) -> Result<(), WriteRefusal> {
+        let blocks: Vec<WriteBlock> = self.writes.blocks().collect();
+        if !blocks.is_empty() && !planted::is(Planted::ReadOnlyWrites) {
+            return Err(WriteRefusal::NotWritable { blocks });
+        }
+        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+            let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
+            return Err(WriteRefusal::ValueTooLarge { max });
+        }
+        let soon = self.cx.now + self.cx.config.ack_patience;
+        match self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
+            Ok(_) => {}
+            Err(Unwritable::Until(at)) if at <= soon => {}
+            Err(unwritable) => return Err(unwritable.block().into()),
+        }
+        let waiting = self
+            .db
+            .queue
+            .len()
+            .saturating_add(self.writes.awaiting_writes());
+        if waiting >= size(self.cx.config.waiting_max)
+            || self.db.queue.bytes() >= self.cx.config.waiting_bytes_max
+        {
+            return Err(WriteRefusal::Busy);
+        }
+        let cost = self.db.cells.cost(namespace, key, value);
+        let pending = self
+            .db
+            .queue
+            .bytes()
+            .saturating_add(self.db.staging.bytes());
+        let fits = cost == 0 || self.db.cells.has_room(cost.saturating_add(pending));
+        if !fits || self.db.log.batches() >= self.cx.config.batches_max {
+            return Err(WriteRefusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Seals what waits for a shard, unless a batch of ours in it is with the journal.
+    pub(in crate::replication) fn seal_next(&mut self, shard: u16) {
+        if self.db.has_staged(&self.cx, shard) {
+            return;
+        }
+        let writer = match self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
+            Ok(writer) => writer,
+            Err(Unwritable::Until(at)) => {
+                self.cx.deadlines.set_earlier(Timer::Epoch(shard), at);
+                return;
+            }
+            Err(Unwritable::Gap) => return,
+            Err(Unwritable::UsedUp) => {
+                self.db.refuse_waiting(&mut self.cx, shard);
+                return;
+            }
+        };
+        let writes_first = self.forks.reissue.writes_first(shard) && self.db.queue.has(shard);
+        if writes_first || !self.seal_reissue(shard, writer) {
+            seal_writes(&mut self.cx, &mut self.db, shard, writer);
+        }
+    }
+
+    pub(in crate::replication) fn on_persisted(&mut self, persisted: Persisted) {
+        let Persisted { token, sequence } = persisted;
+        let durable = sequence.and_then(|journal| self.db.staging.durable(token, journal));
+        let Some((lane, ready)) = durable else {
+            return;
+        };
+        let mut caught = None;
+        for staged in ready {
+            if let Source::Caught(from) = staged.source {
+                caught = Some(from);
+            }
+            self.apply(&lane, &staged);
+        }
+        if lane.writer.node == self.cx.me {
+            let end = self.db.log.end(&lane).sequence;
+            let chain = (lane.shard, lane.writer);
+            self.forks.epochs.fill_gap(chain, end);
+            self.seal_next(lane.shard);
+        }
+        if let Some(from) = caught {
+            self.cx.summarize_to_others(from);
+            self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
+        }
+    }
+
+    /// A durable batch becomes visible, acknowledged and known to others.
+    fn apply(&mut self, lane: &Lane, staged: &Staged) {
+        let signed = staged.batch.to_signed();
+        let journal = staged.journal.unwrap_or(0);
+        self.db.log.append(lane, journal, &signed);
+        let batch = signed.claims();
+        if batch.author == self.cx.me && batch.reissue.is_some() && staged.source == Source::Own {
+            self.cx.stats.reissued_batches = self.cx.stats.reissued_batches.saturating_add(1);
+        }
+        let revisions = self.db.show(
+            &mut self.cx,
+            batch,
+            matches!(staged.source, Source::Caught(_)),
+        );
+        self.writes.acknowledge(&mut self.cx, staged, &revisions);
+        self.announce(staged, &signed);
+        // A tab serves nobody but its own chain to its homes.
+        if self.cx.role == Role::Relay || lane.writer.node == self.cx.me {
+            self.db.keep_at_hand(&self.cx, journal, signed);
+        }
+    }
+
+    /// Passes on a batch that has just become durable, and confirms it to who gave it.
+    fn announce(&mut self, staged: &Staged, signed: &Signed<Batch>) {
+        let (chain, sequence) = chain_of(signed.claims());
+        let giver = match staged.source {
+            Source::Own => None,
+            Source::Pushed(from) => Some(from),
+            // Who gives its own chain may have writers that wait for us.
+            Source::Caught(from) => (from == chain.1.node).then_some(from),
+        };
+        for peer in giver.iter().chain(&staged.also_from) {
+            self.pushes.ack(&mut self.cx, *peer, chain, sequence);
+        }
+        let passes_on = match self.cx.role {
+            Role::Relay => !matches!(staged.source, Source::Caught(_)),
+            Role::Tab => staged.source == Source::Own,
+        };
+        if passes_on {
+            self.pushes
+                .push_to_relays(&mut self.cx, staged, signed, giver);
+        }
+        if self.cx.role == Role::Relay {
+            self.push_to_subscribers(signed);
+        }
+    }
+
+    fn push_to_subscribers(&mut self, signed: &Signed<Batch>) {
+        let batch = signed.claims();
+        for to in self.subscriptions.live_tabs(&self.cx, &batch.namespace) {
+            if to == batch.author {
+                continue;
+            }
+            if self.pushes.book_in_flight(&mut self.cx, to, signed) {
+                let batch = Box::new(signed.clone());
+                let told = Vec::new();
+                self.cx.outbox.send(to, Message::Push { batch, told });
+            } else {
+                self.subscriptions.lag(to, &batch.namespace);
+            }
+        }
+    }
+
+    pub(in crate::replication) fn on_persist_failed(&mut self, failed: PersistFailed) {
+        let PersistFailed { token, full } = failed;
+        let lost = self.db.staging.failed(token);
+        self.cx.stats.appends_failed = self.cx.stats.appends_failed.saturating_add(1);
+        for staged in lost {
+            for (request, _) in staged.writers {
+                let refusal = if full {
+                    WriteRefusal::Full
+                } else {
+                    WriteBlock::NotStored.into()
+                };
+                self.cx.refuse(request, refusal);
+            }
+            if staged.batch.reissue.is_some() && staged.source == Source::Own {
+                self.forks.reissue.pause(&mut self.cx);
+            }
+            if staged.source == Source::Own {
+                self.seal_next(staged.batch.shard);
+            }
+        }
+        self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
+    }
+}

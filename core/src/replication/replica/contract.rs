@@ -1,0 +1,163 @@
+//! What the replica is asked for and told, what it tells, and how peers break its protocol.
+
+use crate::{
+    kernel::{
+        bytes::Bytes,
+        id::{NodeId, RequestId, Role},
+        persist::{Persist, PersistFailed, Persisted},
+        text::{Key, Namespace},
+        time::WallTime,
+    },
+    replication::write::{AckLevel, WriteBlock, WriteRefusal},
+};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// What the replica's owner asks for or tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A link to a peer is up.
+    PeerUp {
+        /// Who.
+        peer: NodeId,
+        /// Relay or tab.
+        role: Role,
+    },
+    /// The last link to a peer is gone.
+    PeerDown {
+        /// Who.
+        peer: NodeId,
+    },
+    /// A reading of the wall clock, at start and then about every second.
+    WallClock(WallTime),
+    /// Write a value. Answered by [`Event::Replied`].
+    Write {
+        /// Comes back in the reply.
+        request: RequestId,
+        /// The namespace; a tab opens it.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+        /// The value, at most 256 KiB; `None` deletes.
+        value: Option<Bytes>,
+        /// When to acknowledge.
+        level: AckLevel,
+    },
+    /// Hold a namespace (a relay holds all anyway).
+    Open(Namespace),
+    /// Stop following a namespace. What is stored stays.
+    Close(Namespace),
+    /// What [`Event::Persist`] asked for is durable.
+    Persisted(Persisted),
+    /// What [`Event::Persist`] asked for was not kept.
+    PersistFailed(PersistFailed),
+    /// The records that [`Event::Load`] asked for; missing ones are left out.
+    Loaded {
+        /// Which load.
+        token: u64,
+        /// Journal sequence and body.
+        records: Vec<(u64, Bytes)>,
+    },
+    /// Refuse writes for this reason too, until [`Command::Unblock`] takes it back.
+    Block(WriteBlock),
+    /// Take a reason back. Writes are taken again once there is none left.
+    Unblock(WriteBlock),
+}
+
+/// What the replica tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at most
+    /// [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
+    ///
+    /// [`BATCH_BYTES_MAX`]: crate::replication::batch::BATCH_BYTES_MAX
+    Persist(Persist),
+    /// Read these records from the journal; answer with `Loaded`.
+    Load {
+        /// Comes back in the answer.
+        token: u64,
+        /// Journal sequences.
+        sequences: Vec<u64>,
+    },
+    /// The answer to a write: the revision that made it visible here, or why it was refused.
+    Replied {
+        /// Which write.
+        request: RequestId,
+        /// The answer.
+        result: Result<u64, WriteRefusal>,
+    },
+    /// A value or its conflict record changed here. Revisions are consecutive from 1 in a run.
+    Changed {
+        /// The number of the change.
+        revision: u64,
+        /// The namespace.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+    },
+    /// A node broke the protocol.
+    Offence {
+        /// Who.
+        peer: NodeId,
+        /// How.
+        offence: Offence,
+    },
+    /// An author signed two batches with one sequence; its chain is set aside from there on, until
+    /// the author issues it again. Once per chain.
+    Equivocation {
+        /// Whose chain; this node's own if its store went back in time or its identity was copied.
+        author: NodeId,
+        /// In which shard.
+        shard: u16,
+        /// From which batch on.
+        sequence: u64,
+    },
+    /// A peer gave what was missing here.
+    CaughtUp {
+        /// Who gave it.
+        peer: NodeId,
+        /// How many batches.
+        batches: u64,
+        /// How many bytes of batches.
+        bytes: u64,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Memory is full, and what others write is not taken for now. At most once in 10 s.
+    Full {
+        /// Bytes in use.
+        bytes: u64,
+    },
+}
+
+/// How a node broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offence {
+    /// It sent a batch whose signature does not hold.
+    BadSignature,
+    /// It sent what no honest node sends.
+    Malformed,
+    /// A tab passed on what another wrote.
+    NotItsOwn,
+    /// An author's batch does not fit its own chain.
+    BrokenChain,
+    /// An author's stamps are too far ahead of the clock here.
+    ClockAhead {
+        /// How far.
+        ahead_ms: u64,
+    },
+}
+
+impl Offence {
+    /// A stable word for logs, metrics and scripts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad_signature",
+            Self::Malformed => "malformed",
+            Self::NotItsOwn => "not_its_own",
+            Self::BrokenChain => "broken_chain",
+            Self::ClockAhead { .. } => "clock_ahead",
+        }
+    }
+}

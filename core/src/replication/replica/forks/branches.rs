@@ -1,0 +1,181 @@
+//! Branches beyond forks on their way to their author.
+//!
+//! When frontiers differ, each relay also names what it has set aside ([`Message::SetAside`]); who
+//! lacks some of it asks, and keeps it in memory. So it travels over several links, to the author at last.
+//! A tab is told what of its own is set aside, and what of the namespaces that it follows; it tells the
+//! same: its homes may have ended since, and what they had in memory is gone.
+//!
+//! What is set aside is read like everything else: its author may be gone before it issues it again.
+//!
+//! Source: Demers et al., 1987, section 1.3 (comparison).
+
+use crate::{
+    kernel::{id::NodeId, time::Time},
+    replication::{
+        batch::{Root, SHARDS},
+        log::{ChainId, Head},
+        message::Message,
+        replica::{
+            anti_entropy::WANTS_MAX,
+            context::{Context, Timer},
+            contract::Offence,
+            database::Database,
+            naming::ROOTS_MAX,
+        },
+        side_branches::Owner,
+    },
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+
+/// The most side branches of a peer that are noted; the rest waits for the next comparison.
+pub(in crate::replication) const LACKING_MAX: usize = 1_024;
+
+/// Where a tab's part of another's chain ends, if not here.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct TabCopy {
+    pub(in crate::replication) chain: ChainId,
+    pub(in crate::replication) head: Head,
+    /// When it is asked for; [`Time::MAX`] once all that the tab has is here or set aside.
+    pub(in crate::replication) due: Time,
+    /// How often it was asked for.
+    pub(in crate::replication) asks: u32,
+}
+
+/// What a peer has beside the log here.
+#[derive(Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Branched {
+    /// The side branches that it has and we lack, and what of it is asked for. At most [`LACKING_MAX`].
+    lacking: Vec<(Owner, Root)>,
+    pub(in crate::replication) asked: Vec<(Owner, Root)>,
+    /// On a relay: where a tab's parts of others' chains end elsewhere than here, and which one it is
+    /// asked for now. See `tab_copies`.
+    pub(in crate::replication) copies: Vec<TabCopy>,
+    pub(in crate::replication) copy_asked: Option<ChainId>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Branches {
+    pub(in crate::replication) peers: BTreeMap<NodeId, Branched>,
+}
+
+impl Branches {
+    pub(in crate::replication) fn on_peer_up(&mut self, peer: NodeId) {
+        self.peers.insert(peer, Branched::default());
+    }
+
+    pub(in crate::replication) fn on_peer_down(&mut self, peer: NodeId) {
+        self.peers.remove(&peer);
+    }
+
+    pub(in crate::replication) fn on_named(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        from: NodeId,
+        shard: u16,
+        author: NodeId,
+        roots: &[Root],
+    ) {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if shard >= SHARDS || roots.len() > ROOTS_MAX {
+            cx.offend(from, Offence::Malformed);
+            return;
+        }
+        let owner = (shard, author);
+        for root in roots {
+            let key = (owner, *root);
+            let is_new = db.log.branches().lacks(owner, *root) && !peer.lacking.contains(&key);
+            if is_new && peer.lacking.len() < LACKING_MAX {
+                peer.lacking.push(key);
+            }
+        }
+        self.fetch_branches(cx, db, from);
+    }
+
+    /// Asks a peer for some of what it has set aside, unless it was asked already.
+    fn fetch_branches(&mut self, cx: &mut Context, db: &Database, from: NodeId) {
+        let aside = db.log.branches();
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if !peer.asked.is_empty() || peer.copy_asked.is_some() {
+            return;
+        }
+        peer.lacking
+            .retain(|(owner, root)| aside.lacks(*owner, *root));
+        let Some((owner, _)) = peer.lacking.first().copied() else {
+            return;
+        };
+        let mut roots = Vec::new();
+        for (of, root) in &peer.lacking {
+            if *of == owner && roots.len() < WANTS_MAX {
+                roots.push(*root);
+                peer.asked.push((owner, *root));
+            }
+        }
+        let (shard, author) = owner;
+        cx.outbox.send(
+            from,
+            Message::FetchAside {
+                shard,
+                author,
+                roots,
+            },
+        );
+        let until = cx.now + cx.config.fetch_patience;
+        cx.deadlines.set(Timer::Branches(from), until);
+    }
+
+    /// A peer does not give what it has set aside.
+    pub(in crate::replication) fn on_fetch_stalled(&mut self, from: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.asked.clear();
+            peer.lacking.clear();
+        }
+    }
+
+    /// Whether nothing is asked of a peer now.
+    pub(in crate::replication) fn asks_nothing(&self, peer: NodeId) -> bool {
+        let peer = self.peers.get(&peer);
+        peer.is_some_and(|peer| peer.asked.is_empty())
+    }
+
+    /// Whether a peer was asked for this one.
+    pub(in crate::replication) fn is_asked(&self, peer: NodeId, owner: Owner, root: Root) -> bool {
+        let peer = self.peers.get(&peer);
+        peer.is_some_and(|peer| peer.asked.contains(&(owner, root)))
+    }
+
+    /// A peer answered; `grown`: something of it was of use.
+    pub(in crate::replication) fn on_answered(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        from: NodeId,
+        grown: bool,
+    ) {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        peer.asked.clear();
+        cx.deadlines.clear(&Timer::Branches(from));
+        if grown {
+            self.fetch_branches(cx, db, from);
+        } else {
+            // What it gave is of no use: the next comparison tells whether there is more.
+            peer.lacking.clear();
+        }
+    }
+
+    /// Of each peer: how many side branches are lacking, and how many chains a tab holds otherwise.
+    pub(in crate::replication) fn counts(&self) -> impl Iterator<Item = (usize, usize)> {
+        let peers = self.peers.values();
+        peers.map(|peer| (peer.lacking.len(), peer.copies.len()))
+    }
+}

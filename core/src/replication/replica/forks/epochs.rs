@@ -1,0 +1,170 @@
+//! In which epoch this node writes in a shard: a writer epoch is the n-th chain of a node there.
+//!
+//! | its last chain there | what happens |
+//! |---|---|
+//! | whole | writes go there |
+//! | forked | after a pause writes go to the next epoch; until then they wait |
+//! | has a gap | refused; if no peer fills the gap in time, as above |
+//! | forked, and the last epoch allowed | refused |
+//!
+//! The pause lets a node that was restored from an old image hear of its later epochs first: one that
+//! it does not know of it would write anew, and so fork it too. Each epoch doubles the pause, so
+//! that two processes with one identity do not use all of them up in no time.
+
+use crate::{
+    kernel::time::Time,
+    replication::{
+        batch::{LIVES_MAX, Writer},
+        log::{ChainId, chain_lane},
+        replica::{
+            context::{Context, Timer},
+            database::Database,
+        },
+        write::WriteBlock,
+    },
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
+
+/// Why there is no chain to write to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::replication) enum Unwritable {
+    /// The next epoch begins then.
+    Until(Time),
+    /// A part of the chain is missing, and peers have not been asked for long enough.
+    Gap,
+    /// All epochs are used up.
+    UsedUp,
+}
+
+impl Unwritable {
+    /// What a writer is told.
+    pub(in crate::replication) const fn block(self) -> WriteBlock {
+        match self {
+            Self::Until(_) => WriteBlock::LogForked,
+            Self::Gap => WriteBlock::LogDamaged,
+            Self::UsedUp => WriteBlock::EpochsUsedUp,
+        }
+    }
+}
+
+/// The pause before the second epoch; see the module. Shorter than a round of comparison it uses up
+/// epochs, longer it keeps writers waiting.
+pub(in crate::replication) const PAUSE: Duration = Duration::from_secs(1);
+/// How often the pause doubles at most: 17 minutes.
+const DOUBLINGS_MAX: u32 = 10;
+
+/// When an epoch may begin.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Begin {
+    at: Time,
+    /// It is put off while a part of the own log is being fetched, but not beyond this.
+    latest: Time,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::replication) struct Epochs {
+    /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
+    /// back, nothing may be written there, or the chain would fork.
+    gaps: BTreeMap<ChainId, u64>,
+    /// By shard: when our next epoch may begin, if the chain there is of no more use.
+    begins: BTreeMap<u16, Begin>,
+}
+
+impl Epochs {
+    /// The chain that writes to a shard go to.
+    pub(in crate::replication) fn writer_now(
+        &self,
+        cx: &Context,
+        db: &Database,
+        shard: u16,
+    ) -> Result<Writer, Unwritable> {
+        let last = db.log.epochs(shard, cx.me).next_back();
+        let writer = last.map_or_else(|| Writer::first(cx.me), |head| head.writer);
+        let is_forked = last.is_some_and(|head| head.forked_at != 0);
+        let is_whole = !is_forked && !self.gaps.contains_key(&(shard, writer));
+        if is_whole {
+            return Ok(writer);
+        }
+        let next = Writer {
+            life: writer.life.saturating_add(1),
+            ..writer
+        };
+        match self.begins.get(&shard) {
+            _ if next.life >= LIVES_MAX => Err(Unwritable::UsedUp),
+            Some(begin) if cx.now >= begin.at => Ok(next),
+            Some(begin) => Err(Unwritable::Until(begin.at)),
+            None => Err(Unwritable::Gap),
+        }
+    }
+
+    /// A chain of our own has forked.
+    pub(in crate::replication) fn on_own_fork(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        (shard, writer): ChainId,
+    ) {
+        let last = db.log.epochs(shard, cx.me).next_back();
+        if last.is_some_and(|head| head.writer > writer) {
+            cx.deadlines
+                .set_earlier(Timer::Epoch(shard), cx.now + PAUSE);
+            return;
+        }
+        let pause = PAUSE.saturating_mul(1 << writer.life.min(DOUBLINGS_MAX));
+        self.begin_within(cx, shard, pause);
+    }
+
+    fn begin_within(&mut self, cx: &mut Context, shard: u16, span: Duration) {
+        let at = cx.now + span;
+        let latest = at + cx.config.life_patience;
+        self.begins.insert(shard, Begin { at, latest });
+        cx.deadlines.set(Timer::Epoch(shard), at);
+    }
+
+    /// The first link since the start: peers are asked for our gaps now, for so long.
+    pub(in crate::replication) fn ask_for_gaps(&mut self, cx: &mut Context, db: &Database) {
+        let shards: Vec<u16> = self.gaps.keys().map(|(shard, _)| *shard).collect();
+        for shard in shards {
+            if self.writer_now(cx, db, shard) == Err(Unwritable::Gap) {
+                self.begin_within(cx, shard, cx.config.life_patience);
+            }
+        }
+    }
+
+    /// Our chain was longer than it is: up to this batch at least.
+    pub(in crate::replication) fn note_gap(&mut self, chain: ChainId, sequence: u64) {
+        let gap = self.gaps.entry(chain).or_insert(sequence);
+        *gap = (*gap).max(sequence);
+    }
+
+    /// Our chain ends there again.
+    pub(in crate::replication) fn fill_gap(&mut self, chain: ChainId, end: u64) {
+        if self.gaps.get(&chain).is_some_and(|to| *to <= end) {
+            self.gaps.remove(&chain);
+        }
+    }
+
+    /// After the replay: forgets the gaps that are none.
+    pub(in crate::replication) fn fill_gaps(&mut self, db: &Database) {
+        let is_open =
+            |chain: &ChainId, to: &mut u64| db.log.end(&chain_lane(*chain)).sequence < *to;
+        self.gaps.retain(is_open);
+    }
+
+    /// Puts an epoch off while a part of our own chain is coming, but not for ever; answers whether it did.
+    pub(in crate::replication) fn put_off(&mut self, cx: &mut Context, shard: u16) -> bool {
+        let Some(begin) = self.begins.get_mut(&shard) else {
+            return false;
+        };
+        if cx.now >= begin.latest {
+            return false;
+        }
+        begin.at = cx.now + PAUSE;
+        cx.deadlines.set(Timer::Epoch(shard), begin.at);
+        true
+    }
+}

@@ -1,0 +1,449 @@
+//! Forks: two batches of one writer with one sequence. The proof, where the branches part, who is told;
+//! side branches on their way to their author, who issues them again.
+//!
+//! The first contradiction that is met may be far behind the point where the branches part. Who holds
+//! two batches that name different predecessors asks for what is before, until the predecessors are the
+//! same: so all nodes set the chain aside from one sequence on.
+//!
+//! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3 (equal heads, equal
+//! histories).
+
+use crate::{
+    kernel::{
+        crypto::Signed,
+        id::{NodeId, Role},
+        planted::{self, Planted},
+    },
+    replication::{
+        batch::{Batch, Record, Root, SHARDS, Writer, hash_of, root_of},
+        log::{ChainId, Proof, chain_lane, chain_of},
+        queue::Source,
+        replica::{
+            answers::{ANSWER_MAX, Answer, Piece, Plan, piece_at},
+            anti_entropy::{WANTS_MAX, Wanted},
+            context::{Timer, bytes_of},
+            contract::{Event, Offence},
+            forks::{
+                epochs::PAUSE,
+                keep::{keep_branch, keep_proof, show_branch, show_branches},
+            },
+            gate::Taken,
+            machine::Replica,
+            naming::{name_branches_of, send_proof, spread_evidence},
+        },
+        side_branches::{Owner, Place, owner_of},
+    },
+};
+use alloc::{boxed::Box, vec::Vec};
+
+/// How far back it is looked at once for where the branches part: a few dozen batches usually fit an
+/// answer. Smaller costs round trips, larger bytes.
+const LOOK_BACK: u64 = 64;
+
+impl Replica {
+    /// Gets our batch of the same sequence, to prove the fork.
+    pub(in crate::replication) fn find_first(
+        &mut self,
+        from: NodeId,
+        chain: ChainId,
+        sequence: u64,
+        second: Signed<Batch>,
+    ) {
+        let known = self
+            .db
+            .log
+            .forked_at(chain)
+            .is_some_and(|at| at <= sequence);
+        let Some(slot) = self.db.log.slot(chain, sequence).filter(|_| !known) else {
+            return;
+        };
+        let piece = piece_at(&self.db, slot.journal);
+        let second = Box::new(second);
+        self.answer(from, Answer::Proof { second }, alloc::vec![piece]);
+    }
+
+    pub(in crate::replication) fn on_evidence(
+        &mut self,
+        from: NodeId,
+        first: Signed<Batch>,
+        second: Signed<Batch>,
+    ) {
+        let sound = |signed: &Signed<Batch>| signed.claims().check(signed.bytes().len()).is_ok();
+        if !sound(&first) || !sound(&second) {
+            self.cx.offend(from, Offence::Malformed);
+            return;
+        }
+        if let Some(proof) = self.check_proof(from, first, second) {
+            self.take_proof(from, proof, Some(from));
+        }
+    }
+
+    /// Sets a chain aside if two batches prove a fork. Who gave the second lacks the first.
+    pub(in crate::replication) fn prove_fork(
+        &mut self,
+        from: NodeId,
+        first: Signed<Batch>,
+        second: Signed<Batch>,
+    ) {
+        if let Some(proof) = self.check_proof(from, first, second) {
+            self.take_proof(from, proof, None);
+        }
+    }
+
+    fn check_proof(
+        &mut self,
+        from: NodeId,
+        first: Signed<Batch>,
+        second: Signed<Batch>,
+    ) -> Option<Proof> {
+        let (chain, sequence) = chain_of(first.claims());
+        let known = self
+            .db
+            .log
+            .forked_at(chain)
+            .is_some_and(|at| at <= sequence);
+        let room = self.db.has_room_for_chain(&self.cx, chain);
+        let ignored = planted::is(Planted::EquivocationIgnored);
+        if known || !room || ignored || chain_of(second.claims()) != (chain, sequence) {
+            return None;
+        }
+        if hash_of(&first) == hash_of(&second) {
+            return None;
+        }
+        let first = self.gate.verify(&mut self.cx, from, first)?.to_signed();
+        let second = self.gate.verify(&mut self.cx, from, second)?.to_signed();
+        Some(Box::new((first, second)))
+    }
+
+    fn take_proof(&mut self, from: NodeId, proof: Proof, knows: Option<NodeId>) {
+        let (chain, sequence) = chain_of(proof.0.claims());
+        let newly = self.db.log.fork(chain, sequence, proof.clone());
+        keep_proof(&mut self.cx, &mut self.db, &proof);
+        show_branches(&mut self.cx, &mut self.db);
+        if self.forks.may_record() {
+            let token = self.cx.next_token();
+            self.cx.persist(token, &Record::Fork(proof.clone()));
+        }
+        let (shard, writer) = chain;
+        if newly {
+            self.cx.stats.equivocations = self.cx.stats.equivocations.saturating_add(1);
+            self.cx.outbox.event(Event::Equivocation {
+                author: writer.node,
+                shard,
+                sequence,
+            });
+        }
+        spread_evidence(&mut self.cx, knows, &proof);
+        self.forks.branches.ask_tabs_again(&mut self.cx, chain);
+        if proof.0.claims().previous != proof.1.claims().previous {
+            self.look_back(from, chain, sequence);
+        }
+        if writer.node == self.cx.me {
+            self.forks.epochs.on_own_fork(&mut self.cx, &self.db, chain);
+        } else if self.cx.role == Role::Relay && self.cx.is_linked(writer.node) {
+            name_branches_of(&mut self.cx, &self.db, writer.node, (shard, writer.node));
+        }
+    }
+
+    /// The branches part earlier than here.
+    fn look_back(&mut self, from: NodeId, chain: ChainId, sequence: u64) {
+        if self.cx.role == Role::Tab && chain.1.node != self.cx.me {
+            return;
+        }
+        let first = sequence.saturating_sub(LOOK_BACK).max(1);
+        let wanted = Wanted {
+            up_to: first,
+            proof: Some(first),
+        };
+        self.anti_entropy.want(&mut self.cx, from, chain, wanted);
+        self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
+    }
+
+    pub(in crate::replication) fn on_fetch_branches(
+        &mut self,
+        from: NodeId,
+        shard: u16,
+        author: NodeId,
+        roots: &[Root],
+    ) {
+        if roots.len() > WANTS_MAX || shard >= SHARDS {
+            self.cx.offend(from, Offence::Malformed);
+            return;
+        }
+        let mut chains = Vec::new();
+        let mut plan = Plan::new(&self.cx);
+        for root in roots {
+            let fits = match self.db.log.branches().get((shard, author), *root) {
+                Some(Place::Held {
+                    chain, sequence, ..
+                }) => plan.add_held(&self.db, *chain, *sequence),
+                Some(Place::Pooled(signed)) => {
+                    let (chain, _) = chain_of(signed.claims());
+                    if !chains.contains(&chain) {
+                        chains.push(chain);
+                    }
+                    let piece = Piece::Ready(signed.clone());
+                    plan.add(piece, bytes_of(signed))
+                }
+                None => true,
+            };
+            if !fits {
+                break;
+            }
+        }
+        if self.cx.role == Role::Tab {
+            // It may be the last that knows of the fork.
+            for chain in chains {
+                send_proof(&mut self.cx, &self.db, from, chain);
+            }
+        }
+        self.answer(from, Answer::Branches, plan.pieces);
+    }
+
+    pub(in crate::replication) fn on_branches(
+        &mut self,
+        from: NodeId,
+        batches: Vec<Signed<Batch>>,
+    ) {
+        let is_tab = self.cx.role_of(from) == Some(Role::Tab);
+        if is_tab && self.forks.branches.asks_nothing(from) {
+            self.on_tab_copies(from, batches);
+            return;
+        }
+        let mut grown = None;
+        for signed in batches.into_iter().take(ANSWER_MAX) {
+            let owner = (signed.claims().shard, signed.claims().author);
+            if self.take_branch(from, owner, signed) {
+                // One question is about one author.
+                grown = Some(owner);
+            }
+        }
+        let (cx, db) = (&mut self.cx, &mut self.db);
+        self.forks
+            .branches
+            .on_answered(cx, db, from, grown.is_some());
+        if let Some(owner) = grown {
+            self.tell_of_grown(from, owner);
+        }
+    }
+
+    /// More is set aside than before.
+    fn tell_of_grown(&mut self, from: NodeId, owner: Owner) {
+        self.cx.summarize_to_others(from);
+        let (shard, author) = owner;
+        if author == self.cx.me {
+            self.forks.epochs.ask_for_gaps(&mut self.cx, &self.db);
+            self.seal_next(shard);
+        } else if self.cx.role == Role::Relay && self.cx.is_linked(author) {
+            name_branches_of(&mut self.cx, &self.db, author, owner);
+        }
+    }
+
+    /// Takes a batch beyond a fork that we asked for.
+    fn take_branch(&mut self, from: NodeId, owner: Owner, signed: Signed<Batch>) -> bool {
+        if !self.forks.branches.is_asked(from, owner, root_of(&signed)) {
+            self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(1);
+            return false;
+        }
+        let glance = self
+            .gate
+            .refuse_at_a_glance(&mut self.cx, &self.db, from, &signed, true);
+        glance.is_none() && self.keep_if_branch(from, signed)
+    }
+
+    /// Keeps a batch that its chain can't take: beyond a fork, or beyond its end.
+    fn keep_if_branch(&mut self, from: NodeId, signed: Signed<Batch>) -> bool {
+        let (chain, sequence) = chain_of(signed.claims());
+        let lane = chain_lane(chain);
+        let is_forked = self
+            .db
+            .log
+            .forked_at(chain)
+            .is_some_and(|at| sequence >= at);
+        let is_beyond = sequence > self.db.staged_end(&lane).sequence;
+        let owner = (chain.0, chain.1.node);
+        let root = root_of(&signed);
+        let is_new = self.db.log.branches().lacks(owner, root);
+        if !is_new || (!is_forked && !is_beyond) {
+            return false;
+        }
+        let Some(batch) = self.gate.verify(&mut self.cx, from, signed) else {
+            return false;
+        };
+        let taken = keep_branch(&mut self.cx, &mut self.db, batch.to_signed());
+        if taken {
+            show_branch(&mut self.cx, &mut self.db, owner, root);
+            self.cx.stats.aside_batches = self.cx.stats.aside_batches.saturating_add(1);
+            if chain.1.node == self.cx.me && !is_forked {
+                // Our log was longer than it is.
+                self.forks.epochs.note_gap(chain, sequence);
+            }
+        }
+        taken
+    }
+
+    /// In a tab: a home asks for what is held of another's chain.
+    pub(in crate::replication) fn on_fetch_tab_copy(
+        &mut self,
+        from: NodeId,
+        shard: u16,
+        writer: Writer,
+        first: u64,
+    ) {
+        let Some(role) = self.cx.role_of(from) else {
+            return;
+        };
+        if shard >= SHARDS || role == Role::Tab {
+            self.cx.offend(from, Offence::Malformed);
+            return;
+        }
+        if self.cx.role == Role::Relay || writer.node == self.cx.me {
+            self.cx.stats.requests_refused = self.cx.stats.requests_refused.saturating_add(1);
+            return;
+        }
+        let mut tail = Vec::new();
+        for namespace in &self.db.opened {
+            tail.extend(self.db.log.stream_tail(namespace, (shard, writer), first));
+        }
+        tail.sort_by_key(|a| a.0);
+        let mut plan = Plan::new(&self.cx);
+        for (_, journal, bytes) in tail {
+            if !plan.add(piece_at(&self.db, journal), u64::from(bytes)) {
+                break;
+            }
+        }
+        self.answer(from, Answer::Branches, plan.pieces);
+    }
+
+    /// On a relay: a tab gives what it was asked for.
+    fn on_tab_copies(&mut self, tab: NodeId, batches: Vec<Signed<Batch>>) {
+        let asked = self.forks.branches.copy_asked(tab);
+        let Some(asked) = asked.filter(|_| self.cx.role == Role::Relay) else {
+            let many = u64::try_from(batches.len()).unwrap_or(u64::MAX);
+            self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(many);
+            return;
+        };
+        let mut last = 0;
+        let mut grown = false;
+        for signed in batches.into_iter().take(ANSWER_MAX) {
+            let (chain, sequence) = chain_of(signed.claims());
+            if chain != asked || sequence <= last {
+                self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(1);
+                continue;
+            }
+            last = sequence;
+            grown |= self.take_tab_copy(tab, signed);
+        }
+        if grown {
+            self.tell_of_grown(tab, owner_of(asked));
+        }
+        match last.checked_add(1).filter(|_| last > 0) {
+            Some(first) => self.cx.fetch_tab_copy(tab, asked, first),
+            None => self
+                .forks
+                .branches
+                .on_tab_copy_given(&mut self.cx, &self.db, tab, asked),
+        }
+    }
+
+    /// Takes a batch of another's chain from a tab; answers whether more is set aside now.
+    fn take_tab_copy(&mut self, tab: NodeId, signed: Signed<Batch>) -> bool {
+        if self
+            .gate
+            .refuse_at_a_glance(&mut self.cx, &self.db, tab, &signed, true)
+            .is_some()
+        {
+            return false;
+        }
+        let copy = signed.clone();
+        match self.take_sound(tab, signed, Source::Caught(tab), Vec::new()) {
+            Taken::Staged => false,
+            // Its sequence may be known with another batch.
+            Taken::Known | Taken::Early | Taken::Refused => self.keep_if_branch(tab, copy),
+        }
+    }
+
+    /// Issues the next one again; answers whether one is with the journal now.
+    pub(in crate::replication) fn seal_reissue(&mut self, shard: u16, writer: Writer) -> bool {
+        let is_blocked = self.writes.blocks().len() > 0;
+        if is_blocked || !self.forks.reissue.is_ready(&self.cx, shard) {
+            return false;
+        }
+        let Some((root, place)) = self
+            .forks
+            .reissue
+            .next_to_reissue(&mut self.cx, &self.db, shard)
+        else {
+            return false;
+        };
+        let is_loading = matches!(place, Piece::Stored(_));
+        self.forks.reissue.begin(shard, root, is_loading);
+        match place {
+            Piece::Ready(signed) => {
+                self.forks
+                    .reissue
+                    .seal_again(&mut self.cx, &mut self.db, shard, writer, &signed)
+            }
+            Piece::Stored(journal) => {
+                let pieces = alloc::vec![Piece::Stored(journal)];
+                self.answer(self.cx.me, Answer::Reissue { shard, root }, pieces);
+                false
+            }
+        }
+    }
+
+    pub(in crate::replication) fn on_reissue_loaded(
+        &mut self,
+        shard: u16,
+        root: Root,
+        signed: Option<Signed<Batch>>,
+    ) {
+        self.forks.reissue.end_load(shard);
+        let Some(signed) = signed else {
+            let (cx, db) = (&mut self.cx, &mut self.db);
+            self.forks.reissue.on_unreadable(cx, db, shard, root);
+            return;
+        };
+        let owner = (shard, self.cx.me);
+        if self.db.has_staged(&self.cx, shard) || self.db.log.branches().is_reissued(owner, root) {
+            return;
+        }
+        if let Ok(writer) = self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
+            self.forks
+                .reissue
+                .seal_again(&mut self.cx, &mut self.db, shard, writer, &signed);
+        }
+    }
+
+    /// Goes on wherever there is something to issue again.
+    pub(in crate::replication) fn go_on_reissuing(&mut self) {
+        for shard in self.forks.reissue.shards_to_reissue(&self.cx, &self.db) {
+            self.seal_next(shard);
+        }
+    }
+
+    /// After the replay: what the last run left to do.
+    pub(in crate::replication) fn restore_epochs(&mut self) {
+        for shard in 0..SHARDS {
+            let last = self.db.log.epochs(shard, self.cx.me).next_back();
+            if let Some(head) = last.filter(|head| head.forked_at != 0) {
+                self.forks
+                    .epochs
+                    .on_own_fork(&mut self.cx, &self.db, (shard, head.writer));
+            }
+        }
+        for shard in self.forks.reissue.shards_to_reissue(&self.cx, &self.db) {
+            self.cx
+                .deadlines
+                .set_earlier(Timer::Epoch(shard), self.cx.now + PAUSE);
+        }
+    }
+
+    pub(in crate::replication) fn on_epoch_due(&mut self, shard: u16) {
+        let is_coming = self.anti_entropy.has_wanted_of(shard, self.cx.me);
+        if is_coming && self.forks.epochs.put_off(&mut self.cx, shard) {
+            return;
+        }
+        self.seal_next(shard);
+    }
+}

@@ -1,0 +1,145 @@
+//! What a tab holds of others' chains and its home does not.
+//!
+//! A relay whose store went back in time may have shown its writes to nobody but a tab. So when a tab
+//! says how far it holds a namespace, its home looks whether it holds the same, and if that is not so after a
+//! while, asks for the tab's last batches: the chain goes on with them, or they prove a fork, or
+//! they are set aside until their author issues them again. They count by their signatures only.
+//!
+//! Source: ADR 0012 (a tab's copies are a bonus).
+
+use crate::{
+    kernel::{id::NodeId, time::Time},
+    replication::{
+        log::{ChainId, Head, chain_lane},
+        replica::{
+            context::{Context, Timer},
+            database::Database,
+            forks::branches::{Branches, TabCopy},
+            naming::send_proof,
+        },
+    },
+};
+use core::time::Duration;
+
+/// The most chains of others that a tab is asked for on one link.
+pub(in crate::replication) const COPIES_MAX: usize = 256;
+/// How long a home waits whether what a tab holds comes from relays: they usually have it.
+const PAUSE: Duration = Duration::from_secs(10);
+/// What could not be stored is asked for again ever more slowly: after ten seconds, and in the end
+/// every eleven minutes.
+const ASKS_SLOWER: u32 = 6;
+
+impl Branches {
+    /// On a relay: a tab says how far it holds a namespace.
+    pub(in crate::replication) fn note_tab_copies(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        tab: NodeId,
+        heads: &[(u16, Head)],
+    ) {
+        for (shard, head) in heads {
+            let chain = (*shard, head.writer);
+            let is_known = db.log.holds(&chain_lane(chain), head.sequence, head.hash);
+            let forked_at = db.log.forked_at(chain).unwrap_or(u64::MAX);
+            if head.sequence >= forked_at && head.forked_at == 0 {
+                send_proof(cx, db, tab, chain);
+            }
+            let Some(peer) = self.peers.get_mut(&tab) else {
+                return;
+            };
+            let is_own = head.writer.node == tab;
+            if is_known == Some(true) || is_own {
+                continue;
+            }
+            let is_full = peer.copies.len() >= COPIES_MAX;
+            let copy = TabCopy {
+                chain,
+                head: *head,
+                due: cx.now + PAUSE,
+                asks: 0,
+            };
+            match peer.copies.iter_mut().find(|noted| noted.chain == chain) {
+                Some(noted) if noted.head.sequence >= head.sequence => continue,
+                Some(noted) => *noted = copy,
+                None if is_full => continue,
+                None => peer.copies.push(copy),
+            }
+            cx.deadlines.set_earlier(Timer::TabCopy(tab), copy.due);
+        }
+    }
+
+    /// Asks a tab for the next chain that it holds otherwise.
+    pub(in crate::replication) fn on_tab_copy_due(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        tab: NodeId,
+    ) {
+        let Some(peer) = self.peers.get_mut(&tab) else {
+            return;
+        };
+        peer.copy_asked = None;
+        if !peer.asked.is_empty() {
+            // One question at a time: both have the same kind of answer.
+            cx.deadlines.set(Timer::TabCopy(tab), cx.now + PAUSE);
+            return;
+        }
+        let log = &db.log;
+        peer.copies.retain(|noted| {
+            let (lane, head) = (chain_lane(noted.chain), noted.head);
+            log.holds(&lane, head.sequence, head.hash) != Some(true)
+        });
+        let Some(next) = peer.copies.iter_mut().min_by_key(|noted| noted.due) else {
+            return;
+        };
+        if next.due > cx.now {
+            if next.due < Time::MAX {
+                cx.deadlines.set(Timer::TabCopy(tab), next.due);
+            }
+            return;
+        }
+        next.due = cx.now + PAUSE * (1 << next.asks.min(ASKS_SLOWER));
+        next.asks = next.asks.saturating_add(1);
+        let chain = next.chain;
+        peer.copy_asked = Some(chain);
+        cx.fetch_tab_copy(tab, chain, 1);
+    }
+
+    /// A tab has given all that it has of a chain: what of it is beyond a fork is set aside, there is no
+    /// more to ask for. Otherwise the store may still refuse it, and it is asked for again.
+    pub(in crate::replication) fn on_tab_copy_given(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        tab: NodeId,
+        chain: ChainId,
+    ) {
+        let forked_at = db.log.forked_at(chain).unwrap_or(u64::MAX);
+        let peer = self.peers.get_mut(&tab);
+        let mut noted = peer.into_iter().flat_map(|peer| &mut peer.copies);
+        let given = noted.find(|noted| noted.chain == chain && noted.head.sequence >= forked_at);
+        if let Some(given) = given {
+            given.due = Time::MAX;
+        }
+        self.on_tab_copy_due(cx, db, tab);
+    }
+
+    /// A chain is set aside from earlier on: tabs that hold it otherwise are asked once more.
+    pub(in crate::replication) fn ask_tabs_again(&mut self, cx: &mut Context, chain: ChainId) {
+        let at = cx.now + PAUSE;
+        for (tab, peer) in &mut self.peers {
+            for noted in &mut peer.copies {
+                if noted.chain == chain {
+                    (noted.due, noted.asks) = (at, 0);
+                    cx.deadlines.set_earlier(Timer::TabCopy(*tab), at);
+                }
+            }
+        }
+    }
+
+    /// Which chain a tab is asked for now.
+    pub(in crate::replication) fn copy_asked(&self, tab: NodeId) -> Option<ChainId> {
+        self.peers.get(&tab)?.copy_asked
+    }
+}
