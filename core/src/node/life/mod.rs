@@ -22,4 +22,4 @@ mod inputs;
 mod phase;
 mod saving;
 
-pub(super) use self::{arrival::Arriving, phase::Phase, saving::Unsaved};
+pub(super) use self::{phase::Phase, saving::Unsaved};

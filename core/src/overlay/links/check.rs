@@ -5,7 +5,7 @@ use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
         component::{Component, Settings},
-        id::NodeId,
+        id::{LinkId, NodeId},
         metrics::Metrics,
         time::Duration,
     },
