@@ -1,0 +1,144 @@
+//! Corners of forks: answers that are late, empty or useless, a journal that is busy, timers that come early.
+
+use super::{
+    hostile::{WALL, op, seal},
+    world::{NETWORK, World, key, keypair, ns, value},
+};
+use crate::{
+    kernel::{
+        component::Component,
+        crypto::{Keypair, Signed, Verified, decode_exactly},
+        id::{NodeId, RequestId, Role},
+        machine::{Input, Machine, Output},
+        persist::{Persist, PersistFailed, Persisted},
+        rng::Rng,
+        time::{Time, WallTime},
+    },
+    replication::{
+        batch::{Batch, Record, Writer, hash_of, root_of, shard_of},
+        config::Config,
+        log::Head,
+        message::Message,
+        replica::{Command, Event, Replica},
+        write::AckLevel,
+    },
+};
+use alloc::{boxed::Box, collections::BTreeSet, format, vec, vec::Vec};
+use core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A relay with a clock, and what its peers hear.
+struct Relay {
+    replica: Replica,
+    now: Time,
+    outputs: Vec<Output<Message, Event>>,
+}
+
+impl Relay {
+    fn new(peers: &[(NodeId, Role)]) -> Self {
+        let now = Time::from_millis(1);
+        let (config, rng) = (Config::of(Role::Relay), Rng::from_number(1));
+        let replica = Replica::new(config, keypair(0), NETWORK, Role::Relay, rng, now);
+        let mut relay = Self {
+            replica,
+            now,
+            outputs: Vec::new(),
+        };
+        relay.tell(Command::WallClock(WallTime::from_millis(WALL)));
+        for (peer, role) in peers.iter().copied() {
+            relay.tell(Command::PeerUp { peer, role });
+        }
+        relay
+    }
+
+    fn tell(&mut self, command: Command) {
+        self.replica.handle_input(self.now, Input::Command(command));
+        self.drain();
+    }
+
+    fn hear(&mut self, from: NodeId, message: Message) {
+        self.replica
+            .handle_input(self.now, Input::Message { from, message });
+        self.drain();
+    }
+
+    /// Runs the timers of a span.
+    fn wait(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some(due) = self.replica.poll_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.replica.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = until;
+        assert_eq!(self.replica.check(), Ok(()));
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.replica.poll_output() {
+            self.outputs.push(output);
+        }
+    }
+
+    /// Whether it said or told such a thing since the last question.
+    fn said(&mut self, what: impl Fn(&Output<Message, Event>) -> bool) -> bool {
+        core::mem::take(&mut self.outputs).iter().any(what)
+    }
+
+    /// The token of the only record that it asked to persist since the last question.
+    fn token(&mut self) -> u64 {
+        let outputs = core::mem::take(&mut self.outputs);
+        let mut tokens = outputs.iter().filter_map(|output| match output {
+            Output::Event(Event::Persist(Persist { token, .. })) => Some(*token),
+            Output::Event(_) | Output::Send { .. } => None,
+        });
+        tokens.next().unwrap()
+    }
+}
+
+/// The first batch of a chain of an author, in a writer epoch.
+fn first_of(author: &Keypair, epoch: u32, text: &str) -> Signed<Batch> {
+    let mut batch = seal(author, None, op("k", WALL, text)).claims().clone();
+    batch.life = epoch;
+    Verified::seal(batch, author, NETWORK).to_signed()
+}
+
+fn evidence(author: &Keypair, epoch: u32) -> Message {
+    let [first, second] = ["left", "right"].map(|text| Box::new(first_of(author, epoch, text)));
+    Message::Evidence { first, second }
+}
+
+fn named(author: NodeId, roots: Vec<u128>) -> Message {
+    Message::SetAside {
+        shard: shard_of(&ns("n"), &key("k")),
+        author,
+        roots,
+    }
+}
+
+fn asks_for(of: NodeId) -> impl Fn(&Output<Message, Event>) -> bool {
+    move |output| match output {
+        Output::Send {
+            message: Message::FetchAside { author, .. },
+            ..
+        } => *author == of,
+        Output::Send { .. } | Output::Event(_) => false,
+    }
+}
+
+#[test]
+fn a_useless_answer_about_one_author_does_not_end_the_questions_about_others() {
+    let peer = keypair(1).id();
+    let mut relay = Relay::new(&[(peer, Role::Relay)]);
+    let [one, other] = [keypair(7).id(), keypair(8).id()];
+    relay.hear(peer, named(one, vec![1, 2]));
+    relay.hear(peer, named(other, vec![3]));
+    assert!(relay.said(asks_for(one)));
+    let batches = Vec::new();
+    relay.hear(peer, Message::AsideBatches { batches });
+    assert!(relay.said(asks_for(other)));
+    let batches = Vec::new();
+    relay.hear(peer, Message::AsideBatches { batches });
+    assert!(!relay.said(|output| asks_for(one)(output) || asks_for(other)(output)));
+}
