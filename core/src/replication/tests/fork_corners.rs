@@ -142,3 +142,24 @@ fn a_useless_answer_about_one_author_does_not_end_the_questions_about_others() {
     relay.hear(peer, Message::AsideBatches { batches });
     assert!(!relay.said(|output| asks_for(one)(output) || asks_for(other)(output)));
 }
+#[test]
+fn a_side_branch_that_contradicts_the_log_proves_the_fork() {
+    let peer = keypair(1).id();
+    let mut relay = Relay::new(&[(peer, Role::Relay)]);
+    let author = keypair(7);
+    let [held, other] = ["left", "right"].map(|text| first_of(&author, 0, text));
+    let (batch, told) = (Box::new(held), Vec::new());
+    relay.hear(peer, Message::Push { batch, told });
+    let persisted = Persisted {
+        token: relay.token(),
+        sequence: Some(1),
+    };
+    relay.tell(Command::Persisted(persisted));
+    relay.hear(peer, named(author.id(), vec![root_of(&other)]));
+    let batches = vec![other];
+    relay.hear(peer, Message::AsideBatches { batches });
+    let forked =
+        |output: &Output<_, _>| matches!(output, Output::Event(Event::Equivocation { .. }));
+    assert!(relay.said(forked));
+    assert_eq!(relay.replica.stats().aside, 2);
+}

@@ -248,7 +248,26 @@ impl Replica {
         let glance = self
             .gate
             .refuse_at_a_glance(&mut self.cx, &self.db, from, &signed, true);
-        glance.is_none() && self.keep_if_branch(from, signed)
+        if glance.is_some() {
+            return false;
+        }
+        let (chain, sequence) = chain_of(signed.claims());
+        let is_forked = self
+            .db
+            .log
+            .forked_at(chain)
+            .is_some_and(|at| sequence >= at);
+        let held = self
+            .db
+            .log
+            .holds(&chain_lane(chain), sequence, hash_of(&signed));
+        if held == Some(false) && !is_forked {
+            // The log has another one with this number: nobody told us of the fork yet.
+            let root = root_of(&signed);
+            self.find_first(from, chain, sequence, signed);
+            return !self.db.log.branches().lacks(owner, root);
+        }
+        self.keep_if_branch(from, signed)
     }
 
     /// Keeps a batch that its chain can't take: beyond a fork, or beyond its end.
