@@ -163,3 +163,54 @@ fn a_side_branch_that_contradicts_the_log_proves_the_fork() {
     assert!(relay.said(forked));
     assert_eq!(relay.replica.stats().aside, 2);
 }
+fn asks_tab(output: &Output<Message, Event>) -> bool {
+    let message = match output {
+        Output::Send { message, .. } => message,
+        Output::Event(_) => return false,
+    };
+    matches!(message, Message::FetchAhead { .. })
+}
+
+fn asks_tab_within(relay: &mut Relay, seconds: u32) -> bool {
+    (0..seconds).any(|_| {
+        relay.wait(SECOND);
+        relay.said(asks_tab)
+    })
+}
+
+#[test]
+fn a_tab_that_gave_nothing_is_asked_again_and_one_that_gave_all_is_not() {
+    let (peer, tab) = (keypair(1).id(), keypair(2).id());
+    let mut relay = Relay::new(&[(peer, Role::Relay), (tab, Role::Tab)]);
+    let author = keypair(7);
+    relay.hear(peer, evidence(&author, 0));
+    let third = first_of(&author, 0, "third");
+    let head = Head {
+        writer: Writer::first(author.id()),
+        sequence: 1,
+        hash: hash_of(&third),
+        forked_at: 0,
+    };
+    let shard = third.claims().shard;
+    let subscribe = Message::Subscribe {
+        namespace: ns("n"),
+        digest: 0,
+        heads: Some(vec![(shard, head)]),
+    };
+    relay.hear(tab, subscribe);
+    assert!(asks_tab_within(&mut relay, 12));
+    // Its journal is busy: not now.
+    let batches = Vec::new();
+    relay.hear(tab, Message::AsideBatches { batches });
+    assert!(asks_tab_within(&mut relay, 60));
+    // An answer to another question is none to this one.
+    let batches = vec![first_of(&keypair(8), 0, "other")];
+    relay.hear(tab, Message::AsideBatches { batches });
+    assert!(asks_tab_within(&mut relay, 100));
+    for batches in [vec![third], Vec::new()] {
+        relay.hear(tab, Message::AsideBatches { batches });
+    }
+    assert_eq!(relay.replica.stats().aside, 3);
+    relay.outputs.clear();
+    assert!(!asks_tab_within(&mut relay, 1_000));
+}

@@ -40,6 +40,8 @@ pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) due: Time,
     /// How often it was asked for.
     pub(in crate::replication) asks: u32,
+    /// Up to which batch the tab has given it.
+    pub(in crate::replication) given: u64,
 }
 
 /// What a peer has beside the log here.

@@ -342,6 +342,7 @@ impl Replica {
             self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(many);
             return;
         };
+        let is_empty = batches.is_empty();
         let mut last = 0;
         let mut grown = false;
         for signed in batches.into_iter().take(ANSWER_MAX) {
@@ -356,8 +357,11 @@ impl Replica {
         if grown {
             self.tell_of_grown(tab, owner_of(asked));
         }
+        self.forks.branches.on_tab_copy_part(tab, asked, last);
         match last.checked_add(1).filter(|_| last > 0) {
             Some(first) => self.cx.fetch_tab_copy(tab, asked, first),
+            // The answer to an earlier question; the one to this is still to come.
+            None if !is_empty => {}
             None => self
                 .forks
                 .branches
