@@ -214,3 +214,32 @@ fn a_tab_that_gave_nothing_is_asked_again_and_one_that_gave_all_is_not() {
     relay.outputs.clear();
     assert!(!asks_tab_within(&mut relay, 1_000));
 }
+#[test]
+fn what_the_busy_journal_could_not_give_is_issued_again_later() {
+    let mut world = World::new(21, 2, 0);
+    world.hosts[0].config.loads_max = 1;
+    let names: Vec<_> = (0..4).map(|number| format!("k{number}")).collect();
+    for text in ["1", "2"] {
+        for name in &names {
+            world.put(0, "n", name, text);
+            world.run_for(SECOND);
+        }
+    }
+    let shards = names.iter().map(|name| shard_of(&ns("n"), &key(name)));
+    let shards: BTreeSet<u16> = shards.collect();
+    assert_eq!(shards.len(), names.len(), "a shard for each name");
+    world.crash(0);
+    let is_second = |body: &[u8]| match decode_exactly::<Record>(body) {
+        Ok(Record::Batch(signed)) => signed.claims().sequence == 2,
+        Ok(Record::Fork(_)) | Err(_) => false,
+    };
+    world.hosts[0].journal.retain(|(_, body)| is_second(body));
+    world.start(0);
+    world.weather.append_delay = SECOND;
+    world.link_all();
+    world.run_for(100 * SECOND);
+    world.settle();
+    for name in &names {
+        assert_eq!(world.get(1, "n", name), value("2"), "{name}");
+    }
+}
