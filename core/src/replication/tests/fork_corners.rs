@@ -243,3 +243,75 @@ fn what_the_busy_journal_could_not_give_is_issued_again_later() {
         assert_eq!(world.get(1, "n", name), value("2"), "{name}");
     }
 }
+/// A relay whose own chain has forked in its epoch 3 (eight seconds of pause), then in its epoch 1.
+fn forked_twice() -> (Relay, NodeId, u16) {
+    let peer = keypair(1).id();
+    let mut relay = Relay::new(&[(peer, Role::Relay)]);
+    for epoch in [3, 1] {
+        relay.hear(peer, evidence(&keypair(0), epoch));
+    }
+    relay.outputs.clear();
+    (relay, peer, shard_of(&ns("n"), &key("k")))
+}
+
+fn write(relay: &mut Relay) {
+    relay.tell(Command::Write {
+        request: RequestId(1),
+        namespace: ns("n"),
+        key: key("k"),
+        value: value("v"),
+        level: AckLevel::Local,
+    });
+}
+
+fn persists(output: &Output<Message, Event>) -> bool {
+    matches!(output, Output::Event(Event::Persist(_)))
+}
+
+#[test]
+fn an_early_timer_does_not_forget_an_epoch_while_a_batch_is_with_the_journal() {
+    let (mut relay, peer, _) = forked_twice();
+    let (batch, told) = (Box::new(first_of(&keypair(0), 0, "old")), Vec::new());
+    relay.hear(peer, Message::Push { batch, told });
+    assert!(relay.said(persists));
+    // Checks that the epoch still has a timer.
+    relay.wait(2 * SECOND);
+}
+
+#[test]
+fn an_epoch_that_is_put_off_does_not_begin_earlier_than_before() {
+    let (mut relay, peer, shard) = forked_twice();
+    let head = Head {
+        writer: Writer::first(keypair(0).id()),
+        sequence: 5,
+        hash: hash_of(&first_of(&keypair(0), 0, "old")),
+        forked_at: 0,
+    };
+    let heads = Message::Heads {
+        shard,
+        after: None,
+        heads: vec![head],
+        last: true,
+        answer: false,
+    };
+    relay.hear(peer, heads);
+    relay.wait(4 * SECOND);
+    relay.outputs.clear();
+    write(&mut relay);
+    assert!(!relay.said(persists));
+    relay.wait(100 * SECOND);
+}
+
+#[test]
+fn writes_go_on_when_a_batch_of_ours_from_a_peer_is_not_kept() {
+    let peer = keypair(1).id();
+    let mut relay = Relay::new(&[(peer, Role::Relay)]);
+    let (batch, told) = (Box::new(first_of(&keypair(0), 0, "old")), Vec::new());
+    relay.hear(peer, Message::Push { batch, told });
+    let token = relay.token();
+    write(&mut relay);
+    assert!(!relay.said(persists));
+    let full = false;
+    relay.tell(Command::PersistFailed(PersistFailed { token, full }));
+    assert!(relay.said(persists));
+}

@@ -467,6 +467,8 @@ impl Replica {
         if is_coming && self.forks.epochs.put_off(&mut self.cx, shard) {
             return;
         }
+        // It may have come early, for the sake of what is to be issued again.
+        self.forks.epochs.wait_for(&mut self.cx, shard);
         self.seal_next(shard);
     }
 }
