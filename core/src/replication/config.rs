@@ -19,7 +19,7 @@ pub struct Config {
     /// The most batches in the log; about 64 bytes of memory each. Default 8 million; beyond it as
     /// with `cells_bytes_max`.
     pub batches_max: u64,
-    /// The most chains (writer and shard) in the log. Default 262 144, 4 096 writers in every shard;
+    /// The most chains (writer and shard; in a tab also the parts of them in one namespace) in the log. Default 262 144, 4 096 writers in every shard;
     /// beyond it batches of new writers are refused. A node has one writer in a shard for each of its
     /// lives there, at most 64.
     pub chains_max: u32,

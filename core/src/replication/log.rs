@@ -219,6 +219,8 @@ pub(in crate::replication) struct Log {
     branches: SideBranches,
     digests: Vec<Option<u64>>,
     batches: u64,
+    /// How many streams belong to a chain that is not held whole.
+    partial_streams: usize,
     recent: BTreeMap<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
@@ -240,6 +242,7 @@ impl Log {
             branches: SideBranches::default(),
             digests: alloc::vec![None; usize::from(SHARDS)],
             batches: 0,
+            partial_streams: 0,
             recent: BTreeMap::new(),
             recent_bytes: 0,
             recent_bytes_max,
@@ -313,13 +316,17 @@ impl Log {
             sequence: batch.sequence,
             hash,
         };
+        let partial_streams = &mut self.partial_streams;
         let stream = self
             .streams
             .entry((batch.namespace.clone(), batch.shard, batch.writer()))
-            .or_insert(Stream {
-                end,
-                sequences: Vec::new(),
-                tail: VecDeque::new(),
+            .or_insert_with(|| {
+                *partial_streams = partial_streams.saturating_add(usize::from(!whole));
+                Stream {
+                    end,
+                    sequences: Vec::new(),
+                    tail: VecDeque::new(),
+                }
             });
         stream.end = end;
         if whole {
@@ -613,8 +620,9 @@ impl Log {
         self.batches
     }
 
+    /// How many chains are held; where only namespaces are, each namespace's part counts.
     pub(in crate::replication) fn chains(&self) -> usize {
-        self.chains.len().max(self.streams.len())
+        self.chains.len().saturating_add(self.partial_streams)
     }
 
     pub(in crate::replication) fn knows(&self, lane: &Lane) -> bool {

@@ -46,8 +46,9 @@ pub(in crate::replication) struct SideBranches {
     places: BTreeMap<(Owner, Root), Place>,
     /// Those in memory whose writes are not visible yet.
     unread: BTreeSet<(Owner, Root)>,
-    /// Life and sequence of the batch that issued it again.
-    reissued: BTreeMap<(Owner, Root), (u32, u64)>,
+    /// Epoch and sequence of each batch that issued it again: two epochs may have, if the later one did
+    /// not know of the earlier one.
+    reissued: BTreeSet<(Owner, Root, (u32, u64))>,
     /// Author and bytes of each that is in memory.
     pooled: Vec<(NodeId, u64)>,
 }
@@ -123,22 +124,21 @@ impl SideBranches {
 
     /// A batch was issued again, at a place that counts.
     pub(in crate::replication) fn reissue(&mut self, owner: Owner, root: Root, at: (u32, u64)) {
-        if !self.is_reissued(owner, root) {
-            self.reissued.insert((owner, root), at);
-        }
+        self.reissued.insert((owner, root, at));
         self.forget(owner, root);
     }
 
     /// A chain forked: what it issued again from there on has to be issued once more.
     pub(in crate::replication) fn revoke(&mut self, chain: ChainId, from: u64) {
         let (owner, life) = (owner_of(chain), chain.1.life);
-        self.reissued.retain(|(of, _), (in_life, sequence)| {
+        self.reissued.retain(|(of, _, (in_life, sequence))| {
             *of != owner || *in_life != life || *sequence < from
         });
     }
 
     pub(in crate::replication) fn is_reissued(&self, owner: Owner, root: Root) -> bool {
-        self.reissued.contains_key(&(owner, root))
+        let places = (owner, root, (0, 0))..=(owner, root, (u32::MAX, u64::MAX));
+        self.reissued.range(places).next().is_some()
     }
 
     /// Whether a peer's copy of it is of use.
@@ -281,5 +281,24 @@ mod tests {
         assert!(!aside.lacks((3, node), 7));
         aside.doubt((3, node), 7);
         assert!(aside.lacks((3, node), 7));
+    }
+
+    #[test]
+    fn what_two_epochs_issued_again_is_so_until_both_have_forked() {
+        let node = NodeId::from_bytes([1; 32]);
+        let epoch = |life| (3, Writer { node, life });
+        let owner = (3, node);
+        // In whatever order they came.
+        for places in [[(1, 2), (2, 5)], [(2, 5), (1, 2)]] {
+            let mut branches = SideBranches::default();
+            branches.hold(epoch(0), 5, 7);
+            for at in places {
+                branches.reissue(owner, 7, at);
+            }
+            branches.revoke(epoch(1), 1);
+            assert!(branches.is_reissued(owner, 7), "{places:?}");
+            branches.revoke(epoch(2), 5);
+            assert!(!branches.is_reissued(owner, 7), "{places:?}");
+        }
     }
 }

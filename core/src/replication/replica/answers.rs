@@ -55,11 +55,13 @@ pub(in crate::replication) struct Load {
     pieces: Vec<Piece>,
 }
 
-/// An answer whose batches are all at hand.
+/// An answer whose batches are all at hand, or that can't be given now.
 pub(in crate::replication) struct Ready {
     pub(in crate::replication) to: NodeId,
     pub(in crate::replication) answer: Answer,
     pub(in crate::replication) batches: Vec<Signed<Batch>>,
+    /// Too many answers wait for the journal: nothing was read.
+    pub(in crate::replication) is_busy: bool,
 }
 
 /// An answer as it is being put together.
@@ -153,6 +155,7 @@ impl Answers {
                 to,
                 answer,
                 batches,
+                is_busy: true,
             });
         }
         let token = cx.next_token();
@@ -221,5 +224,6 @@ fn finish(cx: &mut Context, load: Load, loaded: &BTreeMap<u64, Signed<Batch>>) -
         to: load.to,
         answer: load.answer,
         batches,
+        is_busy: false,
     }
 }

@@ -228,7 +228,8 @@ impl Replica {
             if staged.batch.reissue.is_some() && staged.source == Source::Own {
                 self.forks.reissue.pause(&mut self.cx);
             }
-            if staged.source == Source::Own {
+            if staged.batch.author == self.cx.me {
+                // Writes waited for it, whoever gave it.
                 self.seal_next(staged.batch.shard);
             }
         }

@@ -342,12 +342,16 @@ impl Replica {
             to,
             answer,
             batches,
+            is_busy,
         } = ready;
         match answer {
             Answer::Proof { second } => {
                 if let Some(first) = batches.into_iter().next() {
                     self.prove_fork(to, first, *second);
                 }
+            }
+            Answer::Reissue { shard, .. } if is_busy => {
+                self.forks.reissue.on_busy(&mut self.cx, shard);
             }
             Answer::Reissue { shard, root } => {
                 self.on_reissue_loaded(shard, root, batches.into_iter().next());

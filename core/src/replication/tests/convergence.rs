@@ -1,6 +1,6 @@
 //! Relays: writes, catching up, crashes, and the promise that nothing acknowledged is lost.
 
-use super::world::{Weather, World, value};
+use super::world::{Weather, World, key, ns, value};
 use crate::{
     kernel::{
         bytes::Bytes,
@@ -8,6 +8,7 @@ use crate::{
         text::Namespace,
     },
     replication::{
+        batch::shard_of,
         replica::{Command, Event},
         write::{AckLevel, WriteBlock, WriteRefusal},
     },
@@ -563,4 +564,26 @@ fn unknown_requests_and_repeated_peers_are_harmless() {
     world.tell(0, Command::PeerUp { peer: me, role });
     world.run_for(SECOND);
     assert_eq!(world.replica(0).counts(), (0, 0));
+}
+
+#[test]
+fn many_namespaces_of_a_writer_are_one_chain_in_a_shard() {
+    let mut world = World::new(22, 2, 0);
+    for at in 0..2 {
+        world.hosts[at].config.chains_max = 2;
+        world.crash(at);
+        world.start(at);
+    }
+    world.link_all();
+    let shard = shard_of(&ns("n"), &key("k"));
+    let in_shard = |space: &String| shard_of(&ns(space), &key("k")) == shard;
+    let spaces = (0..).map(|number| format!("n{number}"));
+    for space in spaces.filter(in_shard).take(3) {
+        world.put(0, &space, "k", "v");
+        world.run_for(SECOND);
+    }
+    let request = world.put(1, "n", "k", "of another writer");
+    world.run_for(SECOND);
+    assert!(world.hosts[1].replies[&request].is_ok());
+    assert_eq!(world.get(0, "n", "k"), value("of another writer"));
 }

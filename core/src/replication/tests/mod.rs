@@ -10,6 +10,7 @@
 mod abandoned;
 mod convergence;
 mod drawn;
+mod fork_corners;
 mod forks;
 mod golden;
 mod hostile;

@@ -40,6 +40,8 @@ pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) due: Time,
     /// How often it was asked for.
     pub(in crate::replication) asks: u32,
+    /// Up to which batch the tab has given it.
+    pub(in crate::replication) given: u64,
 }
 
 /// What a peer has beside the log here.
@@ -163,14 +165,14 @@ impl Branches {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
-        peer.asked.clear();
+        let asked = core::mem::take(&mut peer.asked);
         cx.deadlines.clear(&Timer::Branches(from));
-        if grown {
-            self.fetch_branches(cx, db, from);
-        } else {
-            // What it gave is of no use: the next comparison tells whether there is more.
-            peer.lacking.clear();
+        if !grown {
+            // What it gave is of no use: the next comparison tells whether there is more of that author.
+            let owner = asked.first().map(|(owner, _)| *owner);
+            peer.lacking.retain(|(of, _)| Some(*of) != owner);
         }
+        self.fetch_branches(cx, db, from);
     }
 
     /// Of each peer: how many side branches are lacking, and how many chains a tab holds otherwise.

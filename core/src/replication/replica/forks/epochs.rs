@@ -155,6 +155,14 @@ impl Epochs {
         self.gaps.retain(is_open);
     }
 
+    /// Wakes when the next epoch of a shard may begin, if that is still to come.
+    pub(in crate::replication) fn wait_for(&self, cx: &mut Context, shard: u16) {
+        let begin = self.begins.get(&shard).filter(|begin| begin.at > cx.now);
+        if let Some(begin) = begin {
+            cx.deadlines.set_earlier(Timer::Epoch(shard), begin.at);
+        }
+    }
+
     /// Puts an epoch off while a part of our own chain is coming, but not for ever; answers whether it did.
     pub(in crate::replication) fn put_off(&mut self, cx: &mut Context, shard: u16) -> bool {
         let Some(begin) = self.begins.get_mut(&shard) else {
@@ -163,7 +171,7 @@ impl Epochs {
         if cx.now >= begin.latest {
             return false;
         }
-        begin.at = cx.now + PAUSE;
+        begin.at = begin.at.max(cx.now + PAUSE);
         cx.deadlines.set(Timer::Epoch(shard), begin.at);
         true
     }

@@ -248,7 +248,26 @@ impl Replica {
         let glance = self
             .gate
             .refuse_at_a_glance(&mut self.cx, &self.db, from, &signed, true);
-        glance.is_none() && self.keep_if_branch(from, signed)
+        if glance.is_some() {
+            return false;
+        }
+        let (chain, sequence) = chain_of(signed.claims());
+        let is_forked = self
+            .db
+            .log
+            .forked_at(chain)
+            .is_some_and(|at| sequence >= at);
+        let held = self
+            .db
+            .log
+            .holds(&chain_lane(chain), sequence, hash_of(&signed));
+        if held == Some(false) && !is_forked {
+            // The log has another one with this number: nobody told us of the fork yet.
+            let root = root_of(&signed);
+            self.find_first(from, chain, sequence, signed);
+            return !self.db.log.branches().lacks(owner, root);
+        }
+        self.keep_if_branch(from, signed)
     }
 
     /// Keeps a batch that its chain can't take: beyond a fork, or beyond its end.
@@ -323,6 +342,7 @@ impl Replica {
             self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(many);
             return;
         };
+        let is_empty = batches.is_empty();
         let mut last = 0;
         let mut grown = false;
         for signed in batches.into_iter().take(ANSWER_MAX) {
@@ -337,8 +357,11 @@ impl Replica {
         if grown {
             self.tell_of_grown(tab, owner_of(asked));
         }
+        self.forks.branches.on_tab_copy_part(tab, asked, last);
         match last.checked_add(1).filter(|_| last > 0) {
             Some(first) => self.cx.fetch_tab_copy(tab, asked, first),
+            // The answer to an earlier question; the one to this is still to come.
+            None if !is_empty => {}
             None => self
                 .forks
                 .branches
@@ -444,6 +467,8 @@ impl Replica {
         if is_coming && self.forks.epochs.put_off(&mut self.cx, shard) {
             return;
         }
+        // It may have come early, for the sake of what is to be issued again.
+        self.forks.epochs.wait_for(&mut self.cx, shard);
         self.seal_next(shard);
     }
 }

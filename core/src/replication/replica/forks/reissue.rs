@@ -204,6 +204,12 @@ impl Reissue {
         }
     }
 
+    /// The journal could not be asked: it is tried again later.
+    pub(in crate::replication) fn on_busy(&mut self, cx: &mut Context, shard: u16) {
+        self.end_load(shard);
+        self.pause(cx);
+    }
+
     /// The journal could not give it: a peer may have it; else it is tried again later.
     pub(in crate::replication) fn on_unreadable(
         &mut self,

@@ -58,6 +58,7 @@ impl Branches {
                 head: *head,
                 due: cx.now + PAUSE,
                 asks: 0,
+                given: 0,
             };
             match peer.copies.iter_mut().find(|noted| noted.chain == chain) {
                 Some(noted) if noted.head.sequence >= head.sequence => continue,
@@ -106,8 +107,23 @@ impl Branches {
         cx.fetch_tab_copy(tab, chain, 1);
     }
 
-    /// A tab has given all that it has of a chain: what of it is beyond a fork is set aside, there is no
-    /// more to ask for. Otherwise the store may still refuse it, and it is asked for again.
+    /// A tab has given a chain up to a batch; the rest is still to come.
+    pub(in crate::replication) fn on_tab_copy_part(
+        &mut self,
+        tab: NodeId,
+        chain: ChainId,
+        up_to: u64,
+    ) {
+        let peer = self.peers.get_mut(&tab);
+        let mut noted = peer.into_iter().flat_map(|peer| &mut peer.copies);
+        if let Some(part) = noted.find(|noted| noted.chain == chain) {
+            part.given = part.given.max(up_to);
+        }
+    }
+
+    /// A tab gives no more of a chain. If that was all that it said it has, and of that what is beyond a fork
+    /// is set aside, there is no more to ask for. Otherwise it is asked for again: its journal may have been
+    /// busy, or the store here refused something.
     pub(in crate::replication) fn on_tab_copy_given(
         &mut self,
         cx: &mut Context,
@@ -118,8 +134,11 @@ impl Branches {
         let forked_at = db.log.forked_at(chain).unwrap_or(u64::MAX);
         let peer = self.peers.get_mut(&tab);
         let mut noted = peer.into_iter().flat_map(|peer| &mut peer.copies);
-        let given = noted.find(|noted| noted.chain == chain && noted.head.sequence >= forked_at);
-        if let Some(given) = given {
+        let is_all = |noted: &&mut TabCopy| {
+            let end = noted.head.sequence;
+            noted.chain == chain && end >= forked_at && noted.given >= end
+        };
+        if let Some(given) = noted.find(is_all) {
             given.due = Time::MAX;
         }
         self.on_tab_copy_due(cx, db, tab);
@@ -131,7 +150,7 @@ impl Branches {
         for (tab, peer) in &mut self.peers {
             for noted in &mut peer.copies {
                 if noted.chain == chain {
-                    (noted.due, noted.asks) = (at, 0);
+                    (noted.due, noted.asks, noted.given) = (at, 0, 0);
                     cx.deadlines.set_earlier(Timer::TabCopy(*tab), at);
                 }
             }
