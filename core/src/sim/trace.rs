@@ -41,6 +41,11 @@ impl Trace {
         host: HostId,
         output: &EndpointOutput<S::Packet>,
     ) {
+        let is_store =
+            |output: &HostOutput| matches!(output, HostOutput::Store(StoreOutput::Persist(_)));
+        if matches!(output, EndpointOutput::Host(output) if !is_store(output)) {
+            return;
+        }
         self.add(&at.as_micros().to_le_bytes());
         self.add(&host.to_le_bytes());
         match output {

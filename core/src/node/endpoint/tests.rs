@@ -12,6 +12,7 @@ use crate::{
     node::{
         config::Config,
         contract::{Reply, Request, StoreInput, StoreOutput},
+        message::Message,
     },
     overlay::links,
     replication::message as replication,
@@ -196,10 +197,11 @@ impl Pair {
 
     /// The tab has `count` times 100 KiB for the relay.
     fn send_bulk(&mut self, count: usize) {
-        let relay = self.relay.node().id();
+        let link = self.tab_link();
         let digests = alloc::vec![0; 100 << 10].into();
         let bulk = Message::Replica(replication::Message::Summary { digests });
-        (0..count).for_each(|_| self.tab.send(relay, &bulk));
+        let bulk = Envelope::of(link, bulk);
+        (0..count).for_each(|_| self.tab.send(&bulk));
     }
 
     /// The tab's link messages until it has no more output.
@@ -285,11 +287,11 @@ fn what_waits_for_a_blocked_link_is_bounded_and_the_rest_is_counted() {
 #[test]
 fn a_blocked_link_that_has_no_room_even_for_heartbeats_is_given_up() {
     let mut pair = Pair::linked();
-    let (link, relay) = (pair.tab_link(), pair.relay.node().id());
+    let link = pair.tab_link();
     pair.tell_tab(EndpointInput::Blocked { link });
     for nonce in 0..200_000 {
-        pair.tab
-            .send(relay, &Message::Links(links::Message::Ping { nonce }));
+        let ping = Message::Links(links::Message::Ping { nonce });
+        pair.tab.send(&Envelope::of(link, ping));
     }
     assert!(pair.queued() <= 1 << 20);
     pair.tab.handle_timeout(pair.now);

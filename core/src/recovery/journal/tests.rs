@@ -3,11 +3,29 @@
 
 use super::*;
 use crate::{
-    kernel::laws::{self, Bounds},
-    recovery::record::Chain,
+    kernel::{
+        bytes::Bytes,
+        component::Component as _,
+        id::Ticket,
+        laws::{self, Bounds},
+        machine::{Input, Machine as _, Output},
+        persist::Persist,
+        store::{StoreBatch, StoreOp},
+        time::Time,
+    },
+    recovery::{
+        entry,
+        record::{self, Chain, Origin},
+        replay::Tail,
+    },
 };
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::{format, vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec,
+    vec::Vec,
+};
 use proptest::prelude::*;
 
 const NOW: Time = Time::from_millis(1);
