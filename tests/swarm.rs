@@ -2,12 +2,21 @@
 //!
 //! | environment | effect |
 //! |---|---|
-//! | `SPORENET_SEEDS=2000` | how many seeds the swarm runs |
+//! | `SPORENET_SEEDS=600` | how many seeds the swarm runs |
 //! | `SPORENET_FIRST_SEED=0` | the first of them |
 
 use serde_json::Value;
 use sporenet_tests::program;
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+};
+
+/// How many seeds the swarm runs, unless the environment says otherwise: enough for every class of
+/// faults and every state of interest.
+const SEEDS: u64 = 600;
 
 fn setting(name: &str, usual: u64) -> u64 {
     env::var(name).map_or(usual, |text| text.parse().expect("a number"))
@@ -113,7 +122,7 @@ const REACHED: [&str; 17] = [
 
 #[test]
 fn a_swarm_of_seeds_finds_nothing() {
-    let seeds = setting("SPORENET_SEEDS", 2_000);
+    let seeds = setting("SPORENET_SEEDS", SEEDS);
     let first = setting("SPORENET_FIRST_SEED", 0);
     let run = [seeds.to_string(), first.to_string()];
     let (code, summary) = sim(&["--swarm", &run[0], "--seed", &run[1]]);
@@ -126,7 +135,7 @@ fn a_swarm_of_seeds_finds_nothing() {
     // FAULTS G8: at most one in a hundred days that nodes lived.
     assert!(number(&summary, "false_deaths") <= 1, "{summary}");
     assert!(number(&summary, "acked_writes") > seeds * 50, "{summary}");
-    if seeds >= 2_000 {
+    if seeds >= SEEDS {
         for class in CLASSES {
             let count = summary["faults"][class].as_u64().unwrap_or_default();
             assert!(count * 4 >= seeds, "only {count} times {class}");
@@ -167,7 +176,7 @@ fn a_canary_is_always_noticed() {
 
 #[test]
 fn the_same_seeds_give_the_same_traces() {
-    let seeds = (setting("SPORENET_SEEDS", 2_000) / 10).to_string();
+    let seeds = (setting("SPORENET_SEEDS", SEEDS) / 10).to_string();
     let run = |jobs| sim(&["--swarm", &seeds, "--nodes", "5", "--jobs", jobs]).1;
     let (one, two) = (run("1"), run("2"));
     assert_eq!(one["state_hash"], two["state_hash"]);
@@ -178,36 +187,50 @@ fn the_same_seeds_give_the_same_traces() {
 
 #[test]
 fn every_scenario_and_every_regression_holds() {
-    let mut ran = 0;
-    for folder in ["scenarios", "regressions"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let mut files: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|file| file.unwrap().path())
-            .collect();
-        files.sort();
-        for file in files {
-            let path = file.to_str().unwrap();
-            let (code, summary) = sim(&["--scenario", path]);
-            assert_eq!(
-                (code, &summary["violations"]),
-                (0, &Value::Array(Vec::new())),
-                "{path}"
-            );
-            // What is left of a shrunk run may be over before much is written.
-            let enough = if folder.ends_with("regressions") {
-                1
-            } else {
-                wanted_writes(&file)
-            };
-            assert!(
-                number(&summary, "acked_writes") >= enough,
-                "{path}: {summary}"
-            );
-            ran += 1;
+    let files = scenarios();
+    assert!(files.len() >= 10, "only {}", files.len());
+    // Each is one run on one core.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let next = Mutex::new(files.iter());
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(file) = { next.lock().unwrap().next() } {
+                    holds(file);
+                }
+            });
         }
-    }
-    assert!(ran >= 10, "only {ran}");
+    });
+}
+
+/// The files of both folders.
+fn scenarios() -> Vec<PathBuf> {
+    let folders = ["scenarios", "regressions"];
+    let files = folders.into_iter().flat_map(|folder| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        fs::read_dir(folder).unwrap()
+    });
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Runs one scenario: nothing is wrong with it, and enough was written to say so.
+fn holds(file: &Path) {
+    let path = file.to_str().unwrap();
+    let (code, summary) = sim(&["--scenario", path]);
+    assert_eq!(
+        (code, &summary["violations"]),
+        (0, &Value::Array(Vec::new())),
+        "{path}"
+    );
+    // What is left of a shrunk run may be over before much is written.
+    let is_shrunk = file.parent().unwrap().ends_with("regressions");
+    let enough = if is_shrunk { 1 } else { wanted_writes(file) };
+    assert!(
+        number(&summary, "acked_writes") >= enough,
+        "{path}: {summary}"
+    );
 }
 
 /// How many acknowledged writes a scenario needs to say anything: 30, unless it asks for few.

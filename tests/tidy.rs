@@ -1,5 +1,8 @@
 //! The rules of the house that no lint knows: STYLE in one plain test each.
 
+#[path = "tidy/machines.rs"]
+mod machines;
+
 use sporenet_tests::tree::{self, Source};
 use std::collections::BTreeSet;
 
@@ -141,47 +144,6 @@ fn an_import_of_another_room_is_noticed() {
     );
     assert_eq!(noticed("fn f() { crate::node::event::Event }"), ["node"]);
     assert_eq!(noticed("/// [`Event`]: crate::node::event::Event"), [""; 0]);
-}
-
-#[test]
-fn every_machine_names_its_source_and_is_put_before_the_laws() {
-    let core = core();
-    let composites: Vec<Source> = rust()
-        .into_iter()
-        .filter(|source| source.path == "tests/laws.rs")
-        .collect();
-    report(core.iter().flat_map(|source| {
-        let room = source.room().unwrap_or_default();
-        if !has_machine(source) || room == "kernel" {
-            return Vec::new();
-        }
-        let mut faults = Vec::new();
-        if room != "node" && !source.text.contains("Source:") {
-            faults.push(format!("{}: a machine without `Source:`", source.path));
-        }
-        let lawful = core
-            .iter()
-            .chain(&composites)
-            .any(|other| other.text.contains("laws::check") && speaks_for(other, room));
-        if !lawful {
-            faults.push(format!(
-                "{}: no test of its room checks the laws",
-                source.path
-            ));
-        }
-        faults
-    }));
-}
-
-/// Whether a file's tests are about a room: they lie in it, or they are about the sum.
-fn speaks_for(tests: &Source, room: &str) -> bool {
-    tests.room() == Some(room) || (room == "node" && tests.path == "tests/laws.rs")
-}
-
-fn has_machine(source: &Source) -> bool {
-    source
-        .code()
-        .any(|line| line.starts_with("impl") && line.contains("Machine for "))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sporenet_tests::{
     page::{self, Page},
     relay::Relay,
     wait,
-    webdriver::Browser,
+    webdriver::{self, Browser},
 };
 use std::time::Duration;
 
@@ -132,7 +132,9 @@ fn the_console_fits_1440_and_360_pixels_and_is_worth_showing() {
 
 /// Pictures at both widths; nothing may stick out to the right.
 fn shoot(page: &Page<'_>, name: &str) {
-    wait::throughout("the drawing comes to rest", Duration::from_secs(3), || true);
+    if webdriver::keeps_pictures() {
+        wait::throughout("the drawing comes to rest", Duration::from_secs(3), || true);
+    }
     for (width, height) in [(1440, 1800), (360, 2400)] {
         page.here().resize(width, height);
         let sticks_out = page.here().run(

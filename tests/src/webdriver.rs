@@ -34,6 +34,17 @@ const ARGUMENTS: [&str; 9] = [
 /// How long chromedriver may take to come up.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
+/// The folder that pictures are kept in, if any are.
+fn pictures() -> Option<PathBuf> {
+    env::var_os("SPORENET_SHOTS").map(PathBuf::from)
+}
+
+/// Whether pictures are kept: only then a test waits until a page is worth one.
+#[must_use]
+pub fn keeps_pictures() -> bool {
+    pictures().is_some()
+}
+
 /// One browser with a profile of its own, closed when dropped.
 #[derive(Debug)]
 pub struct Browser {
@@ -309,7 +320,7 @@ impl Browser {
     /// # Panics
     /// When the picture can't be written.
     pub fn keep_picture(&self, name: &str) {
-        let Some(folder) = env::var_os("SPORENET_SHOTS").map(PathBuf::from) else {
+        let Some(folder) = pictures() else {
             return;
         };
         fs::create_dir_all(&folder).expect("the folder for pictures can be made");

@@ -19,7 +19,7 @@
 //! | `store` | the one storage effect: an atomic batch, then an acknowledgement |
 //! | `table` | a map whose copies share memory: what all nodes of a mesh know alike |
 //! | `bounded` | collections with a maximum, an overflow policy and a counter |
-//! | `planted` | bugs that the simulator has to find (feature `planted-bugs`) |
+//! | `planted` | bugs that the simulator has to find |
 //! | `laws` | what every machine must satisfy, as one generic check (feature `laws`) |
 //!
 //! Not here: anything that knows a peer protocol, a room or a host.

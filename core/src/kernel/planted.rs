@@ -1,10 +1,11 @@
-//! Bugs planted on purpose: the test of the tests (feature `planted-bugs`).
+//! Bugs planted on purpose: the test of the tests. They are in the core's own tests, and in a program
+//! that is built with the feature `planted-bugs`.
 //!
 //! Each is one condition at the place where a tired programmer would have made the mistake. The
-//! swarm has to find every one of them (`tests/planted.rs`, docs/testing.md). Without the feature
-//! [`is`] is a constant `false`, and nothing of this is in a program.
+//! swarm has to find every one of them (`sim/swarm/planted.rs`, docs/testing.md). Elsewhere [`is`] is a
+//! constant `false`, and nothing of this is there.
 //!
-//! Which bug is there is chosen for the whole process: the one exception to "no global state".
+//! Which bug is there is chosen for the whole program: the one exception to "no global state".
 //!
 //! Source: FAULTS, sections 1 and 4.3 (classes F1 to F24 of failures, T1 to T20 of advisories).
 
@@ -144,53 +145,82 @@ impl Planted {
     }
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(any(test, feature = "planted-bugs"))]
 mod chosen {
     use super::Planted;
     use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-    /// The bug that is there, counted from 1; 0 is none.
-    static CHOSEN: AtomicU32 = AtomicU32::new(0);
-    static COUNTER: AtomicUsize = AtomicUsize::new(0);
+    /// What is planted.
+    struct Choice {
+        /// The bug that is there, counted from 1; 0 is none.
+        bug: AtomicU32,
+        /// How often [`outside`] was asked.
+        asked: AtomicUsize,
+    }
+
+    impl Choice {
+        const fn none() -> Self {
+            Self {
+                bug: AtomicU32::new(0),
+                asked: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// A program has one choice for all its threads.
+    #[cfg(not(test))]
+    fn choice<T>(look: impl FnOnce(&Choice) -> T) -> T {
+        static CHOICE: Choice = Choice::none();
+        look(&CHOICE)
+    }
+
+    /// Tests run side by side: each thread has a choice of its own.
+    #[cfg(test)]
+    fn choice<T>(look: impl FnOnce(&Choice) -> T) -> T {
+        std::thread_local! {
+            static CHOICE: Choice = const { Choice::none() };
+        }
+        CHOICE.with(look)
+    }
 
     const fn number(bug: Planted) -> u32 {
         (bug as u32).saturating_add(1)
     }
 
-    /// Plants one bug in the whole process, or none.
+    /// Plants one bug, or none.
     pub fn plant(bug: Option<Planted>) {
-        CHOSEN.store(bug.map_or(0, number), Ordering::SeqCst);
+        choice(|choice| choice.bug.store(bug.map_or(0, number), Ordering::SeqCst));
     }
 
     /// Whether this bug is there.
     #[must_use]
     pub fn is(bug: Planted) -> bool {
-        CHOSEN.load(Ordering::Relaxed) == number(bug)
+        choice(|choice| choice.bug.load(Ordering::Relaxed) == number(bug))
     }
 
     /// A number that no seed decides: how often it was asked for while `bug` is there.
     #[must_use]
     pub fn outside(bug: Planted) -> usize {
         if is(bug) {
-            COUNTER.fetch_add(1, Ordering::Relaxed)
+            choice(|choice| choice.asked.fetch_add(1, Ordering::Relaxed))
         } else {
             0
         }
     }
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(any(test, feature = "planted-bugs"))]
 pub use chosen::{is, outside, plant};
 
 /// Whether this bug is there: never.
-#[cfg(not(feature = "planted-bugs"))]
+#[cfg(not(any(test, feature = "planted-bugs")))]
 #[must_use]
 pub const fn is(_: Planted) -> bool {
     false
 }
 
 /// A number that no seed decides: none.
-#[cfg(not(feature = "planted-bugs"))]
+#[cfg(not(any(test, feature = "planted-bugs")))]
 #[must_use]
 pub const fn outside(_: Planted) -> usize {
     0

@@ -192,6 +192,9 @@ impl Summary {
 }
 
 #[cfg(test)]
+mod planted;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Fuzzes [`sporenet_tests::fuzz_targets::batch`].
+//! Fuzzes [`sporenet_fuzz::fuzz_targets::batch`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sporenet_tests::fuzz_targets::batch(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sporenet_fuzz::fuzz_targets::batch(bytes));

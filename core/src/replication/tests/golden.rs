@@ -71,8 +71,49 @@ fn words() -> Vec<(&'static str, Vec<u8>)> {
         ("stored", encode(&Message::Stored { dots: vec![dot] })),
         ("subscribe", encode(&subscribe)),
     ];
+    words.extend(words_of_batches(&first, &again, head));
     words.extend(words_of_branches(&first));
     words
+}
+
+fn words_of_batches(
+    first: &Signed<Batch>,
+    again: &Signed<Batch>,
+    head: Head,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let summary = Message::Summary {
+        digests: vec![1, 2, 3, 4, 5, 6, 7, 8].into(),
+    };
+    let mine = Message::Mine {
+        heads: vec![(first.claims().shard, head)],
+    };
+    let batches = Message::Batches {
+        request: 3,
+        batches: vec![first.clone(), again.clone()],
+    };
+    let push = Message::Push {
+        batch: Box::new(first.clone()),
+        told: vec![4, 300],
+    };
+    let evidence = Message::Evidence {
+        first: Box::new(first.clone()),
+        second: Box::new(again.clone()),
+    };
+    let page = Message::Page {
+        namespace: ns("n"),
+        batches: vec![first.clone()],
+        live: true,
+    };
+    let unsubscribe = Message::Unsubscribe { namespace: ns("n") };
+    vec![
+        ("summary", encode(&summary)),
+        ("mine", encode(&mine)),
+        ("batches", encode(&batches)),
+        ("push", encode(&push)),
+        ("evidence", encode(&evidence)),
+        ("unsubscribe", encode(&unsubscribe)),
+        ("page", encode(&page)),
+    ]
 }
 
 fn words_of_branches(first: &Signed<Batch>) -> Vec<(&'static str, Vec<u8>)> {

@@ -1,0 +1,214 @@
+//! The bytes of what machines say to each other, version 1: a change of the format shows as a change of
+//! `tests/golden/wire-v1-<machine>.hex`, a message a line, `name hex`.
+//!
+//! What replicas say, sessions and frames are pinned beside their code. That no message is left out is
+//! checked by `tests/tidy/machines.rs`.
+
+use sporenet_core::{
+    kernel::{
+        crypto::{Hash, Keypair, Secret, Signed, Verified},
+        id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
+        text::Name,
+        time::WallTime,
+    },
+    membership::{
+        admission,
+        dissemination::Rumour,
+        member::{Accusation, Evidence, Lease, Location, MemberRecord, MemberState, Standing},
+        spore::{Authority, Pointer, Spore},
+        swim::{self, SyncEntry},
+    },
+    node::message::Message,
+    overlay::links,
+    wire::body::Body,
+};
+use std::{fs, path::Path};
+
+const NETWORK: NetworkId = NetworkId::from_bytes([7; 32]);
+
+fn keypair(seed: u8) -> Keypair {
+    Keypair::from_seed(&[seed; 32])
+}
+
+fn id(seed: u8) -> NodeId {
+    keypair(seed).id()
+}
+
+/// The messages are exactly those of the file and decode from it; if not, the failure shows the file as
+/// it would be.
+#[track_caller]
+fn assert_pinned(machine: &str, messages: Vec<(&str, Message)>) {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let now: Vec<String> = messages
+        .iter()
+        .map(|(name, message)| format!("{name} {}", hex(&message.encode())))
+        .collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/wire-v1-{machine}.hex"));
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let pinned: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(now == pinned, "the bytes are now:\n{}", now.join("\n"));
+    for (name, message) in messages {
+        let decoded = Message::decode(message.kind(), &message.encode());
+        assert_eq!(decoded, Ok(Some(message)), "{name}");
+    }
+}
+
+#[test]
+fn what_links_say_is_pinned() {
+    let nonce = 0x0102_0304_0506_0708;
+    let messages = vec![
+        ("ping", links::Message::Ping { nonce }),
+        ("pong", links::Message::Pong { nonce }),
+    ];
+    let messages = messages.into_iter();
+    assert_pinned(
+        "links",
+        messages
+            .map(|(name, one)| (name, Message::Links(one)))
+            .collect(),
+    );
+}
+
+#[test]
+fn what_admission_says_is_pinned() {
+    let mut spore = Spore::new(NETWORK);
+    spore.add_entry("ws://127.0.0.1:7601".parse().unwrap());
+    spore.add(Pointer {
+        authority: Authority::Gossip,
+        last_seen: WallTime::from_millis(1_790_000_000_000),
+        id: id(1),
+        role: Role::Relay,
+        addresses: vec!["tcp://127.0.0.1:7600".parse().unwrap()],
+    });
+    let welcome = admission::Message::Welcome {
+        genesis: vec![1, 2, 3].into(),
+        epoch: 300,
+        isolation_key: Secret::from_bytes([5; 32]),
+        spore,
+    };
+    assert_pinned("admission", vec![("welcome", Message::Admission(welcome))]);
+}
+
+fn record() -> Signed<MemberRecord> {
+    let record = MemberRecord {
+        id: id(1),
+        incarnation: Incarnation(300),
+        instance: InstanceId(9),
+        role: Role::Relay,
+        name: Name::new("one").unwrap(),
+        zone: Some("here".parse().unwrap()),
+        location: Some(Location {
+            latitude: 52_520_000,
+            longitude: -13_405_000,
+        }),
+        addresses: vec!["tcp://127.0.0.1:7600".parse().unwrap()],
+        standing: Standing::Present,
+    };
+    Verified::seal(record, &keypair(1), NETWORK).to_signed()
+}
+
+fn accusation(evidence: Evidence) -> Signed<Accusation> {
+    let accusation = Accusation {
+        accuser: id(2),
+        subject: id(1),
+        incarnation: Incarnation(300),
+        evidence,
+    };
+    Verified::seal(accusation, &keypair(2), NETWORK).to_signed()
+}
+
+fn lease() -> Signed<Lease> {
+    let lease = Lease {
+        home: id(2),
+        tab: id(3),
+        incarnation: Incarnation(4),
+        sequence: 5,
+        attached: true,
+        ttl_ms: 30_000,
+    };
+    Verified::seal(lease, &keypair(2), NETWORK).to_signed()
+}
+
+fn entries() -> Vec<SyncEntry> {
+    vec![SyncEntry {
+        record: record(),
+        state: MemberState::Suspect,
+        accusations: vec![accusation(Evidence::Silence)],
+        leases: vec![lease()],
+    }]
+}
+
+fn probes() -> Vec<(&'static str, swim::Message)> {
+    let rumours = || {
+        vec![
+            Rumour::Record(record()),
+            Rumour::Accusation(accusation(Evidence::Silence)),
+            Rumour::Lease(lease()),
+        ]
+    };
+    let ping = swim::Message::Ping {
+        sequence: 1,
+        accusations: vec![accusation(Evidence::Crash)],
+        rumours: rumours(),
+    };
+    let ack = swim::Message::Ack {
+        sequence: 300,
+        rumours: rumours(),
+    };
+    let ping_req = swim::Message::PingReq {
+        sequence: 3,
+        target: id(3),
+        rumours: Vec::new(),
+    };
+    vec![
+        ("ping", ping),
+        ("ack", ack),
+        ("ping-req", ping_req),
+        ("nack", swim::Message::Nack { sequence: 4 }),
+        ("gossip", swim::Message::Gossip { rumours: rumours() }),
+    ]
+}
+
+fn comparisons() -> Vec<(&'static str, swim::Message)> {
+    let states = [
+        MemberState::Alive,
+        MemberState::Suspect,
+        MemberState::Dead,
+        MemberState::Left,
+        MemberState::Parked,
+    ];
+    let table = states.into_iter().zip(1..);
+    let table = swim::Message::SyncTable {
+        after: Some(id(1)),
+        through: None,
+        entries: table
+            .map(|(state, seed)| (id(seed), Incarnation(300), state))
+            .collect(),
+    };
+    let diff = swim::Message::SyncDiff {
+        through: Some(id(2)),
+        entries: entries(),
+        want: vec![id(3)],
+    };
+    let hash = Hash::from_bytes([6; 32]);
+    vec![
+        ("sync-hash", swim::Message::SyncHash { hash }),
+        ("sync-table", table),
+        ("sync-diff", diff),
+        (
+            "sync-entries",
+            swim::Message::SyncEntries { entries: entries() },
+        ),
+    ]
+}
+
+#[test]
+fn what_membership_says_is_pinned() {
+    let messages = probes().into_iter().chain(comparisons());
+    assert_pinned(
+        "swim",
+        messages
+            .map(|(name, one)| (name, Message::Swim(one)))
+            .collect(),
+    );
+}
