@@ -151,14 +151,11 @@ impl Injector {
             .any(|(_, fault)| host_of(fault) == Some(host) && !is_harmless(fault))
     }
 
-    /// Whether anything is wrong on the paths.
+    /// Whether anything is under way that a mesh may suffer from, on the paths or at a host.
     #[must_use]
-    pub fn is_network_disturbed(&self) -> bool {
-        !self.flaps.is_empty()
-            || self
-                .active
-                .iter()
-                .any(|(_, fault)| host_of(fault).is_none())
+    pub fn disturbs(&self) -> bool {
+        let mut active = self.active.iter();
+        !self.flaps.is_empty() || active.any(|(_, fault)| !is_harmless(fault))
     }
 
     /// Brings the world up to date: ends what is over, begins what is due.

@@ -15,7 +15,7 @@ use crate::{
             batches::{TOLD_ONCE, TWO_FACED},
             court::Court,
         },
-        checkers::{Checkers, check_traces},
+        checkers::{Checkers, check_all, check_traces},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -302,6 +302,8 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn finish(mut self) -> Outcome {
+        let checked = check_all(&self.world);
+        self.hold(checked);
         if memo::mismatches() > 0 {
             self.violate("a signature that held before does not hold".into());
         }
@@ -347,12 +349,7 @@ impl<'a, S: Shell> Run<'a, S> {
     /// Lets time pass and looks at all that was observed.
     fn advance(&mut self, span: Duration) {
         self.world.run_for(span);
-        let disturbed = self.injector.is_network_disturbed()
-            || self
-                .world
-                .hosts()
-                .any(|host| self.injector.is_disturbed(host));
-        if disturbed {
+        if self.injector.disturbs() {
             self.calm_since = self.world.now();
         }
         while let Some(observation) = self.world.observe() {
