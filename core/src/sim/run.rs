@@ -13,7 +13,7 @@ use crate::{
     sim::{
         adversary::{
             batches::{TOLD_ONCE, TWO_FACED},
-            court::Court,
+            checker::LieChecker,
         },
         checkers::{Checkers, check_all, check_traces},
         host::HostId,
@@ -127,7 +127,7 @@ struct Run<'a, S: Shell> {
     ended_at: BTreeMap<NodeId, Time>,
     revisions: BTreeMap<HostId, u64>,
     calm_since: Time,
-    court: Court,
+    lie_checker: LieChecker,
     checkers: Checkers,
 }
 
@@ -150,7 +150,7 @@ impl<'a, S: Shell> Run<'a, S> {
             ended_at: BTreeMap::new(),
             revisions: BTreeMap::new(),
             calm_since: Time::ZERO,
-            court: Court::default(),
+            lie_checker: LieChecker::default(),
             checkers: Checkers::new(plan),
         }
     }
@@ -237,7 +237,7 @@ impl<'a, S: Shell> Run<'a, S> {
             self.advance(TICK);
             if self.world.now() >= next_check {
                 next_check = self.world.now() + Duration::from_secs(1);
-                self.hear_court();
+                self.check_lies();
             }
         }
     }
@@ -250,7 +250,7 @@ impl<'a, S: Shell> Run<'a, S> {
         self.calm_since = healed_at;
         if self.plan.mode == Mode::Unbounded {
             self.advance(Duration::from_secs(20));
-            self.hear_court();
+            self.check_lies();
             return;
         }
         let patience = if self.plan.is_wide {
@@ -271,7 +271,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 break;
             }
             self.advance(Duration::from_millis(250));
-            self.hear_court();
+            self.check_lies();
         }
         self.outcome.heal_ms = Some(self.world.now().since(healed_at).as_millis() as u64);
         self.judge();
@@ -338,7 +338,7 @@ impl<'a, S: Shell> Run<'a, S> {
             stats.held,
         ];
         outcome.acknowledged = self.ledger.acknowledged();
-        let proofs = self.court.proved();
+        let proofs = self.lie_checker.proved();
         if proofs > 0 {
             outcome.reached.insert("lie_proved".into(), proofs);
         }
@@ -433,10 +433,10 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     /// What honest nodes hold and believe, whatever liars do.
-    fn hear_court(&mut self) {
-        self.court.take(self.injector.take_forks());
+    fn check_lies(&mut self) {
+        self.lie_checker.add_forks(self.injector.take_forks());
         let calm = self.world.now().since(self.calm_since) > AFTERMATH && !self.plan.is_wide;
-        for what in self.court.judge(&self.world, &self.injector, calm) {
+        for what in self.lie_checker.check(&self.world, &self.injector, calm) {
             self.violate(what);
         }
     }
