@@ -7,7 +7,7 @@
 //! | every second | [`Node::check`], and the sessions, of a quarter of the nodes; no incarnation in two processes; nothing is confirmed that is not held; clocks are not dragged away; nothing leaks between links and connections |
 //! | every ten seconds, in the end | equal tables give equal rings, equal frontiers equal data; few dials in vain |
 //! | when a node tells something | sound disks have sound journals, honest nodes are not called liars, one process is not taken for two, what a process promised is there after its restart |
-//! | in the end | [`Node::check`] of every node; no concurrent write is lost without a trace |
+//! | in the end | [`Node::check`] of every node; who joined meanwhile comes back from its disk as who it is; no concurrent write is lost without a trace |
 //!
 //! What is looked at in a quarter of the nodes costs as much as those hold, and what is wrong there stays
 //! wrong: a run that looked at all of them each time spent a quarter of its time on that.
@@ -523,6 +523,28 @@ fn check_promises<S: Shell>(world: &World<S>, ledger: &Ledger, host: HostId) -> 
     }
 }
 
+/// A host that joined meanwhile comes back from its disk as who it is, even if that had no room at first.
+pub(super) fn wrong_store<S: Shell>(world: &World<S>, injector: &Injector) -> Option<String> {
+    let newcomers = injector.newcomers().keys().copied();
+    for host in newcomers.filter(|host| is_trusted(injector, *host)) {
+        let Some(node) = world.node(host).filter(|node| node.is_admitted()) else {
+            continue;
+        };
+        let image = world.hosts[usize::from(host)].disk.image();
+        match world.recover(host, image) {
+            Ok(again) if again.node().id() != node.id() => {
+                return Some(format!("host {host} would come back as somebody else"));
+            }
+            Ok(again) if !again.node().is_admitted() => {
+                return Some(format!("host {host} would have to join again"));
+            }
+            Ok(_) => {}
+            Err(error) => return Some(format!("host {host} would not start again: {error}")),
+        }
+    }
+    None
+}
+
 /// What one relay has confirmed to another, it holds.
 fn check_confirmed<S: Shell>(world: &World<S>, injector: &Injector) -> Result<(), String> {
     let relays = nodes(world).filter(|(host, _)| is_trusted(injector, *host));
@@ -605,7 +627,7 @@ fn nodes<S: Shell>(world: &World<S>) -> impl Iterator<Item = (HostId, &Node)> {
 }
 
 /// Whether a host is honest, and its disk and identity are its own and sound.
-fn is_trusted(injector: &Injector, host: HostId) -> bool {
+pub(super) fn is_trusted(injector: &Injector, host: HostId) -> bool {
     let lies = injector.liars().contains(&host) || injector.twins().contains(&host);
     !lies && !injector.harmed().contains(&host)
 }

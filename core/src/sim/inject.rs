@@ -52,6 +52,8 @@ pub struct Injector {
     forks: Vec<Fork>,
     /// The identities that joined with one invite, by the host that gave it.
     sybils: BTreeMap<HostId, Vec<HostId>>,
+    /// Honest hosts that joined meanwhile, each with who invited it.
+    newcomers: BTreeMap<HostId, HostId>,
     /// Hosts that never start again.
     gone: BTreeSet<HostId>,
     /// The most that a wall clock was ahead of the truth.
@@ -93,6 +95,7 @@ impl Injector {
             chains: Chains::default(),
             forks: Vec::new(),
             sybils: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             gone: BTreeSet::new(),
             wall_ahead_ms: 0,
             bad_paths: Vec::new(),
@@ -130,6 +133,12 @@ impl Injector {
     #[must_use]
     pub const fn liars(&self) -> &BTreeSet<HostId> {
         &self.liars
+    }
+
+    /// Honest hosts that joined meanwhile, each with who invited it.
+    #[must_use]
+    pub const fn newcomers(&self) -> &BTreeMap<HostId, HostId> {
+        &self.newcomers
     }
 
     /// The most that any wall clock was ahead of the truth so far, in milliseconds.
@@ -325,6 +334,7 @@ impl Injector {
             }
             Fault::Liar(host, lie, rate) => self.set_to_work(world, *host, (*lie, *rate)),
             Fault::Sybil(host, count) => return self.multiply(world, *host, *count),
+            Fault::Join(join) => return self.join(world, join, now + planned.lasts),
         }
         Begun::Fault
     }
@@ -341,7 +351,11 @@ impl Injector {
                 self.paths_changed = true;
                 self.set_paths(world);
             }
-            Fault::Flap(..) | Fault::Reset(_) | Fault::Twin(_) | Fault::Decay(_) => {}
+            Fault::Flap(..)
+            | Fault::Reset(_)
+            | Fault::Twin(_)
+            | Fault::Decay(_)
+            | Fault::Join(_) => {}
             Fault::Upgrade(host, ..) => {
                 world.set_versions(*host, None);
                 world.crash(*host);
@@ -417,7 +431,7 @@ const fn is_honest(error: &StartError) -> bool {
 /// were not there.
 const fn is_harmless(fault: &Fault) -> bool {
     match fault {
-        Fault::Liar(..) | Fault::Sybil(..) | Fault::Decay(_) => true,
+        Fault::Liar(..) | Fault::Sybil(..) | Fault::Decay(_) | Fault::Join(_) => true,
         Fault::Upgrade(_, oldest, newest) => *oldest <= VERSIONS.1 && VERSIONS.0 <= *newest,
         Fault::Cut(..)
         | Fault::Flap(..)
@@ -468,6 +482,7 @@ const fn host_of(fault: &Fault) -> Option<HostId> {
         | Fault::Upgrade(host, ..)
         | Fault::Liar(host, ..)
         | Fault::Sybil(host, _) => Some(*host),
+        Fault::Join(join) => Some(join.inviter),
     }
 }
 

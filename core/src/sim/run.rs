@@ -15,7 +15,7 @@ use crate::{
             batches::{TOLD_ONCE, TWO_FACED},
             checker::LieChecker,
         },
-        checkers::{Checkers, check_all, check_traces},
+        checkers::{Checkers, check_all, check_traces, is_trusted, wrong_store},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -443,8 +443,12 @@ impl<'a, S: Shell> Run<'a, S> {
 
     /// Hosts that take part in the mesh and must agree in the end.
     fn settled(&self) -> impl Iterator<Item = HostId> {
-        let is_settled = |host: &HostId| self.world.runs(*host) && self.is_honest(*host);
-        self.world.hosts().filter(is_settled)
+        let hosts = self.world.hosts();
+        hosts.filter(|host| self.world.runs(*host) && self.is_settled(*host))
+    }
+
+    fn is_settled(&self, host: HostId) -> bool {
+        self.is_honest(host) && !self.is_stranded(host)
     }
 
     /// Whether a host neither lies nor shares its identity.
@@ -452,8 +456,19 @@ impl<'a, S: Shell> Run<'a, S> {
         !self.injector.twins().contains(&host) && !self.injector.liars().contains(&host)
     }
 
+    /// Whether a host could not be let in: nothing obliges the mesh to who was invited by a relay that lies or
+    /// has lost what it knew.
+    fn is_stranded(&self, host: HostId) -> bool {
+        let inviter = self.injector.newcomers().get(&host);
+        let node = self.world.node(host);
+        inviter.is_some_and(|inviter| !is_trusted(&self.injector, *inviter))
+            && node.is_none_or(|node| !node.is_admitted())
+    }
+
     fn wrong(&self) -> Option<String> {
-        self.wrong_membership().or_else(|| self.wrong_data())
+        self.wrong_membership()
+            .or_else(|| self.wrong_data())
+            .or_else(|| wrong_store(&self.world, &self.injector))
     }
 
     /// Whom some host takes for something else than it is.
@@ -475,7 +490,7 @@ impl<'a, S: Shell> Run<'a, S> {
                     (true, believed) => believed == Some(MemberState::Alive),
                     (false, believed) => believed != Some(MemberState::Alive),
                 };
-                if !is_right && self.is_honest(other) {
+                if !is_right && self.is_settled(other) {
                     let known = self.world.id(other).and_then(|id| node.incarnation_of(id));
                     let own = self
                         .world
