@@ -173,11 +173,16 @@ fn show(table: &mut Table, row: &Row, answers: &[Vec<Option<f64>>]) {
     }
 }
 
+/// Asks the system's C library for memory in pages of two megabytes; others ignore it. A thousand nodes lie far
+/// apart in memory, and with pages of 4 KiB the processor looks for many of them first.
+const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+
 /// Runs a row in a process of its own.
 fn ask(name: &str) -> Vec<Option<f64>> {
     let program = env::current_exe().expect("this program has a path");
     let output = Command::new(program)
         .env(CHILD, name)
+        .env(LARGE_PAGES.0, LARGE_PAGES.1)
         .stderr(Stdio::inherit())
         .output()
         .expect("this program runs");

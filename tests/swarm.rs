@@ -43,7 +43,7 @@ fn number(summary: &Value, name: &str) -> u64 {
 }
 
 /// What has to happen to a mesh in a swarm: every class of faults there is.
-const CLASSES: [&str; 53] = [
+const CLASSES: [&str; 55] = [
     "bandwidth",
     "bit rot",
     "black hole",
@@ -71,6 +71,8 @@ const CLASSES: [&str; 53] = [
     "impostor",
     "inflated incarnation",
     "isolation",
+    "join",
+    "join full",
     "leave",
     "long tail",
     "loss",

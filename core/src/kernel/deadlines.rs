@@ -1,26 +1,31 @@
 //! Timers inside a machine, keyed by an enum.
 
 use crate::kernel::time::Time;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 /// At most one deadline per key, popped in the order (time, key).
 ///
 /// Bounded by the number of distinct keys, which the owning machine bounds. Most machines have some
-/// forty: to look through them when the earliest goes is quicker than to keep a second table in the
-/// order of time (1.1 times, `cargo bench -p sporenet-benches --bench sim`). Many have that one too,
-/// until there are none left: a relay that is home to thousands of tabs has timers by the ten thousand,
-/// and to look through 20,000 takes 65 µs.
+/// forty: to look through one short array when the earliest goes is quicker than to keep trees. Many have
+/// a tree by key and one by time, until there are none left: a relay that is home to thousands of tabs
+/// has timers by the ten thousand, and to look through 20,000 takes 65 µs.
 #[derive(Clone, Debug)]
 pub struct Deadlines<K> {
+    /// In the order of keys, while they are few.
+    few: Vec<(K, Time)>,
+    /// Many of them; empty while they are few.
     by_key: BTreeMap<K, Time>,
-    /// All of them, or none while they are few.
+    /// The same in the order of time.
     by_time: BTreeSet<(Time, K)>,
     /// The earliest of them: asked for with every input, of machines by the thousand.
     next: Option<Time>,
 }
 
-/// From how many deadlines on they are kept in the order of time too: well above the forty of most
-/// machines. Where exactly the two ways are equal was not measured.
+/// From how many deadlines on they are kept in trees: well above the forty of most machines. Where
+/// exactly the two ways are equal was not measured.
 const MANY: usize = 128;
 
 impl<K: Ord + Clone> Deadlines<K> {
@@ -28,6 +33,7 @@ impl<K: Ord + Clone> Deadlines<K> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            few: Vec::new(),
             by_key: BTreeMap::new(),
             by_time: BTreeSet::new(),
             next: None,
@@ -36,16 +42,11 @@ impl<K: Ord + Clone> Deadlines<K> {
 
     /// Sets or moves the deadline of `key`.
     pub fn set(&mut self, key: K, at: Time) {
-        let old = self.by_key.insert(key.clone(), at);
-        if self.are_many() {
-            if let Some(old) = old {
-                self.by_time.remove(&(old, key.clone()));
-            }
-            self.by_time.insert((at, key));
-        } else if self.len() >= MANY {
-            let entries = self.by_key.iter();
-            self.by_time = entries.map(|(key, at)| (*at, key.clone())).collect();
-        }
+        let old = if self.are_many() {
+            self.set_among_many(key, at)
+        } else {
+            self.set_among_few(key, at)
+        };
         if self.next.is_none_or(|next| at <= next) {
             self.next = Some(at);
         } else if old == self.next {
@@ -53,19 +54,48 @@ impl<K: Ord + Clone> Deadlines<K> {
         }
     }
 
+    fn set_among_many(&mut self, key: K, at: Time) -> Option<Time> {
+        let old = self.by_key.insert(key.clone(), at);
+        if let Some(old) = old {
+            self.by_time.remove(&(old, key.clone()));
+        }
+        self.by_time.insert((at, key));
+        old
+    }
+
+    fn set_among_few(&mut self, key: K, at: Time) -> Option<Time> {
+        let place = match self.place(&key) {
+            Ok(place) => {
+                let known = self.few.get_mut(place)?;
+                return Some(core::mem::replace(&mut known.1, at));
+            }
+            Err(place) => place,
+        };
+        self.few.insert(place, (key, at));
+        if self.few.len() >= MANY {
+            self.by_key = core::mem::take(&mut self.few).into_iter().collect();
+            let entries = self.by_key.iter();
+            self.by_time = entries.map(|(key, at)| (*at, key.clone())).collect();
+        }
+        None
+    }
+
     /// Sets the deadline of `key` unless it already has an earlier one.
     pub fn set_earlier(&mut self, key: K, at: Time) {
-        if self.by_key.get(&key).is_none_or(|current| at < *current) {
+        if self.at(&key).is_none_or(|current| at < current) {
             self.set(key, at);
         }
     }
 
     /// Forgets the deadline of `key`; answers when it would have been due.
     pub fn clear(&mut self, key: &K) -> Option<Time> {
-        let at = self.by_key.remove(key)?;
-        if self.are_many() {
+        let at = if self.are_many() {
+            let at = self.by_key.remove(key)?;
             self.by_time.remove(&(at, key.clone()));
-        }
+            at
+        } else {
+            self.few.remove(self.place(key).ok()?).1
+        };
         if Some(at) == self.next {
             self.find_next();
         }
@@ -75,7 +105,11 @@ impl<K: Ord + Clone> Deadlines<K> {
     /// When `key` is due.
     #[must_use]
     pub fn at(&self, key: &K) -> Option<Time> {
-        self.by_key.get(key).copied()
+        if self.are_many() {
+            return self.by_key.get(key).copied();
+        }
+        let (_, at) = self.few.get(self.place(key).ok()?)?;
+        Some(*at)
     }
 
     /// The earliest deadline.
@@ -85,38 +119,46 @@ impl<K: Ord + Clone> Deadlines<K> {
     }
 
     fn are_many(&self) -> bool {
-        !self.by_time.is_empty()
+        !self.by_key.is_empty()
+    }
+
+    /// Where a key is among the few, or would be.
+    fn place(&self, key: &K) -> Result<usize, usize> {
+        self.few.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     fn find_next(&mut self) {
         self.next = match self.by_time.first() {
             Some((at, _)) => Some(*at),
-            None => self.by_key.values().min().copied(),
+            None => self.few.iter().map(|(_, at)| *at).min(),
         };
     }
 
     /// Removes and answers the earliest key that is due at `now`.
     pub fn pop_due(&mut self, now: Time) -> Option<K> {
         let next = self.next.filter(|next| *next <= now)?;
-        let key = match self.by_time.first() {
-            Some((_, key)) => key,
-            None => self.by_key.iter().find(|(_, at)| **at == next)?.0,
-        };
-        let key = key.clone();
-        self.clear(&key);
+        if let Some((at, key)) = self.by_time.pop_first() {
+            debug_assert_eq!(at, next);
+            self.by_key.remove(&key);
+            self.find_next();
+            return Some(key);
+        }
+        let place = self.few.iter().position(|(_, at)| *at == next)?;
+        let (key, _) = self.few.remove(place);
+        self.find_next();
         Some(key)
     }
 
     /// How many deadlines are set.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        self.few.len().max(self.by_key.len())
     }
 
     /// Whether no deadline is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.len() == 0
     }
 }
 
@@ -130,7 +172,11 @@ impl<K: Ord + Clone> Default for Deadlines<K> {
 #[cfg(feature = "recording")]
 impl<K: serde::Serialize> serde::Serialize for Deadlines<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.by_key.serialize(serializer)
+        if self.by_key.is_empty() {
+            serializer.collect_map(self.few.iter().map(|(key, at)| (key, at)))
+        } else {
+            self.by_key.serialize(serializer)
+        }
     }
 }
 

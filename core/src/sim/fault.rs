@@ -8,7 +8,7 @@ mod text;
 pub(super) use text::{parse_seconds, seconds};
 
 use crate::{
-    kernel::time::Duration,
+    kernel::{id::Role, time::Duration},
     sim::{host::HostId, network::PathConfig},
 };
 use alloc::vec::Vec;
@@ -166,6 +166,21 @@ pub enum Damage {
     Stale,
 }
 
+/// A new host that joins under an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// The relay that gives the invite.
+    pub inviter: HostId,
+    /// What the new host is.
+    pub role: Role,
+    /// How many may join under the invite; 0 is no limit. A limited one is honoured by the inviter alone.
+    pub uses: u16,
+    /// Whose addresses its link names. A number beyond all hosts is an address where nobody answers.
+    pub entries: Vec<HostId>,
+    /// Its store has no room from its first write on, for as long as the fault lasts.
+    pub is_full: bool,
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -220,6 +235,8 @@ pub enum Fault {
     Liar(HostId, Lie, u32),
     /// So many new identities join with one invite of this host, and lie; later all are gone.
     Sybil(HostId, u16),
+    /// A new host joins, and is honest.
+    Join(Join),
 }
 
 impl Fault {
@@ -270,6 +287,8 @@ impl Fault {
             Self::Upgrade(..) => "upgrade",
             Self::Liar(_, lie, _) => lie.class(),
             Self::Sybil(..) => "sybil",
+            Self::Join(Join { is_full: false, .. }) => "join",
+            Self::Join(Join { is_full: true, .. }) => "join full",
         }
     }
 }

@@ -134,7 +134,8 @@ impl<P> Happening<P> {
     }
 }
 
-fn address_of(host: HostId) -> Option<Address> {
+/// Where a host listens.
+pub(super) fn address_of(host: HostId) -> Option<Address> {
     Address::new(Transport::Tcp, "sim", FIRST_PORT.checked_add(host)?).ok()
 }
 

@@ -52,6 +52,8 @@ pub struct Injector {
     forks: Vec<Fork>,
     /// The identities that joined with one invite, by the host that gave it.
     sybils: BTreeMap<HostId, Vec<HostId>>,
+    /// Honest hosts that joined meanwhile, each with who invited it.
+    newcomers: BTreeMap<HostId, HostId>,
     /// Hosts that never start again.
     gone: BTreeSet<HostId>,
     /// The most that a wall clock was ahead of the truth.
@@ -93,6 +95,7 @@ impl Injector {
             chains: Chains::default(),
             forks: Vec::new(),
             sybils: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             gone: BTreeSet::new(),
             wall_ahead_ms: 0,
             bad_paths: Vec::new(),
@@ -132,6 +135,12 @@ impl Injector {
         &self.liars
     }
 
+    /// Honest hosts that joined meanwhile, each with who invited it.
+    #[must_use]
+    pub const fn newcomers(&self) -> &BTreeMap<HostId, HostId> {
+        &self.newcomers
+    }
+
     /// The most that any wall clock was ahead of the truth so far, in milliseconds.
     #[must_use]
     pub const fn wall_ahead_ms(&self) -> u64 {
@@ -151,14 +160,11 @@ impl Injector {
             .any(|(_, fault)| host_of(fault) == Some(host) && !is_harmless(fault))
     }
 
-    /// Whether anything is wrong on the paths.
+    /// Whether anything is under way that a mesh may suffer from, on the paths or at a host.
     #[must_use]
-    pub fn is_network_disturbed(&self) -> bool {
-        !self.flaps.is_empty()
-            || self
-                .active
-                .iter()
-                .any(|(_, fault)| host_of(fault).is_none())
+    pub fn disturbs(&self) -> bool {
+        let mut active = self.active.iter();
+        !self.flaps.is_empty() || active.any(|(_, fault)| !is_harmless(fault))
     }
 
     /// Brings the world up to date: ends what is over, begins what is due.
@@ -328,6 +334,7 @@ impl Injector {
             }
             Fault::Liar(host, lie, rate) => self.set_to_work(world, *host, (*lie, *rate)),
             Fault::Sybil(host, count) => return self.multiply(world, *host, *count),
+            Fault::Join(join) => return self.join(world, join, now + planned.lasts),
         }
         Begun::Fault
     }
@@ -344,7 +351,11 @@ impl Injector {
                 self.paths_changed = true;
                 self.set_paths(world);
             }
-            Fault::Flap(..) | Fault::Reset(_) | Fault::Twin(_) | Fault::Decay(_) => {}
+            Fault::Flap(..)
+            | Fault::Reset(_)
+            | Fault::Twin(_)
+            | Fault::Decay(_)
+            | Fault::Join(_) => {}
             Fault::Upgrade(host, ..) => {
                 world.set_versions(*host, None);
                 world.crash(*host);
@@ -420,7 +431,7 @@ const fn is_honest(error: &StartError) -> bool {
 /// were not there.
 const fn is_harmless(fault: &Fault) -> bool {
     match fault {
-        Fault::Liar(..) | Fault::Sybil(..) | Fault::Decay(_) => true,
+        Fault::Liar(..) | Fault::Sybil(..) | Fault::Decay(_) | Fault::Join(_) => true,
         Fault::Upgrade(_, oldest, newest) => *oldest <= VERSIONS.1 && VERSIONS.0 <= *newest,
         Fault::Cut(..)
         | Fault::Flap(..)
@@ -471,6 +482,7 @@ const fn host_of(fault: &Fault) -> Option<HostId> {
         | Fault::Upgrade(host, ..)
         | Fault::Liar(host, ..)
         | Fault::Sybil(host, _) => Some(*host),
+        Fault::Join(join) => Some(join.inviter),
     }
 }
 

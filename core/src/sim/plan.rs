@@ -4,9 +4,9 @@
 //! it has at all, since many bugs show only where some other class is absent.
 
 use crate::{
-    kernel::{rng::Rng, time::Duration},
+    kernel::{id::Role, rng::Rng, time::Duration},
     sim::{
-        fault::{Damage, Fault, Lie, Pairs, PathFault, Planned, Shape},
+        fault::{Damage, Fault, Join, Lie, Pairs, PathFault, Planned, Shape},
         host::HostId,
         network::PathConfig,
     },
@@ -113,6 +113,14 @@ const APART_SECONDS: u64 = 15;
 const MIXED_PERMILLE: u32 = 200;
 /// Of a thousand meshes, so many have nodes with settings far apart.
 const WIDE_PERMILLE: u32 = 100;
+/// Of a thousand meshes, in so many hosts join during the chaos; of as many others, one whose store is full.
+const JOINS_PERMILLE: u32 = 350;
+/// Of a thousand joins, in so many the relay that gave the invite is killed as they begin.
+const INVITER_KILLED_PERMILLE: u32 = 400;
+/// Within so many outputs, less than a handshake and a welcome make.
+const INVITER_KILLED_WITHIN: u64 = 40;
+/// Nobody has this number: nobody answers at its address.
+const NOBODY: HostId = 9_999;
 /// Ranges of protocol versions that have one in common with this one: as it was, is and will be.
 const COMPATIBLE: [(u16, u16); 4] = [(0, 1), (1, 1), (1, 2), (0, 3)];
 /// Ranges that have none.
@@ -166,6 +174,7 @@ impl Plan {
             canary: wish.canary,
         };
         plan.draw_faults(&mut rng);
+        plan.draw_joins(&mut Rng::from_number(seed).fork("joins"));
         plan
     }
 
@@ -244,6 +253,69 @@ impl Plan {
             self.mix_versions(rng);
         }
         self.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// New hosts join in the first three quarters of the chaos.
+    fn draw_joins(&mut self, rng: &mut Rng) {
+        let mut joins = Vec::new();
+        if rng.chance(JOINS_PERMILLE) {
+            let count = 1 + rng.below(2);
+            joins.extend((0..count).map(|_| false));
+        }
+        if rng.chance(JOINS_PERMILLE) {
+            joins.push(true);
+        }
+        for is_full in joins {
+            let join = self.draw_join(is_full, rng);
+            let at = rng.span_below(self.chaos * 3 / 4);
+            let lasts = if is_full {
+                Duration::from_millis(100 << rng.below(8))
+            } else {
+                Duration::ZERO
+            };
+            // The handshake has begun when the next fault does.
+            let next = at + Duration::from_micros(1);
+            let kill = Fault::CrashAfter(join.inviter, rng.below(INVITER_KILLED_WITHIN) as u32);
+            let fault = Fault::Join(join);
+            self.faults.push(Planned { at, lasts, fault });
+            if rng.chance(INVITER_KILLED_PERMILLE) {
+                self.faults.push(Planned {
+                    at: next,
+                    lasts: Duration::from_secs(1 + rng.below(15)),
+                    fault: kill,
+                });
+            }
+        }
+        self.faults.sort_by_key(|planned| planned.at);
+    }
+
+    /// One to three entry points, the inviter among them; some of the others do not answer.
+    fn draw_join(&self, is_full: bool, rng: &mut Rng) -> Join {
+        let inviter = self.draw_relay(rng);
+        let role = if rng.chance(500) {
+            Role::Tab
+        } else {
+            Role::Relay
+        };
+        let uses = if rng.chance(500) {
+            0
+        } else {
+            1 + rng.below(3) as u16
+        };
+        let mut entries = Vec::from([inviter]);
+        for _ in 0..rng.below(3) {
+            let other = self.draw_relay(rng);
+            entries.push(if rng.chance(300) { NOBODY } else { other });
+        }
+        entries.sort_unstable();
+        entries.dedup();
+        Join {
+            inviter,
+            role,
+            uses,
+            entries,
+            is_full,
+        }
     }
 
     /// One host is alone, or two halves are apart, until everything is healed.

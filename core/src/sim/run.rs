@@ -16,9 +16,9 @@ use crate::{
     sim::{
         adversary::{
             batches::{TOLD_ONCE, TWO_FACED},
-            court::Court,
+            checker::LieChecker,
         },
-        checkers::{Checkers, check_traces},
+        checkers::{Checkers, check_all, check_traces, is_trusted, wrong_store},
         host::HostId,
         inject::Injector,
         ledger::Ledger,
@@ -130,7 +130,7 @@ struct Run<'a, S: Shell> {
     ended_at: BTreeMap<NodeId, Time>,
     revisions: BTreeMap<HostId, u64>,
     calm_since: Time,
-    court: Court,
+    lie_checker: LieChecker,
     checkers: Checkers,
 }
 
@@ -153,7 +153,7 @@ impl<'a, S: Shell> Run<'a, S> {
             ended_at: BTreeMap::new(),
             revisions: BTreeMap::new(),
             calm_since: Time::ZERO,
-            court: Court::default(),
+            lie_checker: LieChecker::default(),
             checkers: Checkers::new(plan),
         }
     }
@@ -240,7 +240,7 @@ impl<'a, S: Shell> Run<'a, S> {
             self.advance(TICK);
             if self.world.now() >= next_check {
                 next_check = self.world.now() + Duration::from_secs(1);
-                self.hear_court();
+                self.check_lies();
             }
         }
     }
@@ -253,7 +253,7 @@ impl<'a, S: Shell> Run<'a, S> {
         self.calm_since = healed_at;
         if self.plan.mode == Mode::Unbounded {
             self.advance(Duration::from_secs(20));
-            self.hear_court();
+            self.check_lies();
             return;
         }
         let patience = if self.plan.is_wide {
@@ -274,7 +274,7 @@ impl<'a, S: Shell> Run<'a, S> {
                 break;
             }
             self.advance(Duration::from_millis(250));
-            self.hear_court();
+            self.check_lies();
         }
         self.outcome.heal_ms = Some(self.world.now().since(healed_at).as_millis() as u64);
         self.judge();
@@ -305,6 +305,8 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn finish(mut self) -> Outcome {
+        let checked = check_all(&self.world);
+        self.hold(checked);
         if memo::mismatches() > 0 {
             self.violate("a signature that held before does not hold".into());
         }
@@ -339,7 +341,7 @@ impl<'a, S: Shell> Run<'a, S> {
             stats.held,
         ];
         outcome.acknowledged = self.ledger.acknowledged();
-        let proofs = self.court.proved();
+        let proofs = self.lie_checker.proved();
         if proofs > 0 {
             outcome.reached.insert("lie_proved".into(), proofs);
         }
@@ -350,12 +352,7 @@ impl<'a, S: Shell> Run<'a, S> {
     /// Lets time pass and looks at all that was observed.
     fn advance(&mut self, span: Duration) {
         self.world.run_for(span);
-        let disturbed = self.injector.is_network_disturbed()
-            || self
-                .world
-                .hosts()
-                .any(|host| self.injector.is_disturbed(host));
-        if disturbed {
+        if self.injector.disturbs() {
             self.calm_since = self.world.now();
         }
         while let Some(observation) = self.world.observe() {
@@ -443,18 +440,22 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     /// What honest nodes hold and believe, whatever liars do.
-    fn hear_court(&mut self) {
-        self.court.take(self.injector.take_forks());
+    fn check_lies(&mut self) {
+        self.lie_checker.add_forks(self.injector.take_forks());
         let calm = self.world.now().since(self.calm_since) > AFTERMATH && !self.plan.is_wide;
-        for what in self.court.judge(&self.world, &self.injector, calm) {
+        for what in self.lie_checker.check(&self.world, &self.injector, calm) {
             self.violate(what);
         }
     }
 
     /// Hosts that take part in the mesh and must agree in the end.
     fn settled(&self) -> impl Iterator<Item = HostId> {
-        let is_settled = |host: &HostId| self.world.runs(*host) && self.is_honest(*host);
-        self.world.hosts().filter(is_settled)
+        let hosts = self.world.hosts();
+        hosts.filter(|host| self.world.runs(*host) && self.is_settled(*host))
+    }
+
+    fn is_settled(&self, host: HostId) -> bool {
+        self.is_honest(host) && !self.is_stranded(host)
     }
 
     /// Whether a host neither lies nor shares its identity.
@@ -462,8 +463,19 @@ impl<'a, S: Shell> Run<'a, S> {
         !self.injector.twins().contains(&host) && !self.injector.liars().contains(&host)
     }
 
+    /// Whether a host could not be let in: nothing obliges the mesh to who was invited by a relay that lies or
+    /// has lost what it knew.
+    fn is_stranded(&self, host: HostId) -> bool {
+        let inviter = self.injector.newcomers().get(&host);
+        let node = self.world.node(host);
+        inviter.is_some_and(|inviter| !is_trusted(&self.injector, *inviter))
+            && node.is_none_or(|node| !node.is_admitted())
+    }
+
     fn wrong(&self) -> Option<String> {
-        self.wrong_membership().or_else(|| self.wrong_data())
+        self.wrong_membership()
+            .or_else(|| self.wrong_data())
+            .or_else(|| wrong_store(&self.world, &self.injector))
     }
 
     /// Whom some host takes for something else than it is.
@@ -485,7 +497,7 @@ impl<'a, S: Shell> Run<'a, S> {
                     (true, believed) => believed == Some(MemberState::Alive),
                     (false, believed) => believed != Some(MemberState::Alive),
                 };
-                if !is_right && self.is_honest(other) {
+                if !is_right && self.is_settled(other) {
                     let known = self.world.id(other).and_then(|id| node.incarnation_of(id));
                     let own = self
                         .world

@@ -7,7 +7,7 @@
 //! | `rumours` | lies about members |
 //! | `batches` | lies in signed batches, and equivocation |
 //! | `flood` | one kind of message, far too often |
-//! | `court` | what must hold about the honest, whatever liars do |
+//! | `checker` | what must hold about the honest, whatever liars do |
 //!
 //! Invariants: what a liar says goes through the codec, so no signature in it counts as checked; a liar
 //! signs with its own key only.
@@ -18,7 +18,7 @@
 //! Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022 (what must hold all the same).
 
 pub(super) mod batches;
-pub(super) mod court;
+pub(super) mod checker;
 mod flood;
 pub(super) mod liar;
 mod rumours;

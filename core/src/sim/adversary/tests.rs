@@ -1,8 +1,8 @@
-//! Liars do what they are said to do, and the court notices what must not be.
+//! Liars do what they are said to do, and the checker notices what must not be.
 
 use super::{
     batches::{Chains, FORBIDDEN},
-    court::Court,
+    checker::LieChecker,
 };
 use crate::{
     kernel::{
@@ -35,12 +35,12 @@ fn nobody() -> Injector {
     Injector::new([].into(), Time::ZERO, Rng::from_number(1))
 }
 
-/// What a court says within some seconds, one look a second.
-fn first_word(world: &mut World<Typed>, court: &mut Court, seconds: u64) -> Option<String> {
+/// What a checker says within some seconds, one look a second.
+fn first_word(world: &mut World<Typed>, checker: &mut LieChecker, seconds: u64) -> Option<String> {
     let injector = nobody();
     (0..seconds).find_map(|_| {
         world.run_for(Duration::from_secs(1));
-        court.judge(world, &injector, true).into_iter().next()
+        checker.check(world, &injector, true).into_iter().next()
     })
 }
 
@@ -48,7 +48,7 @@ fn first_word(world: &mut World<Typed>, court: &mut Court, seconds: u64) -> Opti
 fn an_honest_mesh_is_not_found_guilty() {
     let mut world = mesh(3);
     world.write(1, NAMESPACE, "own/1/1", Some(b"x"), AckLevel::Local);
-    assert_eq!(first_word(&mut world, &mut Court::default(), 30), None);
+    assert_eq!(first_word(&mut world, &mut LieChecker::default(), 30), None);
 }
 
 #[test]
@@ -59,21 +59,21 @@ fn a_fork_that_nobody_proves_is_found() {
     world.crash(0);
     world.cut(1, 2);
     world.run_for(Duration::from_secs(1));
-    let mut court = Court::default();
-    court.take(fork.into_iter().collect());
-    let word = first_word(&mut world, &mut court, 14).unwrap();
+    let mut checker = LieChecker::default();
+    checker.add_forks(fork.into_iter().collect());
+    let word = first_word(&mut world, &mut checker, 14).unwrap();
     assert!(word.contains("is not proved after 10s"), "{word}");
-    assert_eq!(court.proved(), 0);
+    assert_eq!(checker.proved(), 0);
 }
 
 #[test]
 fn a_fork_is_proved_where_the_branches_meet() {
     let mut world = mesh(3);
     let fork = Chains::default().equivocate(&mut world, 0, &mut Rng::from_number(1));
-    let mut court = Court::default();
-    court.take(fork.into_iter().collect());
-    assert_eq!(first_word(&mut world, &mut court, 14), None);
-    assert_eq!(court.proved(), 1);
+    let mut checker = LieChecker::default();
+    checker.add_forks(fork.into_iter().collect());
+    assert_eq!(first_word(&mut world, &mut checker, 14), None);
+    assert_eq!(checker.proved(), 1);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_verdict_about_a_living_relay_that_stands_is_found() {
     let mut world = mesh(3);
     world.cut(0, 1);
     world.cut(0, 2);
-    let word = first_word(&mut world, &mut Court::default(), 40).unwrap();
+    let word = first_word(&mut world, &mut LieChecker::default(), 40).unwrap();
     assert!(word.contains("for dead for 10s"), "{word}");
 }
 
@@ -90,7 +90,7 @@ fn a_key_that_nobody_may_write_is_found() {
     let mut world = mesh(3);
     let key = format!("{FORBIDDEN}1");
     world.write(1, NAMESPACE, &key, Some(b"x"), AckLevel::Local);
-    let word = first_word(&mut world, &mut Court::default(), 3).unwrap();
+    let word = first_word(&mut world, &mut LieChecker::default(), 3).unwrap();
     assert!(word.contains("which nobody may write"), "{word}");
 }
 
@@ -100,7 +100,7 @@ fn a_clock_that_runs_away_is_found() {
     world.clock(2).set_wall_offset(70_000);
     world.run_for(Duration::from_secs(2));
     world.write(2, NAMESPACE, "own/2/1", Some(b"x"), AckLevel::Local);
-    let word = first_word(&mut world, &mut Court::default(), 3).unwrap();
+    let word = first_word(&mut world, &mut LieChecker::default(), 3).unwrap();
     assert!(word.contains("was dragged"), "{word}");
 }
 

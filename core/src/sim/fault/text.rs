@@ -1,7 +1,10 @@
 //! Faults as lines of text.
 
-use super::{Damage, Fault, Lie, Pairs, PathFault, Planned, Shape};
-use crate::{kernel::time::Duration, sim::host::HostId};
+use super::{Damage, Fault, Join, Lie, Pairs, PathFault, Planned, Shape};
+use crate::{
+    kernel::{id::Role, time::Duration},
+    sim::host::HostId,
+};
 use alloc::{
     format,
     string::{String, ToString},
@@ -40,6 +43,8 @@ const LIES: [(&str, Lie); 11] = [
     ("flood", Lie::Flood),
     ("pose", Lie::Pose),
 ];
+
+const ROLES: [(&str, Role); 2] = [("relay", Role::Relay), ("tab", Role::Tab)];
 
 fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
     let found = words.iter().find(|(_, known)| known == value);
@@ -117,10 +122,22 @@ impl fmt::Display for Fault {
                 return write!(f, "liar {host} {} {rate}", word_of(&LIES, lie));
             }
             Self::Sybil(host, count) => return write!(f, "sybil {host} {count}"),
+            Self::Join(join) => return write!(f, "{join}"),
         };
         pairs
             .iter()
             .try_for_each(|(from, to)| write!(f, " {from}>{to}"))
+    }
+}
+
+impl fmt::Display for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.is_full { "join-full" } else { "join" };
+        let role = word_of(&ROLES, &self.role);
+        write!(f, "{word} {} {role} {}", self.inviter, self.uses)?;
+        self.entries
+            .iter()
+            .try_for_each(|entry| write!(f, " {entry}"))
     }
 }
 
@@ -235,7 +252,27 @@ impl<'a> Words<'a> {
                 Fault::Liar(host, lie, self.number("the rate")?)
             }
             "sybil" => Fault::Sybil(self.host()?, self.number("the count")?),
+            "join" => Fault::Join(self.join(false)?),
+            "join-full" => Fault::Join(self.join(true)?),
             path => Fault::Path(self.path_fault(path)?, self.pairs()?),
+        })
+    }
+
+    fn join(&mut self, is_full: bool) -> Result<Join, String> {
+        let inviter = self.host()?;
+        let role = self.one_of("the role", &ROLES)?;
+        let uses = self.number("the number of uses")?;
+        let mut entries = [self.number("the entry point")?].to_vec();
+        for word in self.0.by_ref() {
+            let entry = word.parse();
+            entries.push(entry.map_err(|_| format!("the entry point is a number, not `{word}`"))?);
+        }
+        Ok(Join {
+            inviter,
+            role,
+            uses,
+            entries,
+            is_full,
         })
     }
 
@@ -270,7 +307,7 @@ pub(in crate::sim) fn parse_seconds(word: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const LINES: [&str; 18] = [
+    const LINES: [&str; 20] = [
         "at 12.5 for 3 cut bridge 0>3 3>0",
         "at 0 for 0.000001 flap 50 1>2",
         "at 1 reset 1>2 2>3",
@@ -289,6 +326,8 @@ mod tests {
         "at 1 for 9 upgrade 3 1 2",
         "at 1 for 9 liar 3 equivocate 4",
         "at 1 for 9 sybil 0 6",
+        "at 1 join 0 relay 0 0 2 9999",
+        "at 1 for 5 join-full 2 tab 3 2",
     ];
 
     #[test]
@@ -314,6 +353,15 @@ mod tests {
             (
                 "at 1 reset",
                 "a direction such as 0>1 is missing at the end",
+            ),
+            (
+                "at 1 join 0 viewer 0 0",
+                "the role is one of relay, tab, not `viewer`",
+            ),
+            ("at 1 join 0 tab 0", "the entry point is missing at the end"),
+            (
+                "at 1 join 0 tab 0 0 one",
+                "the entry point is a number, not `one`",
             ),
         ] {
             assert_eq!(line.parse::<Planned>(), Err(why.to_string()), "{line}");

@@ -2,11 +2,13 @@
 
 use super::{Begun, Injector};
 use crate::{
-    kernel::{id::Role, rng::Rng},
+    kernel::{id::Role, rng::Rng, time::Time},
+    membership::spore::Spore,
     sim::{
         adversary::liar::Liar,
-        fault::{Damage, Lie},
-        host::HostId,
+        disk::DiskMode,
+        fault::{Damage, Fault, Join, Lie},
+        host::{HostId, address_of},
         shell::Shell,
         world::World,
     },
@@ -125,6 +127,39 @@ impl Injector {
         }
         self.sybils.insert(host, sybils);
         Begun::Fault
+    }
+
+    /// A new host joins under an invite. Nobody can be asked to join by who lies, or has lost its identity.
+    pub(super) fn join<S: Shell>(
+        &mut self,
+        world: &mut World<S>,
+        join: &Join,
+        until: Time,
+    ) -> Begun {
+        let inviter = join.inviter;
+        if self.liars.contains(&inviter) || self.twins.contains(&inviter) {
+            return Begun::Nothing;
+        }
+        let uses_max = (join.uses > 0).then_some(join.uses);
+        let Some(mut link) = world.invite(inviter, uses_max) else {
+            return Begun::Nothing;
+        };
+        let mut spore = Spore::new(link.spore.network());
+        let entries = join.entries.iter().copied();
+        entries
+            .filter_map(address_of)
+            .for_each(|entry| spore.add_entry(entry));
+        link.spore = spore;
+        let host = world.add(join.role, Some(link));
+        self.newcomers.insert(host, inviter);
+        if join.is_full {
+            world.set_disk_mode(host, DiskMode::Full);
+            self.active.push((until, Fault::Full(host)));
+        }
+        match world.start(host) {
+            Ok(()) => Begun::Fault,
+            Err(_) => Begun::Less,
+        }
     }
 
     /// A liar lies no more.

@@ -62,3 +62,34 @@ fn harm_that_changes_nothing_does_not_count_and_the_host_comes_back() {
     assert_eq!(injector.counts().get("bit rot"), Some(&1));
     assert!(injector.harmed().contains(&1));
 }
+
+#[test]
+fn a_new_host_joins_by_the_entry_point_that_answers() {
+    let (mut world, mut injector) = mesh("at 0 join 0 tab 1 0 9999");
+    go_on(&mut world, &mut injector, 5);
+    assert_eq!(injector.counts().get("join"), Some(&1));
+    assert_eq!(injector.newcomers().get(&2), Some(&0));
+    assert_eq!(world.role(2), Role::Tab);
+    assert!(world.node(2).is_some_and(|node| node.is_admitted()));
+}
+
+#[test]
+fn who_lies_invites_nobody() {
+    let (mut world, mut injector) = mesh("at 0 for 3 liar 0 accuse 1\nat 1 join 0 tab 0 0");
+    go_on(&mut world, &mut injector, 3);
+    assert_eq!(injector.counts().get("join"), None);
+    assert_eq!(world.hosts().count(), 2);
+}
+
+#[test]
+fn a_store_that_is_full_at_first_takes_nothing_and_has_room_later() {
+    let (mut world, mut injector) = mesh("at 0 for 2 join-full 1 relay 0 0 1");
+    go_on(&mut world, &mut injector, 1);
+    assert!(world.node(2).is_some());
+    assert_eq!(world.disk(2).image().places(), 0);
+    assert!(injector.disturbs());
+    go_on(&mut world, &mut injector, 10);
+    assert!(!injector.disturbs());
+    assert_eq!(injector.counts().get("join full"), Some(&1));
+    assert!(world.disk(2).image().places() > 0);
+}

@@ -62,18 +62,18 @@ struct Verdict {
     limit: Duration,
 }
 
-/// Judges what honest nodes hold and believe.
+/// Checks what honest nodes hold and believe.
 #[derive(Debug, Default)]
-pub(in crate::sim) struct Court {
+pub(in crate::sim) struct LieChecker {
     forks: Vec<Open>,
     /// By who takes whom for dead.
     verdicts: BTreeMap<(HostId, NodeId), Verdict>,
     proved: u64,
 }
 
-impl Court {
+impl LieChecker {
     /// A liar made these forks.
-    pub(in crate::sim) fn take(&mut self, forks: Vec<Fork>) {
+    pub(in crate::sim) fn add_forks(&mut self, forks: Vec<Fork>) {
         let since = None;
         self.forks
             .extend(forks.into_iter().map(|fork| Open { fork, since }));
@@ -85,7 +85,7 @@ impl Court {
     }
 
     /// What does not hold now, in words. `calm` says that nothing is wrong but lies.
-    pub(in crate::sim) fn judge<S: Shell>(
+    pub(in crate::sim) fn check<S: Shell>(
         &mut self,
         world: &World<S>,
         injector: &Injector,
@@ -104,14 +104,14 @@ impl Court {
             .collect();
         let mut wrong = Vec::new();
         for host in &honest {
-            wrong.extend(judge_host(world, injector, *host));
-            wrong.extend(self.judge_verdicts(world, (*host, &sound), calm));
+            wrong.extend(check_host(world, injector, *host));
+            wrong.extend(self.check_verdicts(world, (*host, &sound), calm));
         }
-        wrong.extend(self.judge_forks(world, &honest, calm));
+        wrong.extend(self.check_forks(world, &honest, calm));
         wrong
     }
 
-    fn judge_verdicts<S: Shell>(
+    fn check_verdicts<S: Shell>(
         &mut self,
         world: &World<S>,
         (host, sound): (HostId, &[HostId]),
@@ -141,7 +141,7 @@ impl Court {
         None
     }
 
-    fn judge_forks<S: Shell>(
+    fn check_forks<S: Shell>(
         &mut self,
         world: &World<S>,
         honest: &[HostId],
@@ -185,7 +185,7 @@ impl Court {
     }
 }
 
-fn judge_host<S: Shell>(world: &World<S>, injector: &Injector, host: HostId) -> Option<String> {
+fn check_host<S: Shell>(world: &World<S>, injector: &Injector, host: HostId) -> Option<String> {
     let node = world.node(host)?;
     let truth = WALL_START.plus(world.now().since(Time::ZERO)).as_millis();
     let ahead_max = AHEAD_MAX.as_millis() as u64 + CLOCK_SLACK_MS;
