@@ -3,14 +3,12 @@
 //! A wasm instance that panicked is unusable. The page hears of it as the worker's `error` event,
 //! ends the worker, starts another, which recovers from the browser's storage, and says so.
 
-use crate::{
-    protocol::{
-        self, Answer, EntryView, Failure, FromWorker, Phase, Request, Snapshot, Start, ToWorker,
-    },
-    small::SmallMap,
+use crate::protocol::{
+    self, Answer, EntryView, Failure, FromWorker, Phase, Request, Snapshot, Start, ToWorker,
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
 };
 use wasm_bindgen::{JsCast, prelude::*};
@@ -51,8 +49,8 @@ pub struct Client {
     start: RefCell<Start>,
     worker: RefCell<Option<Running>>,
     next_id: Cell<u64>,
-    answers: RefCell<SmallMap<u64, OnAnswer>>,
-    watches: RefCell<SmallMap<u64, (Request, OnWatched)>>,
+    answers: RefCell<BTreeMap<u64, OnAnswer>>,
+    watches: RefCell<BTreeMap<u64, (Request, OnWatched)>>,
     respawn_ms: Cell<i32>,
     crashes: Cell<u32>,
     started: Cell<bool>,

@@ -4,13 +4,12 @@ use crate::{
     client::{Client, Notice},
     page::{data::Browser, dom},
     protocol::{Failure, Phase, Snapshot},
-    small::SmallMap,
 };
 use sporenet_core::{
     kernel::id::NodeId,
     node::snapshot::{Connection, Edge, Member, Status, TimelineEntry, Verdict},
 };
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 /// The most timeline entries that the page keeps.
 const TIMELINE_MAX: usize = 400;
@@ -54,7 +53,7 @@ pub(crate) struct State {
     #[cfg(feature = "lab")]
     pub(crate) replaying: Option<crate::page::replay::Replaying>,
     /// The members' names by identity.
-    names: SmallMap<String, String>,
+    names: BTreeMap<String, String>,
 }
 
 impl State {
@@ -78,7 +77,7 @@ impl State {
             recording: None,
             #[cfg(feature = "lab")]
             replaying: None,
-            names: SmallMap::new(),
+            names: BTreeMap::new(),
         }
     }
 

@@ -6,7 +6,6 @@
 
 use crate::{
     protocol::{Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, Request, Snapshot},
-    small::SmallMap,
     worker::scope::Scope,
 };
 use core::time::Duration;
@@ -26,6 +25,7 @@ use sporenet_core::{
     },
     replication::write::{AckLevel, WriteRefusal},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two snapshots when something happened.
 const SNAPSHOT_BUSY: Duration = Duration::from_millis(250);
@@ -56,10 +56,10 @@ pub struct Desk {
     touched: bool,
     timeline_sent: u64,
     requests: u64,
-    writes: SmallMap<RequestId, u64>,
+    writes: BTreeMap<RequestId, u64>,
     gets: Vec<PendingGet>,
-    opened: SmallMap<Namespace, Time>,
-    watches: SmallMap<u64, Watch>,
+    opened: BTreeMap<Namespace, Time>,
+    watches: BTreeMap<u64, Watch>,
     flush_at: Option<Time>,
     leaving: Vec<u64>,
 }
@@ -78,7 +78,7 @@ struct Watch {
     prefix: String,
     value_bytes_max: usize,
     rows_max: usize,
-    gathered: SmallMap<Key, ()>,
+    gathered: BTreeSet<Key>,
     start_over: bool,
 }
 
@@ -94,10 +94,10 @@ impl Desk {
             touched: true,
             timeline_sent: 0,
             requests: 0,
-            writes: SmallMap::new(),
+            writes: BTreeMap::new(),
             gets: Vec::new(),
-            opened: SmallMap::new(),
-            watches: SmallMap::new(),
+            opened: BTreeMap::new(),
+            watches: BTreeMap::new(),
             flush_at: None,
             leaving: Vec::new(),
         }
@@ -166,7 +166,7 @@ impl Desk {
                     prefix,
                     value_bytes_max: usize::try_from(value_bytes_max).unwrap_or(usize::MAX),
                     rows_max: usize::try_from(rows_max).unwrap_or(usize::MAX),
-                    gathered: SmallMap::new(),
+                    gathered: BTreeSet::new(),
                     start_over: true,
                 });
                 watch.and_then(|watch| self.start_watch(now, endpoint, id, watch))
@@ -325,11 +325,11 @@ impl Desk {
         for get in found {
             self.finish_get(node, &get);
         }
-        for (_, watch) in self.watches.iter_mut() {
+        for watch in self.watches.values_mut() {
             if watch.namespace != *namespace || !key.starts_with(&watch.prefix) {
                 continue;
             }
-            watch.gathered.insert(key.clone(), ());
+            watch.gathered.insert(key.clone());
             if watch.gathered.len() > GATHERED_MAX {
                 watch.gathered.clear();
                 watch.start_over = true;
@@ -339,7 +339,7 @@ impl Desk {
     }
 
     fn flush(&mut self, node: &Node) {
-        for (id, watch) in self.watches.iter_mut() {
+        for (id, watch) in &mut self.watches {
             if core::mem::take(&mut watch.start_over) {
                 watch.gathered.clear();
                 send_all(&self.scope, node, *id, watch);
@@ -371,7 +371,7 @@ impl Desk {
         let held = namespaces
             .iter()
             .map(|(name, keys)| (name.to_string(), *keys));
-        let namespaces: SmallMap<String, u64> = opened.chain(held).collect();
+        let namespaces: BTreeMap<String, u64> = opened.chain(held).collect();
         self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
             wall_ms: self.scope.wall().as_millis(),
             status: node.status(now),
@@ -379,7 +379,7 @@ impl Desk {
             edges: node.edges(),
             connections: node.connections(now),
             timeline,
-            namespaces: namespaces.into_vec(),
+            namespaces: namespaces.into_iter().collect(),
             #[cfg(feature = "lab")]
             recording: crate::worker::recorder::status(endpoint),
         })));
@@ -417,10 +417,10 @@ fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) {
 }
 
 /// Sends a watch the current values of these keys.
-fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: SmallMap<Key, ()>) {
+fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: BTreeSet<Key>) {
     let entries = keys
         .iter()
-        .filter_map(|(key, ())| node.entry(&watch.namespace, key))
+        .filter_map(|key| node.entry(&watch.namespace, key))
         .map(|entry| cut(entry, watch.value_bytes_max))
         .collect::<Vec<_>>();
     if !entries.is_empty() {
