@@ -128,21 +128,15 @@ fn build(out: &Path, dist: &Path) -> Outcome<()> {
     }
     ensure_target(root)?;
 
-    for (features, name) in MODULES {
-        module(root, out, dist, features, name)?;
-    }
+    module(root, out, dist)?;
     copy(&root.join("www"), dist)
 }
 
-/// The browser's modules: features of host-web, and what the module is called.
-const MODULES: [(&[&str], &str); 2] = [(&[], "app"), (&["lab"], "lab")];
-
-/// Builds host-web with some features, and the JavaScript that goes with it.
-fn module(root: &Path, out: &Path, dist: &Path, features: &[&str], name: &str) -> Outcome<()> {
+/// Builds host-web for the browser, and the JavaScript that goes with it.
+fn module(root: &Path, out: &Path, dist: &Path) -> Outcome<()> {
     let target = out.join("wasm-target");
     let mut cargo = nested(&variable("CARGO")?, root);
     cargo.args(["build", "--package", "sporenet-web", "--lib", "--locked"]);
-    cargo.args(["--features", &features.join(",")]);
     cargo.args([
         "--target",
         WASM_TARGET,
@@ -164,7 +158,7 @@ fn module(root: &Path, out: &Path, dist: &Path, features: &[&str], name: &str) -
         .typescript(false)
         .remove_name_section(true)
         .remove_producers_section(true)
-        .out_name(name)
+        .out_name("app")
         .omit_default_module_path(false)
         .generate(dist)?;
     Ok(())

@@ -27,7 +27,6 @@ pub enum Notice {
     /// The node as it is now.
     Snapshot(Box<Snapshot>),
     /// Where a replay is, or why it can't be.
-    #[cfg(feature = "lab")]
     Replayed(Result<Box<protocol::Replayed>, Failure>),
     /// The worker crashed; another one starts after this many milliseconds.
     Crashed {
@@ -55,7 +54,6 @@ pub struct Client {
     crashes: Cell<u32>,
     started: Cell<bool>,
     /// The recording to replay, in place of a node.
-    #[cfg(feature = "lab")]
     recording: RefCell<Option<Vec<u8>>>,
 }
 
@@ -74,8 +72,7 @@ impl core::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Starts a worker through `spawn` (which is asked for one of the module `lab` or not, and answers a
-    /// `Worker`) and tells `notice` what it says.
+    /// Starts a worker through `spawn`, which answers a `Worker`, and tells `notice` what it says.
     #[must_use]
     pub fn new(
         spawn: js_sys::Function,
@@ -93,7 +90,6 @@ impl Client {
             respawn_ms: Cell::new(RESPAWN_MS.0),
             crashes: Cell::new(0),
             started: Cell::new(false),
-            #[cfg(feature = "lab")]
             recording: RefCell::default(),
         });
         client.spawn_worker();
@@ -102,7 +98,6 @@ impl Client {
     }
 
     /// Starts a worker that replays a recording.
-    #[cfg(feature = "lab")]
     #[must_use]
     pub fn replay(
         spawn: js_sys::Function,
@@ -115,7 +110,6 @@ impl Client {
     }
 
     /// Goes to another moment of the recording.
-    #[cfg(feature = "lab")]
     pub fn go(&self, go: protocol::Go) {
         self.post(&ToWorker::Go(go));
     }
@@ -209,8 +203,7 @@ impl Client {
     }
 
     fn spawn_worker(self: &Rc<Self>) {
-        let lab = JsValue::from_bool(cfg!(feature = "lab"));
-        let spawned = self.spawn.call1(&JsValue::UNDEFINED, &lab);
+        let spawned = self.spawn.call0(&JsValue::UNDEFINED);
         let Some(worker) = spawned
             .ok()
             .and_then(|worker| worker.dyn_into::<Worker>().ok())
@@ -255,7 +248,6 @@ impl Client {
             Some(FromWorker::Phase(phase)) => self.on_phase(phase),
             Some(FromWorker::Snapshot(snapshot)) => (self.notice)(Notice::Snapshot(snapshot)),
             Some(FromWorker::Answer { id, answer }) => self.answer(id, answer),
-            #[cfg(feature = "lab")]
             Some(FromWorker::Replayed(replayed)) => (self.notice)(Notice::Replayed(replayed)),
             Some(FromWorker::Watched {
                 id,
@@ -280,7 +272,6 @@ impl Client {
         if let Some(running) = self.worker.borrow_mut().as_mut() {
             running.ready = true;
         }
-        #[cfg(feature = "lab")]
         if let Some(recording) = &*self.recording.borrow() {
             self.post(&ToWorker::Open(recording.clone()));
             return;

@@ -6,26 +6,16 @@ use sporenet_core::{
 };
 
 /// What a page calls the node whose view it shows.
-#[cfg(not(feature = "lab"))]
-#[must_use]
-pub const fn here() -> &'static str {
-    THIS_TAB
-}
-
-/// What a page calls the node whose view it shows.
-#[cfg(feature = "lab")]
 #[must_use]
 pub fn here() -> &'static str {
     HERE.get()
 }
 
 /// Changes what this page calls the node whose view it shows.
-#[cfg(feature = "lab")]
 pub fn set_here(name: &'static str) {
     HERE.set(name);
 }
 
-#[cfg(feature = "lab")]
 std::thread_local! {
     static HERE: core::cell::Cell<&'static str> = const { core::cell::Cell::new(THIS_TAB) };
 }

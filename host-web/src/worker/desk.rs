@@ -6,7 +6,7 @@
 
 use crate::{
     protocol::{Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, Request, Snapshot},
-    worker::scope::Scope,
+    worker::{recorder, scope::Scope},
 };
 use core::time::Duration;
 use sporenet_core::{
@@ -178,8 +178,10 @@ impl Desk {
                 endpoint.handle_input(now, EndpointInput::Command(Command::Leave));
                 Ok(None)
             }
-            #[cfg(feature = "lab")]
-            Request::Recording => crate::worker::recorder::save(endpoint).map(Some),
+            Request::Recording(asked) => {
+                self.touched = true;
+                recorder::ask(endpoint, asked).map(Some)
+            }
         };
         match answer {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -380,8 +382,7 @@ impl Desk {
             connections: node.connections(now),
             timeline,
             namespaces: namespaces.into_iter().collect(),
-            #[cfg(feature = "lab")]
-            recording: crate::worker::recorder::status(endpoint),
+            recording: node.recording_status(),
         })));
     }
 }

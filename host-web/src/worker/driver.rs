@@ -351,7 +351,6 @@ impl State {
             }
             ToWorker::Unwatch { id } => self.desk.on_unwatch(id),
             // They are for a replay.
-            #[cfg(feature = "lab")]
             ToWorker::Open(_) | ToWorker::Go(_) => {}
         }
     }
