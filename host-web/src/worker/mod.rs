@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `boot` | from a page's `Start` to a running node: slot, store, setup |
 //! | `driver` | the loop around the core's `Endpoint`: one input at a time, timers, storage, links |
-//! | `desk` | what the page asks: requests, answers, watches, snapshots |
+//! | `dispatcher` | what the page asks: requests, answers, watches, snapshots |
 //! | `recorder` | recording the node's inputs |
 //! | `replay` | a recording's node in place of a running one |
 //! | `link` | WebSocket connections |
@@ -13,7 +13,7 @@
 //! | `scope` | the worker's own globals: clock, timers, messages to the page |
 
 mod boot;
-pub mod desk;
+pub mod dispatcher;
 pub mod driver;
 pub mod link;
 mod recorder;

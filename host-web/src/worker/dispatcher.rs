@@ -1,4 +1,4 @@
-//! What the page asks: requests, answers, watches, snapshots.
+//! Dispatches what the page asks: requests, answers, watches, snapshots.
 //!
 //! Nothing is decided here: requests become commands, replies become answers, and what the page draws
 //! is read from the node. Snapshots go out at most four times a second, and none while the page is
@@ -48,7 +48,7 @@ const MESSAGE_VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// What the page asked and is shown.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Dispatcher {
     scope: Scope,
     visible: bool,
     snapshots: bool,
@@ -82,8 +82,8 @@ struct Watch {
     start_over: bool,
 }
 
-impl Desk {
-    /// An empty desk.
+impl Dispatcher {
+    /// A dispatcher without requests.
     #[must_use]
     pub const fn new(scope: Scope, visible: bool, snapshots: bool) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl Desk {
         self.touched = true;
     }
 
-    /// When [`Desk::tend`] wants to be called next.
+    /// When [`Dispatcher::tend`] wants to be called next.
     #[must_use]
     pub fn due(&self) -> Option<Time> {
         let snapshot = (self.snapshots && self.visible).then(|| self.snapshot_due());
