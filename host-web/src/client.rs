@@ -298,6 +298,7 @@ impl Client {
             }
             Phase::Admitted => {
                 self.start.borrow_mut().link = None;
+                mark_member();
                 ask_to_keep();
             }
             Phase::Loading
@@ -403,6 +404,15 @@ fn listen_to_page(client: &Rc<Client>) {
     listen(&window, "pagehide", |_| ToWorker::Freeze);
     listen(&window, "pageshow", ToWorker::Visible);
     listen(&window, "online", |_| ToWorker::NetworkChanged);
+}
+
+/// Notes in the browser's timeline when the node was let in: what the bench reads.
+fn mark_member() {
+    let window = crate::page::dom::window_and_document().map(|(window, _)| window);
+    if let Some(performance) = window.and_then(|window| window.performance()) {
+        // A browser that keeps no timeline has nothing to tell.
+        let _ = performance.mark("sporenet.member");
+    }
 }
 
 /// Asks the browser not to clear the node's data when it needs space. Only a page may ask; where the
