@@ -19,7 +19,10 @@ pub(crate) fn panel(state: &State) -> View {
         _ if recording.running => format!(
             "{size} so far: all that this node takes in, with the values that it holds, without its keys."
         ),
-        Some(why) => format!("The recording ended: {why}. {size} can be saved."),
+        Some(why) if recording.bytes > 0 => {
+            format!("The recording ended: {why}. {size} can be saved.")
+        }
+        Some(why) => format!("The recording ended: {why}."),
         None => "To have an incident again, step by step.".into(),
     };
     let save = (recording.bytes > 0).then(|| {
