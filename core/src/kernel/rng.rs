@@ -177,24 +177,24 @@ mod tests {
     #[cfg(feature = "recording")]
     #[test]
     fn a_generator_that_was_kept_goes_on_where_it_was() {
-        // After so many words: bytes used of the block, and the next block.
-        let cases = [
+        // After so many bytes: bytes used of the block, and the next block.
+        let cases: [(usize, usize, u32); 6] = [
             (0, 64, 0),
-            (1, 4, 1),
-            (15, 60, 1),
-            (16, 64, 1),
-            (17, 4, 2),
-            (80, 64, 5),
+            (4, 4, 1),
+            (60, 60, 1),
+            (64, 64, 1),
+            (68, 4, 2),
+            (320, 64, 5),
         ];
-        for (words, used, next_block) in cases {
+        for (bytes, used, next_block) in cases {
             let mut rng = Rng::from_number(3);
-            rng.fill(&mut vec![0; words * 4]);
+            rng.fill(&mut alloc::vec![0; bytes]);
             let kept = postcard::to_allocvec(&rng).unwrap();
             let seed = *blake3::hash(&3_u64.to_le_bytes()).as_bytes();
-            let expected = postcard::to_allocvec(&(seed, used as usize, next_block as u32));
-            assert_eq!(kept, expected.unwrap(), "{words} words");
+            let expected = postcard::to_allocvec(&(seed, used, next_block));
+            assert_eq!(kept, expected.unwrap(), "{bytes} bytes");
             let mut again: Rng = postcard::from_bytes(&kept).unwrap();
-            assert_eq!(again.next_u64(), rng.next_u64(), "{words} words");
+            assert_eq!(again.next_u64(), rng.next_u64(), "{bytes} bytes");
         }
     }
 }
