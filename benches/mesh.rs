@@ -6,6 +6,8 @@
 mod forwarding;
 #[path = "mesh/latency.rs"]
 mod latency;
+#[path = "mesh/page.rs"]
+mod page;
 #[path = "mesh/recording.rs"]
 mod recording;
 #[path = "mesh/sizes.rs"]
@@ -24,12 +26,13 @@ fn main() {
         .skip(1)
         .filter(|word| !word.starts_with('-'))
         .collect();
-    let benches: [(&str, Measure); 5] = [
+    let benches: [(&str, Measure); 6] = [
         ("latency", latency::measure),
         ("writes", writes::measure),
         ("forwarding", forwarding::measure),
         ("recording", recording::measure),
         ("sizes", sizes::measure),
+        ("page", page::measure),
     ];
     let mut table = Table::default();
     for (name, measure) in benches {

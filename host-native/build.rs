@@ -1,6 +1,5 @@
-//! Builds the web bundle and embeds it: host-web as wasm, its JavaScript glue, and the files of `www/`,
-//! compressed, in a table that `src/assets.rs` includes. There are two modules of host-web: `app`, which
-//! every tab loads, and `lab`, the same with recordings, which is loaded when one is made or replayed.
+//! Builds the web bundle and embeds it: host-web as wasm, its JavaScript glue, and the files of `www/`, each
+//! plain, gzipped and compressed by Brotli, in a table that `src/assets.rs` includes.
 //!
 //! | environment | effect |
 //! |---|---|
@@ -10,19 +9,13 @@
 //!
 //! The nested build has a target directory of its own: the outer cargo holds the lock of its own one.
 
-#[path = "build/fold.rs"]
-mod fold;
-#[path = "build/names.rs"]
-mod names;
-#[path = "build/order.rs"]
-mod order;
-
+use flate2::{Compression, write::GzEncoder};
 use std::{
     env,
     error::Error,
     fmt::Write as _,
     fs,
-    num::NonZeroU64,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -90,7 +83,6 @@ fn main() -> Outcome<()> {
     println!("cargo:rerun-if-env-changed=SPORENET_WEB");
     println!("cargo:rerun-if-env-changed=SPORENET_WEB_DIST");
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=build");
     let out = PathBuf::from(variable("OUT_DIR")?);
     let dist = out.join("dist");
     if dist.exists() {
@@ -136,21 +128,15 @@ fn build(out: &Path, dist: &Path) -> Outcome<()> {
     }
     ensure_target(root)?;
 
-    for (features, name) in MODULES {
-        module(root, out, dist, features, name)?;
-    }
+    module(root, out, dist)?;
     copy(&root.join("www"), dist)
 }
 
-/// The browser's modules: features of host-web, and what the module is called.
-const MODULES: [(&[&str], &str); 2] = [(&[], "app"), (&["lab"], "lab")];
-
-/// Builds host-web with some features, and the JavaScript that goes with it.
-fn module(root: &Path, out: &Path, dist: &Path, features: &[&str], name: &str) -> Outcome<()> {
+/// Builds host-web for the browser, and the JavaScript that goes with it.
+fn module(root: &Path, out: &Path, dist: &Path) -> Outcome<()> {
     let target = out.join("wasm-target");
     let mut cargo = nested(&variable("CARGO")?, root);
     cargo.args(["build", "--package", "sporenet-web", "--lib", "--locked"]);
-    cargo.args(["--features", &features.join(",")]);
     cargo.args([
         "--target",
         WASM_TARGET,
@@ -172,19 +158,13 @@ fn module(root: &Path, out: &Path, dist: &Path, features: &[&str], name: &str) -
         .typescript(false)
         .remove_name_section(true)
         .remove_producers_section(true)
-        .out_name(name)
+        .out_name("app")
         .omit_default_module_path(false)
         .generate(dist)?;
-    let module = dist.join(format!("{name}_bg.wasm"));
-    let glue = dist.join(format!("{name}.js"));
-    let (short, short_glue) = names::short(&fs::read(&module)?, &fs::read_to_string(&glue)?)?;
-    fs::write(&glue, short_glue)?;
-    fs::write(&module, order::by_likeness(&short)?)?;
     Ok(())
 }
 
-/// Flags that keep this machine's folders out of the panic messages: they are nobody's business, and
-/// they cost bytes.
+/// Flags that keep this machine's folders out of the panic messages: they are nobody's business.
 fn path_flags(root: &Path) -> Outcome<String> {
     let home = match env::var("CARGO_HOME") {
         Ok(home) => PathBuf::from(home),
@@ -267,7 +247,7 @@ fn copy(from: &Path, to: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes `assets.rs`: every file under its path, compressed, sorted by path.
+/// Writes `assets.rs`: every file under its path, in every encoding, sorted by path.
 fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     let mut files = Vec::new();
     list(dist, "", &mut files)?;
@@ -279,16 +259,22 @@ fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     fs::create_dir_all(&packed)?;
     let mut table = String::from("static ASSETS: &[(&str, Asset)] = &[\n");
     for (number, path) in files.iter().enumerate() {
-        let content = slim(path, fs::read(dist.join(path))?);
-        let file = packed.join(format!("{number}.gz"));
-        fs::write(&file, gzip(&content)?)?;
-        let tag = blake3::hash(&content).to_hex();
-        let (kind, file) = (content_type(path), file.display().to_string());
+        let plain = dist.join(path);
+        let content = fs::read(&plain)?;
+        let gzipped = packed.join(format!("{number}.gz"));
+        fs::write(&gzipped, gzip(&content)?)?;
+        let brotlied = packed.join(format!("{number}.br"));
+        fs::write(&brotlied, brotli(&content)?)?;
+        let hash = blake3::hash(&content).to_hex();
         writeln!(
             table,
-            "    ({path:?}, Asset {{ bytes: include_bytes!({file:?}), gzip: true, \
-             content_type: {kind:?}, etag: {:?} }}),",
-            tag.get(..16).unwrap_or_default(),
+            "    ({path:?}, Asset {{ content_type: {:?}, hash: {:?}, identity: include_bytes!({:?}), \
+             gzip: include_bytes!({:?}), brotli: include_bytes!({:?}) }}),",
+            content_type(path),
+            hash.get(..16).unwrap_or_default(),
+            plain.display().to_string(),
+            gzipped.display().to_string(),
+            brotlied.display().to_string(),
         )?;
     }
     table.push_str("];\n");
@@ -296,39 +282,22 @@ fn embed(dist: &Path, out: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Scripts and style sheets without what only people read: indentation, empty lines and lines of
-/// comment. None of them has a text or a template of several lines.
-fn slim(path: &str, content: Vec<u8>) -> Vec<u8> {
-    let is_read = path.ends_with(".js") || path.ends_with(".css");
-    let text = match String::from_utf8(content) {
-        Ok(text) if is_read => text,
-        Ok(text) => return text.into_bytes(),
-        Err(binary) => return binary.into_bytes(),
-    };
-    let mut slim = String::new();
-    let mut is_comment = false;
-    for line in text.lines().map(str::trim) {
-        is_comment |= line.starts_with("/*");
-        if !is_comment && !line.is_empty() && !line.starts_with("//") {
-            slim.push_str(line);
-            slim.push('\n');
-        }
-        is_comment &= !line.ends_with("*/");
-    }
-    slim.into_bytes()
+fn gzip(content: &[u8]) -> Outcome<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
 }
 
-/// How often zopfli looks for a better cut; more often saves nothing.
-const ITERATIONS: NonZeroU64 = NonZeroU64::MIN.saturating_add(4);
-
-/// Compressed as small as gzip allows, which takes seconds and saves four percent.
-fn gzip(content: &[u8]) -> Outcome<Vec<u8>> {
-    let options = zopfli::Options {
-        iteration_count: ITERATIONS,
-        ..zopfli::Options::default()
+/// Compressed with the best quality and a window that holds the whole file.
+fn brotli(content: &[u8]) -> Outcome<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        size_hint: content.len(),
+        ..Default::default()
     };
     let mut packed = Vec::new();
-    zopfli::compress(options, zopfli::Format::Gzip, content, &mut packed)?;
+    brotli::BrotliCompress(&mut &content[..], &mut packed, &parameters)?;
     Ok(packed)
 }
 

@@ -1,11 +1,8 @@
-// The console's side of the wasm module: of `lab` while this tab records, else of `app`.
+// The console's side of the wasm module.
+import init, { ui_main } from './app.js';
 import { spawn } from './spawn.js';
 
-let lab = false;
-try { lab = sessionStorage.getItem('sporenet.record') !== null; } catch { /* no storage, no recording */ }
-
 try {
-  const { default: init, ui_main } = await import(lab ? './lab.js' : './app.js');
   await init();
   ui_main(spawn);
 } catch (error) {

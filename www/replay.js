@@ -1,5 +1,5 @@
-// The replay page's side of the wasm module that replays.
-import init, { replay_main } from './lab.js';
+// The replay page's side of the wasm module.
+import init, { replay_main } from './app.js';
 import { spawn } from './spawn.js';
 
 try {

@@ -3,14 +3,12 @@
 //! A wasm instance that panicked is unusable. The page hears of it as the worker's `error` event,
 //! ends the worker, starts another, which recovers from the browser's storage, and says so.
 
-use crate::{
-    protocol::{
-        self, Answer, EntryView, Failure, FromWorker, Phase, Request, Snapshot, Start, ToWorker,
-    },
-    small::SmallMap,
+use crate::protocol::{
+    self, Answer, EntryView, Failure, FromWorker, Phase, Request, Snapshot, Start, ToWorker,
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
 };
 use wasm_bindgen::{JsCast, prelude::*};
@@ -29,7 +27,6 @@ pub enum Notice {
     /// The node as it is now.
     Snapshot(Box<Snapshot>),
     /// Where a replay is, or why it can't be.
-    #[cfg(feature = "lab")]
     Replayed(Result<Box<protocol::Replayed>, Failure>),
     /// The worker crashed; another one starts after this many milliseconds.
     Crashed {
@@ -51,13 +48,12 @@ pub struct Client {
     start: RefCell<Start>,
     worker: RefCell<Option<Running>>,
     next_id: Cell<u64>,
-    answers: RefCell<SmallMap<u64, OnAnswer>>,
-    watches: RefCell<SmallMap<u64, (Request, OnWatched)>>,
+    answers: RefCell<BTreeMap<u64, OnAnswer>>,
+    watches: RefCell<BTreeMap<u64, (Request, OnWatched)>>,
     respawn_ms: Cell<i32>,
     crashes: Cell<u32>,
     started: Cell<bool>,
     /// The recording to replay, in place of a node.
-    #[cfg(feature = "lab")]
     recording: RefCell<Option<Vec<u8>>>,
 }
 
@@ -76,8 +72,7 @@ impl core::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Starts a worker through `spawn` (which is asked for one of the module `lab` or not, and answers a
-    /// `Worker`) and tells `notice` what it says.
+    /// Starts a worker through `spawn`, which answers a `Worker`, and tells `notice` what it says.
     #[must_use]
     pub fn new(
         spawn: js_sys::Function,
@@ -95,7 +90,6 @@ impl Client {
             respawn_ms: Cell::new(RESPAWN_MS.0),
             crashes: Cell::new(0),
             started: Cell::new(false),
-            #[cfg(feature = "lab")]
             recording: RefCell::default(),
         });
         client.spawn_worker();
@@ -104,7 +98,6 @@ impl Client {
     }
 
     /// Starts a worker that replays a recording.
-    #[cfg(feature = "lab")]
     #[must_use]
     pub fn replay(
         spawn: js_sys::Function,
@@ -117,7 +110,6 @@ impl Client {
     }
 
     /// Goes to another moment of the recording.
-    #[cfg(feature = "lab")]
     pub fn go(&self, go: protocol::Go) {
         self.post(&ToWorker::Go(go));
     }
@@ -211,8 +203,7 @@ impl Client {
     }
 
     fn spawn_worker(self: &Rc<Self>) {
-        let lab = JsValue::from_bool(cfg!(feature = "lab"));
-        let spawned = self.spawn.call1(&JsValue::UNDEFINED, &lab);
+        let spawned = self.spawn.call0(&JsValue::UNDEFINED);
         let Some(worker) = spawned
             .ok()
             .and_then(|worker| worker.dyn_into::<Worker>().ok())
@@ -257,7 +248,6 @@ impl Client {
             Some(FromWorker::Phase(phase)) => self.on_phase(phase),
             Some(FromWorker::Snapshot(snapshot)) => (self.notice)(Notice::Snapshot(snapshot)),
             Some(FromWorker::Answer { id, answer }) => self.answer(id, answer),
-            #[cfg(feature = "lab")]
             Some(FromWorker::Replayed(replayed)) => (self.notice)(Notice::Replayed(replayed)),
             Some(FromWorker::Watched {
                 id,
@@ -282,7 +272,6 @@ impl Client {
         if let Some(running) = self.worker.borrow_mut().as_mut() {
             running.ready = true;
         }
-        #[cfg(feature = "lab")]
         if let Some(recording) = &*self.recording.borrow() {
             self.post(&ToWorker::Open(recording.clone()));
             return;
@@ -309,6 +298,7 @@ impl Client {
             }
             Phase::Admitted => {
                 self.start.borrow_mut().link = None;
+                mark_member();
                 ask_to_keep();
             }
             Phase::Loading
@@ -414,6 +404,15 @@ fn listen_to_page(client: &Rc<Client>) {
     listen(&window, "pagehide", |_| ToWorker::Freeze);
     listen(&window, "pageshow", ToWorker::Visible);
     listen(&window, "online", |_| ToWorker::NetworkChanged);
+}
+
+/// Notes in the browser's timeline when the node was let in: what the bench reads.
+fn mark_member() {
+    let window = crate::page::dom::window_and_document().map(|(window, _)| window);
+    if let Some(performance) = window.and_then(|window| window.performance()) {
+        // A browser that keeps no timeline has nothing to tell.
+        let _ = performance.mark("sporenet.member");
+    }
 }
 
 /// Asks the browser not to clear the node's data when it needs space. Only a page may ask; where the

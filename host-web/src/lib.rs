@@ -14,7 +14,6 @@
 
 pub mod graph;
 pub mod protocol;
-pub mod small;
 pub mod template;
 pub mod words;
 

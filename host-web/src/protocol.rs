@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sporenet_core::{
-    node::snapshot::{Connection, Edge, Entry, Member, Status, TimelineEntry},
+    node::{
+        recording::RecordingStatus,
+        snapshot::{Connection, Edge, Entry, Member, Status, TimelineEntry},
+    },
     replication::write::AckLevel,
 };
 
@@ -33,15 +36,12 @@ pub enum ToWorker {
         id: u64,
     },
     /// Replay this recording; answered by [`FromWorker::Replayed`].
-    #[cfg(feature = "lab")]
     Open(Vec<u8>),
     /// Go to another moment of the recording; answered by [`FromWorker::Replayed`].
-    #[cfg(feature = "lab")]
     Go(Go),
 }
 
 /// Where to in a recording.
-#[cfg(feature = "lab")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Go {
     /// The state at a moment: so many microseconds on the node's clock.
@@ -111,9 +111,19 @@ pub enum Request {
     Status,
     /// Leave the mesh. Answered by [`Answer::Left`] when it is done.
     Leave,
-    /// The recording so far. Answered by [`Answer::Recording`].
-    #[cfg(feature = "lab")]
-    Recording,
+    /// Start, stop or fetch the recording. Answered by [`Answer::Recording`].
+    Recording(Recording),
+}
+
+/// What is asked of the node's recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recording {
+    /// Record from now on. What was recorded before is forgotten, unless it still runs.
+    Start,
+    /// Record no more; what was recorded is kept.
+    Stop,
+    /// Give what is recorded until now.
+    Save,
 }
 
 /// The worker speaks.
@@ -142,12 +152,10 @@ pub enum FromWorker {
         more: bool,
     },
     /// Where a replay is; the snapshot of that moment came before.
-    #[cfg(feature = "lab")]
     Replayed(Result<Box<Replayed>, Failure>),
 }
 
 /// Where a replay is.
-#[cfg(feature = "lab")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replayed {
     /// The program that recorded.
@@ -238,9 +246,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// The node has left.
     Left,
-    /// A file that `sporenet replay` and the replay page open.
-    #[cfg(feature = "lab")]
-    Recording(Vec<u8>),
+    /// A file that `sporenet replay` and the replay page open, if one was asked for.
+    Recording(Option<Vec<u8>>),
 }
 
 /// A value, cut if it is long.
@@ -269,9 +276,8 @@ pub struct Snapshot {
     pub timeline: Vec<TimelineEntry>,
     /// Namespaces held here, with their number of keys.
     pub namespaces: Vec<(String, u64)>,
-    /// How long a recording would be, in bytes, or why there is none any more.
-    #[cfg(feature = "lab")]
-    pub recording: Option<Result<u64, String>>,
+    /// How the recording of this node is.
+    pub recording: RecordingStatus,
 }
 
 /// The most members that a snapshot carries; the counters cover all.

@@ -6,26 +6,16 @@ use sporenet_core::{
 };
 
 /// What a page calls the node whose view it shows.
-#[cfg(not(feature = "lab"))]
-#[must_use]
-pub const fn here() -> &'static str {
-    THIS_TAB
-}
-
-/// What a page calls the node whose view it shows.
-#[cfg(feature = "lab")]
 #[must_use]
 pub fn here() -> &'static str {
     HERE.get()
 }
 
 /// Changes what this page calls the node whose view it shows.
-#[cfg(feature = "lab")]
 pub fn set_here(name: &'static str) {
     HERE.set(name);
 }
 
-#[cfg(feature = "lab")]
 std::thread_local! {
     static HERE: core::cell::Cell<&'static str> = const { core::cell::Cell::new(THIS_TAB) };
 }
@@ -55,18 +45,12 @@ pub fn ago(millis: u64) -> String {
 
 /// A round-trip time.
 #[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from a float saturates; it is only shown"
-)]
 pub fn rtt(millis: f64) -> String {
-    // Integers are shown, since the formatting of floats would be 6 KiB of the bundle.
-    let tenths = (millis * 10.0) as u64;
-    if tenths < 100 {
-        return format!("{}.{} ms", tenths / 10, tenths % 10);
+    if millis < 10.0 {
+        format!("{millis:.1} ms")
+    } else {
+        format!("{millis:.0} ms")
     }
-    format!("{} ms", (tenths + 5) / 10)
 }
 
 /// A number of bytes.

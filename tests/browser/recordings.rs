@@ -21,6 +21,7 @@ fn a_death_recorded_in_a_tab_is_gone_through_again_with_equal_hashes() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     browser.download_to(folder.path());
     let tab = Page::open(&browser, &mesh.links.browser);
+    tab.here().run("window.isSamePage = true", &[]);
     click(&tab, "record");
     wait::eventually("the recording runs", PATIENCE, || {
         let said = tab.text(".recorder");
@@ -30,6 +31,8 @@ fn a_death_recorded_in_a_tab_is_gone_through_again_with_equal_hashes() {
             Err(said)
         }
     });
+    let is_same = tab.here().run("return window.isSamePage === true", &[]);
+    assert_eq!(is_same, true, "a recording starts without a reload");
     page::all_alive(&mesh.relays, &[&tab], 4, PATIENCE);
     tab.put_by_script("app", "before", "the death");
     let id = mesh.relays[2].id();
@@ -40,6 +43,15 @@ fn a_death_recorded_in_a_tab_is_gone_through_again_with_equal_hashes() {
     click(&tab, "record-save");
     let file = saved(folder.path());
     tab.here().keep_picture("recording");
+    click(&tab, "record-stop");
+    wait::eventually("a stopped recording can still be saved", PATIENCE, || {
+        let said = tab.text(".recorder");
+        if said.contains("can be saved") && said.contains("Start recording") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
 
     let path = file.to_str().expect("a path of the test is text");
     let replayed = program::run(["replay", path, "--json"])

@@ -3,7 +3,6 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `tree` | the repository's files, as the tidy test reads them |
-//! | `wasm` | the import section of a module |
 //! | `wait` | waiting on conditions, promised figures |
 //! | `program` | the real program: where it is, one run of a client command |
 //! | `relay` | a real relay process |
@@ -42,7 +41,5 @@ pub mod stranger;
 pub mod tree;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod wait;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod wasm;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod webdriver;

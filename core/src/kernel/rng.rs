@@ -1,10 +1,10 @@
 //! Randomness from one seed, forked per machine.
 
-use chacha20::{
-    ChaChaCore,
-    cipher::{KeyIvInit as _, StreamCipherCore as _, StreamCipherSeekCore as _, consts::U6},
-};
 use core::time::Duration;
+use rand_chacha::{
+    ChaCha12Rng,
+    rand_core::{Rng as _, SeedableRng as _},
+};
 
 /// A deterministic generator, only for jitter and choice; key material and nonces come from the
 /// host's entropy through a generator of their own.
@@ -13,28 +13,13 @@ use core::time::Duration;
 /// not shift another's. Draws are ChaCha12 with our own reduction, so a dependency update never
 /// changes a replayed trace.
 #[derive(Clone, Debug)]
-pub struct Rng {
-    seed: [u8; 32],
-    /// The stream's block that is drawn from.
-    block: [u8; BLOCK_BYTES],
-    /// How much of it is used up.
-    used: usize,
-    /// The block that comes next. The stream begins again after 256 GiB.
-    next_block: u32,
-}
-
-const BLOCK_BYTES: usize = 64;
+pub struct Rng(ChaCha12Rng);
 
 impl Rng {
     /// A generator from 32 bytes of seed.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self {
-            seed,
-            block: [0; BLOCK_BYTES],
-            used: BLOCK_BYTES,
-            next_block: 0,
-        }
+        Self(ChaCha12Rng::from_seed(seed))
     }
 
     /// A generator from a number, for tests and simulations.
@@ -48,45 +33,19 @@ impl Rng {
     #[must_use]
     pub fn fork(&self, label: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("sporenet 2026 rng fork");
-        hasher.update(&self.seed);
+        hasher.update(&self.0.get_seed());
         hasher.update(label.as_bytes());
         Self::from_seed(*hasher.finalize().as_bytes())
     }
 
     /// A uniform number of 64 bits.
     pub fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+        self.0.next_u64()
     }
 
     /// Fills `bytes`. Words of four bytes are drawn; what is left of the last one is not used again.
     pub fn fill(&mut self, bytes: &mut [u8]) {
-        for word in bytes.chunks_mut(4) {
-            let end = self.used.saturating_add(4);
-            let drawn = match self.block.get(self.used..end) {
-                Some(drawn) => {
-                    self.used = end;
-                    drawn
-                }
-                None => {
-                    self.refill();
-                    self.used = 4;
-                    &self.block
-                }
-            };
-            for (byte, drawn) in word.iter_mut().zip(drawn) {
-                *byte = *drawn;
-            }
-        }
-    }
-
-    /// The same cipher that links use (in the browser's bundle it is there once), with twelve rounds.
-    fn refill(&mut self) {
-        let mut stream = ChaChaCore::<U6>::new(&self.seed.into(), &[0; 12].into());
-        stream.set_block_pos(self.next_block);
-        stream.write_keystream_block((&mut self.block).into());
-        self.next_block = self.next_block.wrapping_add(1);
+        self.0.fill_bytes(bytes);
     }
 
     /// 32 fresh bytes.
@@ -153,25 +112,33 @@ impl Rng {
     }
 }
 
-/// Seed and position; the block in use follows from them.
+/// Words of four bytes in a block of the stream.
+#[cfg(feature = "recording")]
+const BLOCK_WORDS: u64 = 16;
+
+/// A recording keeps the seed and the position: how many bytes of the block in use are drawn, and the
+/// number of the block that comes next. A block is in use until a word of the next one is drawn.
 #[cfg(feature = "recording")]
 impl serde::Serialize for Rng {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.seed, self.used, self.next_block).serialize(serializer)
+        let words = u64::try_from(self.0.get_word_pos()).unwrap_or(u64::MAX);
+        let next_block = u32::try_from(words.div_ceil(BLOCK_WORDS)).unwrap_or(u32::MAX);
+        let used = match words % BLOCK_WORDS {
+            0 => BLOCK_WORDS,
+            used => used,
+        };
+        (self.0.get_seed(), used.saturating_mul(4), next_block).serialize(serializer)
     }
 }
 
 #[cfg(feature = "recording")]
 impl<'de> serde::Deserialize<'de> for Rng {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (seed, used, next_block) = <([u8; 32], usize, u32)>::deserialize(deserializer)?;
+        let (seed, used, next_block) = <([u8; 32], u64, u32)>::deserialize(deserializer)?;
+        let left = BLOCK_WORDS.saturating_sub(used / 4);
+        let words = u64::from(next_block).saturating_mul(BLOCK_WORDS);
         let mut rng = Self::from_seed(seed);
-        if used < BLOCK_BYTES {
-            rng.next_block = next_block.wrapping_sub(1);
-            rng.refill();
-            rng.used = used;
-        }
-        rng.next_block = next_block;
+        rng.0.set_word_pos(words.saturating_sub(left).into());
         Ok(rng)
     }
 }
@@ -219,5 +186,30 @@ mod tests {
         assert_eq!(odd, whole[..57]);
         assert_eq!(rng.next_u64().to_le_bytes(), whole[60..68]);
         assert_eq!(rng.clone().bytes32()[..12], whole[68..]);
+    }
+
+    /// Recordings hold the position in this form.
+    #[cfg(feature = "recording")]
+    #[test]
+    fn a_generator_that_was_kept_goes_on_where_it_was() {
+        // After so many bytes: bytes used of the block, and the next block.
+        let cases: [(usize, usize, u32); 6] = [
+            (0, 64, 0),
+            (4, 4, 1),
+            (60, 60, 1),
+            (64, 64, 1),
+            (68, 4, 2),
+            (320, 64, 5),
+        ];
+        for (bytes, used, next_block) in cases {
+            let mut rng = Rng::from_number(3);
+            rng.fill(&mut alloc::vec![0; bytes]);
+            let kept = postcard::to_allocvec(&rng).unwrap();
+            let seed = *blake3::hash(&3_u64.to_le_bytes()).as_bytes();
+            let expected = postcard::to_allocvec(&(seed, used, next_block));
+            assert_eq!(kept, expected.unwrap(), "{bytes} bytes");
+            let mut again: Rng = postcard::from_bytes(&kept).unwrap();
+            assert_eq!(again.next_u64(), rng.next_u64(), "{bytes} bytes");
+        }
     }
 }

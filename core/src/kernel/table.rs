@@ -144,7 +144,13 @@ impl<K: Sharded, V: Clone> Table<K, V> {
 #[cfg(feature = "recording")]
 impl<K: Sharded + serde::Serialize, V: Clone + serde::Serialize> serde::Serialize for Table<K, V> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        use serde::ser::SerializeMap as _;
+        // Postcard wants the length first, and an iterator over parts doesn't know it.
+        let mut map = serializer.serialize_map(Some(self.len))?;
+        for (key, value) in self.iter() {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
     }
 }
 
@@ -222,5 +228,20 @@ mod tests {
         let seen: Vec<_> = [64, 128, 192].map(|n| two.get(&id(n)).copied()).into();
         assert_eq!(seen, [Some(7), None, Some(9)]);
         assert_eq!((one.len(), two.len()), (1_000, 999));
+    }
+
+    #[cfg(feature = "recording")]
+    #[test]
+    fn a_recording_holds_a_table_of_several_parts_as_a_map() {
+        let entries = (0..1_000).map(|number| (id(number * 64), number));
+        let map: BTreeMap<NodeId, u16> = entries.collect();
+        let mut table: Table<NodeId, u16> = Table::new();
+        for (key, value) in &map {
+            table.insert(*key, *value);
+        }
+        let kept = postcard::to_allocvec(&table).unwrap();
+        assert_eq!(kept, postcard::to_allocvec(&map).unwrap());
+        let again: Table<NodeId, u16> = postcard::from_bytes(&kept).unwrap();
+        assert!(again.iter().eq(map.iter()));
     }
 }

@@ -8,17 +8,13 @@
 
 use crate::kernel::crypto::Secret;
 use alloc::{boxed::Box, vec, vec::Vec};
-use blake2::{Blake2s256, Digest as _};
-use chacha20::{
-    ChaCha20,
-    cipher::{KeyIvInit as _, StreamCipher as _},
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng as _, SeedableRng as _},
 };
 use snow::{
     Builder, HandshakeState, TransportState,
-    params::{
-        BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier,
-        HandshakeModifierList, HandshakePattern, HashChoice, NoiseParams,
-    },
+    params::{CipherChoice, DHChoice, HashChoice},
     resolvers::{CryptoResolver, DefaultResolver},
     types::{Cipher as CipherPrimitive, Dh, Hash, Random},
 };
@@ -73,7 +69,7 @@ impl Handshake {
     ) -> Result<Self, NoiseError> {
         let fixed_key = entropy.derive("sporenet 2026 session static key", &[]);
         let resolver = Seeded(entropy.derive("sporenet 2026 session noise rng", &[]));
-        let builder = Builder::with_resolver(protocol(), Box::new(resolver))
+        let builder = Builder::with_resolver(NOISE_NAME.parse()?, Box::new(resolver))
             .psk(0, psk.expose())?
             .local_private_key(fixed_key.expose())?
             .prologue(prologue)?;
@@ -162,87 +158,35 @@ impl Cipher {
 
 const TAG_LENGTH: usize = 16;
 
-/// What [`NOISE_NAME`] says; built as it stands, since whatever parses all names of the framework would
-/// be part of the browser's bundle.
-fn protocol() -> NoiseParams {
-    NoiseParams::new(
-        NOISE_NAME.into(),
-        BaseChoice::Noise,
-        HandshakeChoice {
-            pattern: HandshakePattern::XX,
-            modifiers: HandshakeModifierList {
-                list: vec![HandshakeModifier::Psk(0)],
-            },
-        },
-        DHChoice::Curve25519,
-        CipherChoice::ChaChaPoly,
-        HashChoice::Blake2s,
-    )
-}
-
-/// Offers the protocol's primitives, no others, and randomness from a seed.
+/// The framework's own primitives, with randomness from a seed.
 struct Seeded(Secret);
 
 impl CryptoResolver for Seeded {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        let stream = ChaCha20::new(self.0.expose().into(), &[0; 12].into());
+        let stream = ChaCha20Rng::from_seed(*self.0.expose());
         Some(Box::new(SeededRandom(stream)))
     }
 
-    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
-        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
     }
 
-    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
-        Some(Box::new(Blake2s(Blake2s256::new())))
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
     }
 
-    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn CipherPrimitive>> {
-        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
-    }
-}
-
-/// BLAKE2s as snow wants it; snow's own would bring BLAKE2b along.
-struct Blake2s(Blake2s256);
-
-impl Hash for Blake2s {
-    fn name(&self) -> &'static str {
-        "BLAKE2s"
-    }
-
-    fn block_len(&self) -> usize {
-        64
-    }
-
-    fn hash_len(&self) -> usize {
-        32
-    }
-
-    fn reset(&mut self) {
-        self.0 = Blake2s256::new();
-    }
-
-    fn input(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    fn result(&mut self, out: &mut [u8]) {
-        let hash = self.0.finalize_reset();
-        // Snow's buffers are as long as its longest hash.
-        for (byte, hashed) in out.iter_mut().zip(hash) {
-            *byte = hashed;
-        }
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn CipherPrimitive>> {
+        DefaultResolver.resolve_cipher(choice)
     }
 }
 
-/// The key stream of the cipher that is here anyway.
-struct SeededRandom(ChaCha20);
+/// The key stream of ChaCha20 under a key that is used for nothing else.
+struct SeededRandom(ChaCha20Rng);
 
 impl Random for SeededRandom {
     fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        dest.fill(0);
-        let filled = self.0.try_apply_keystream(dest);
-        filled.map_err(|_| snow::Error::Rng)
+        self.0.fill_bytes(dest);
+        Ok(())
     }
 }
 
@@ -272,11 +216,6 @@ mod tests {
         let ((ann, ann_hash), (bob, bob_hash)) = (ann.finish()?, bob.finish()?);
         assert_eq!(ann_hash, bob_hash);
         Ok((ann, bob))
-    }
-
-    #[test]
-    fn the_protocol_is_what_its_name_says() {
-        assert_eq!(NOISE_NAME.parse(), Ok(protocol()));
     }
 
     #[test]

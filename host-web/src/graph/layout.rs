@@ -4,7 +4,7 @@
 //! Positions are in units of their own; [`Layout::fit`] tells how they fill a picture. Only for display:
 //! floats decide nothing. A picture of n nodes costs n² per step, so it is bounded.
 
-use crate::small::SmallMap;
+use std::collections::BTreeMap;
 
 /// The most nodes that are drawn; the table lists them all.
 pub const NODES_MAX: usize = 300;
@@ -33,7 +33,7 @@ pub struct Place {
 /// Where the nodes are.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    places: SmallMap<String, Place>,
+    places: BTreeMap<String, Place>,
     edges: Vec<(String, String)>,
     heat: f64,
 }
@@ -67,7 +67,7 @@ impl Layout {
     pub fn update(&mut self, nodes: &[String], edges: Vec<(String, String)>) {
         let wanted = nodes.get(..NODES_MAX).unwrap_or(nodes);
         let before = self.places.len();
-        self.places.retain(|id| wanted.contains(id));
+        self.places.retain(|id, _| wanted.contains(id));
         let mut changed = self.places.len() != before || self.edges != edges;
         self.edges = edges;
         for (number, id) in wanted.iter().enumerate() {
@@ -87,7 +87,7 @@ impl Layout {
     #[must_use]
     pub fn fit(&self, width: f64, height: f64) -> Fit {
         let (mut low, mut high) = ((f64::MAX, f64::MAX), (f64::MIN, f64::MIN));
-        for (_, place) in self.places.iter() {
+        for place in self.places.values() {
             low = (low.0.min(place.x), low.1.min(place.y));
             high = (high.0.max(place.x), high.1.max(place.y));
         }
@@ -148,7 +148,7 @@ impl Layout {
                 (_, true) => self.places.get(a),
                 _ => None,
             });
-        // A point of a small square, by the identity: sines would be 4 KiB of the bundle.
+        // A point of a small square, by the identity.
         let seed = hash(id) ^ u32::try_from(number).unwrap_or(0);
         let far = neighbour.map_or(0.6, |_| 0.24);
         let (dx, dy) = (
@@ -170,7 +170,7 @@ impl Layout {
             return;
         }
         let forces = self.forces(self.ideal());
-        for ((_, place), (fx, fy)) in self.places.iter_mut().zip(forces) {
+        for (place, (fx, fy)) in self.places.values_mut().zip(forces) {
             place.vx = (place.vx + fx) * 0.6;
             place.vy = (place.vy + fy) * 0.6;
             let speed = place.vx.hypot(place.vy).max(1e-9);
@@ -182,7 +182,7 @@ impl Layout {
     }
 
     fn forces(&self, ideal: f64) -> Vec<(f64, f64)> {
-        let places: Vec<Place> = self.places.iter().map(|(_, place)| *place).collect();
+        let places: Vec<Place> = self.places.values().copied().collect();
         let mut forces: Vec<(f64, f64)> = places
             .iter()
             // Towards the middle, or what is not linked would drift away.
@@ -200,12 +200,8 @@ impl Layout {
                 force.1 += dy * push;
             }
         }
-        let index: SmallMap<&str, usize> = self
-            .places
-            .iter()
-            .map(|(id, _)| id.as_str())
-            .zip(0..)
-            .collect();
+        let index: BTreeMap<&str, usize> =
+            self.places.keys().map(String::as_str).zip(0..).collect();
         for (a, b) in &self.edges {
             let ends = index.get(a.as_str()).zip(index.get(b.as_str()));
             let Some((&from, &to)) = ends else { continue };

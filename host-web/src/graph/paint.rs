@@ -366,7 +366,7 @@ fn label(
     canvas.set_text_align("center");
     canvas.set_text_baseline("top");
     let wide = canvas.measure_text(&name)?.width() / 2.0;
-    // `clamp` would bring the formatting of floats along, for its panic: 5 KB of the bundle.
+    // Not `clamp`: a name may be wider than the picture, and then the bounds change places.
     let middle = x.min(frame.width - wide - 6.0).max(wide + 6.0);
     let top = y + size + 8.0;
     canvas.set_fill_style_str("rgba(7,11,20,0.72)");

@@ -7,14 +7,13 @@ use crate::{
         view::{Slot, View, view},
     },
     protocol::{EntryView, Request},
-    small::SmallMap,
     words,
 };
 use sporenet_core::{
     node::snapshot::{Conflict, Severity},
     replication::write::AckLevel,
 };
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 /// The most rows on the page; a prefix narrows them down.
 const ROWS_MAX: u32 = 300;
@@ -29,7 +28,7 @@ pub(crate) struct Browser {
     namespace: Option<String>,
     watch: Option<u64>,
     loading: bool,
-    rows: SmallMap<String, Row>,
+    rows: BTreeMap<String, Row>,
     more: bool,
     outcome: Option<Result<String, String>>,
 }
@@ -54,7 +53,7 @@ pub(crate) fn restart(console: &Rc<Console>) {
     let (client, request) = {
         let state = &mut *console.state.borrow_mut();
         let browser = &mut state.browser;
-        browser.rows = SmallMap::new();
+        browser.rows.clear();
         browser.more = false;
         let (Some(client), Some(namespace)) = (&state.client, &browser.namespace) else {
             return;

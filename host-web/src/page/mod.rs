@@ -15,7 +15,7 @@
 //! | `connections` | each connection and what is being done about it |
 //! | `join` | how to get in: paste a link, or learn how to get one |
 //! | `recorder` | recording this tab's node, and saving that as a file |
-//! | `replay` | the page on which a recording is gone through (feature `lab`) |
+//! | `replay` | the page on which a recording is gone through |
 //! | `parts` | shapes and the mark |
 //! | `view` | views as values, and the part of the page that follows them |
 //! | `dom` | the few browser calls that views need |
@@ -29,7 +29,6 @@ mod nodes;
 mod overview;
 mod parts;
 mod recorder;
-#[cfg(feature = "lab")]
 mod replay;
 mod state;
 mod timeline;
@@ -37,7 +36,7 @@ mod view;
 
 use crate::{
     client::Client,
-    protocol::{Failure, Phase, Start},
+    protocol::{Failure, Phase, Recording, Start},
     script::Mesh,
     words,
 };
@@ -222,17 +221,11 @@ impl Console {
             }
             "edit" => data::edit(self, &of.unwrap_or_default()),
             "delete" => data::write(self, of.unwrap_or_default(), None),
-            "record" => recorder::set(true),
-            #[cfg(feature = "lab")]
-            "record-stop" => recorder::set(false),
-            #[cfg(feature = "lab")]
+            "record" => recorder::ask(self, Recording::Start),
+            "record-stop" => recorder::ask(self, Recording::Stop),
             "record-save" => recorder::save(self),
-            #[cfg(feature = "lab")]
             "recording" => replay::choose(self),
-            #[cfg(feature = "lab")]
             other => replay::act(self, other),
-            #[cfg(not(feature = "lab"))]
-            _ => {}
         }
         self.draw();
     }
@@ -279,13 +272,11 @@ enum Stage {
     Waiting,
     Departed,
     Mesh,
-    #[cfg(feature = "lab")]
     Replay,
 }
 
 impl Stage {
     fn of(state: &State) -> Self {
-        #[cfg(feature = "lab")]
         if state.replaying.is_some() {
             return Self::Replay;
         }
@@ -320,12 +311,8 @@ fn page(state: &State, stage: Stage) -> View {
             nodes::panel(state),
             data::panel(state),
             connections::panel(state),
-            recorder::panel(
-                #[cfg(feature = "lab")]
-                state
-            ),
+            recorder::panel(state),
         ),
-        #[cfg(feature = "lab")]
         Stage::Replay => replayed(state),
     };
     view!(
@@ -342,7 +329,6 @@ fn page(state: &State, stage: Stage) -> View {
 }
 
 /// The node of a recording at one moment, or where one is chosen.
-#[cfg(feature = "lab")]
 fn replayed(state: &State) -> View {
     let replaying = state.replaying.as_ref();
     let Some((replaying, now)) = replaying.and_then(|r| Some((r, r.now.as_ref()?))) else {

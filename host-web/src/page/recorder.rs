@@ -1,74 +1,63 @@
 //! Recording what this tab's node takes in, and saving it as a file.
-//!
-//! A page of the module `app` records nothing: it loads itself anew as one of the module `lab`, which does
-//! (`boot.js` looks at what the tab keeps).
 
-use crate::page::{
-    dom,
-    view::{View, view},
-};
-#[cfg(feature = "lab")]
 use crate::{
-    page::{Console, state::State},
-    protocol::{Answer, Request},
+    page::{
+        Console, dom,
+        state::State,
+        view::{View, view},
+    },
+    protocol::{Answer, Recording, Request},
     words,
 };
-#[cfg(feature = "lab")]
 use std::rc::Rc;
-#[cfg(feature = "lab")]
 use wasm_bindgen::{JsCast, prelude::*};
 
-/// The name under which the tab keeps that it records; `boot.js` knows it too.
-const KEPT_RECORD: &str = "sporenet.record";
-
-#[cfg(not(feature = "lab"))]
-pub(crate) fn panel() -> View {
-    view!(
-        "<section class='panel recorder'>\
-           <h2>Recording</h2>\
-           <p class='muted'>To have an incident again, step by step.</p>\
-           <div class='row'>\
-             <button class='button' data-click='record'>Start recording</button>\
-             <a class='button' href='/replay.html'>Replay a file</a>\
-           </div>\
-         </section>"
-    )
-}
-
-#[cfg(feature = "lab")]
 pub(crate) fn panel(state: &State) -> View {
-    let text = match &state.recording {
-        Some(Ok(bytes)) => format!(
-            "{} so far: all that this node takes in, with the values that it holds, without its keys.",
-            words::bytes(*bytes)
+    let recording = &state.recording;
+    let size = words::bytes(recording.bytes);
+    let text = match &recording.reason {
+        _ if recording.running => format!(
+            "{size} so far: all that this node takes in, with the values that it holds, without its keys."
         ),
-        Some(Err(why)) => format!("The recording stopped: {why}."),
-        None => "Starting…".into(),
+        Some(why) if recording.bytes > 0 => {
+            format!("The recording ended: {why}. {size} can be saved.")
+        }
+        Some(why) => format!("The recording ended: {why}."),
+        None => "To have an incident again, step by step.".into(),
+    };
+    let save = (recording.bytes > 0).then(|| {
+        view!("<button class='button primary' data-click='record-save'>Save recording</button>")
+    });
+    let toggle = if recording.running {
+        view!("<button class='button' data-click='record-stop'>Stop</button>")
+    } else {
+        view!("<button class='button' data-click='record'>Start recording</button>")
     };
     view!(
         "<section class='panel recorder' aria-labelledby='recorder-title'>\
            <h2 id='recorder-title'>Recording</h2>\
            <p class='muted' role='status'>{}</p>\
            <div class='row'>\
-             <button class='button primary' data-click='record-save'>Save recording</button>\
-             <button class='button' data-click='record-stop'>Stop</button>\
+             {}{}\
              <a class='button' href='/replay.html' target='_blank'>Replay a file</a>\
            </div>\
          </section>",
-        text
+        text,
+        save,
+        toggle,
     )
 }
 
-/// Starts or ends recording: the page is loaded anew, and the node with it, from what it stored.
-pub(crate) fn set(record: bool) {
-    dom::keep(KEPT_RECORD, record.then_some("1"));
-    if let Some((window, _)) = dom::window_and_document() {
-        let _ = window.location().reload();
+/// Starts or ends recording.
+pub(crate) fn ask(console: &Console, recording: Recording) {
+    let client = console.state.borrow().client.clone();
+    if let Some(client) = client {
+        // The next snapshot shows what came of it.
+        client.ask(Request::Recording(recording), |_| {});
     }
 }
 
 /// Asks for the recording so far and hands it to the browser as a file.
-#[cfg(feature = "lab")]
 pub(crate) fn save(console: &Rc<Console>) {
     let (client, name) = {
         let state = console.state.borrow();
@@ -76,15 +65,14 @@ pub(crate) fn save(console: &Rc<Console>) {
         (state.client.clone(), name.unwrap_or_default())
     };
     let Some(client) = client else { return };
-    client.ask(Request::Recording, move |answer| {
-        if let Ok(Answer::Recording(bytes)) = answer {
+    client.ask(Request::Recording(Recording::Save), move |answer| {
+        if let Ok(Answer::Recording(Some(bytes))) = answer {
             let _ = download(&bytes, &file_name(&name));
         }
     });
 }
 
 /// `NAME-20261125T221951Z.sporerec`, without what file systems dislike.
-#[cfg(feature = "lab")]
 fn file_name(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let moment = dom::iso(dom::wall_ms());
@@ -94,7 +82,6 @@ fn file_name(name: &str) -> String {
     format!("{name}-{moment}Z.sporerec")
 }
 
-#[cfg(feature = "lab")]
 fn download(bytes: &[u8], name: &str) -> Result<(), JsValue> {
     let (_, document) = dom::window_and_document().ok_or(JsValue::NULL)?;
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));

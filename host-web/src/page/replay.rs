@@ -1,4 +1,4 @@
-//! The replay page: a file is opened, and the node in it is shown at every moment (feature `lab`).
+//! The replay page: a file is opened, and the node in it is shown at every moment.
 
 use crate::{
     client::Client,

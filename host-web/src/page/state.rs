@@ -4,13 +4,15 @@ use crate::{
     client::{Client, Notice},
     page::{data::Browser, dom},
     protocol::{Failure, Phase, Snapshot},
-    small::SmallMap,
 };
 use sporenet_core::{
     kernel::id::NodeId,
-    node::snapshot::{Connection, Edge, Member, Status, TimelineEntry, Verdict},
+    node::{
+        recording::RecordingStatus,
+        snapshot::{Connection, Edge, Member, Status, TimelineEntry, Verdict},
+    },
 };
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 /// The most timeline entries that the page keeps.
 const TIMELINE_MAX: usize = 400;
@@ -48,13 +50,10 @@ pub(crate) struct State {
     pub(crate) now_ms: u64,
     pub(crate) client: Option<Rc<Client>>,
     pub(crate) browser: Browser,
-    /// How long the recording is, or why it ended.
-    #[cfg(feature = "lab")]
-    pub(crate) recording: Option<Result<u64, String>>,
-    #[cfg(feature = "lab")]
+    pub(crate) recording: RecordingStatus,
     pub(crate) replaying: Option<crate::page::replay::Replaying>,
     /// The members' names by identity.
-    names: SmallMap<String, String>,
+    names: BTreeMap<String, String>,
 }
 
 impl State {
@@ -74,11 +73,9 @@ impl State {
             now_ms: dom::wall_ms(),
             client: None,
             browser: Browser::default(),
-            #[cfg(feature = "lab")]
-            recording: None,
-            #[cfg(feature = "lab")]
+            recording: RecordingStatus::default(),
             replaying: None,
-            names: SmallMap::new(),
+            names: BTreeMap::new(),
         }
     }
 
@@ -87,7 +84,6 @@ impl State {
         match notice {
             Notice::Phase(phase) => self.take_phase(phase),
             Notice::Snapshot(snapshot) => self.take_snapshot(*snapshot),
-            #[cfg(feature = "lab")]
             Notice::Replayed(replayed) => {
                 if let Some(replaying) = &mut self.replaying {
                     match replayed {
@@ -152,10 +148,7 @@ impl State {
         self.edges = snapshot.edges;
         self.connections = snapshot.connections;
         self.namespaces = snapshot.namespaces;
-        #[cfg(feature = "lab")]
-        {
-            self.recording = snapshot.recording;
-        }
+        self.recording = snapshot.recording;
         self.status = Some(snapshot.status);
         self.now_ms = snapshot.wall_ms;
         if matches!(self.trouble, Some(Trouble::Crashed(_))) {

@@ -92,7 +92,7 @@ pub(super) fn member_list(members: &[Member]) -> JsValue {
     list.collect::<js_sys::Array>().into()
 }
 
-// Written out, field by field: a JSON library would be ten kilobytes of the bundle.
+// Written out, field by field: these are the names that scripts know.
 fn member_to_js(member: &Member) -> JsValue {
     let object = js_sys::Object::new();
     set(&object, "id", &text(&member.id));

@@ -90,7 +90,6 @@ impl Mesh {
             | Answer::Members(_)
             | Answer::Status(_)
             | Answer::Left => JsValue::NULL,
-            #[cfg(feature = "lab")]
             Answer::Recording(_) => JsValue::NULL,
         })
     }
@@ -148,7 +147,6 @@ impl Mesh {
             | Answer::Watching
             | Answer::Status(_)
             | Answer::Left => JsValue::NULL,
-            #[cfg(feature = "lab")]
             Answer::Recording(_) => JsValue::NULL,
         })
     }
@@ -226,7 +224,6 @@ impl Joining {
             )
             | Notice::Snapshot(_)
             | Notice::Crashed { .. } => {}
-            #[cfg(feature = "lab")]
             Notice::Replayed(_) => {}
         }
     }
@@ -285,7 +282,6 @@ fn status_of(answer: Answer) -> Option<Box<Status>> {
         | Answer::Watching
         | Answer::Members(_)
         | Answer::Left => None,
-        #[cfg(feature = "lab")]
         Answer::Recording(_) => None,
     }
 }

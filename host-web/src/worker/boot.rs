@@ -1,11 +1,10 @@
 //! From a page's `Start` to a running node: slot, store, setup.
 
-#[cfg(feature = "lab")]
-use crate::worker::{recorder, replay::Replaying};
 use crate::{
     protocol::{Failure, FromWorker, Phase, Start, ToWorker},
     worker::{
         driver::{Driver, Wake},
+        replay::Replaying,
         scope::Scope,
         slot,
         store::Store,
@@ -42,7 +41,6 @@ enum Stage {
     Idle,
     Starting(Vec<ToWorker>),
     Running(Rc<Driver>),
-    #[cfg(feature = "lab")]
     Replaying(Rc<Replaying>),
 }
 
@@ -65,14 +63,12 @@ pub(crate) fn take(host: &Rc<RefCell<Host>>, message: ToWorker) {
             drop(borrowed);
             driver.wake(Wake::Page(message));
         }
-        #[cfg(feature = "lab")]
         (stage @ Stage::Idle, ToWorker::Open(recording)) => {
             match crate::worker::replay::open(&scope, recording) {
                 Ok(replaying) => *stage = Stage::Replaying(replaying),
                 Err(failure) => scope.post(&FromWorker::Replayed(Err(failure))),
             }
         }
-        #[cfg(feature = "lab")]
         (Stage::Replaying(replaying), ToWorker::Go(go)) => {
             let replaying = Rc::clone(replaying);
             drop(borrowed);
@@ -128,8 +124,6 @@ async fn begin(scope: &Scope, start: &Start) -> Result<Running, Phase> {
         let setup = setup(scope, start, &place, link.clone())?;
         match Endpoint::start(setup, scope.now()) {
             Ok(endpoint) => {
-                #[cfg(feature = "lab")]
-                let endpoint = recorder::started(endpoint);
                 return Ok(place.run(scope, endpoint, start));
             }
             // This slot belongs to another network: leave it alone and take the next.

@@ -8,7 +8,7 @@
 use crate::{
     protocol::{FromWorker, Phase, ToWorker},
     worker::{
-        desk::Desk,
+        dispatcher::Dispatcher,
         link::{LOOK_INTERVAL, Links},
         scope::Scope,
         store::Store,
@@ -64,7 +64,7 @@ pub struct Driver {
 struct State {
     endpoint: Endpoint,
     links: Links,
-    desk: Desk,
+    dispatcher: Dispatcher,
     batches: VecDeque<StoreBatch>,
     writing: bool,
     wall_due: Time,
@@ -103,7 +103,7 @@ impl Driver {
                 state: RefCell::new(State {
                     endpoint,
                     links: Links::new(scope.clone(), sink),
-                    desk: Desk::new(scope.clone(), visible, snapshots),
+                    dispatcher: Dispatcher::new(scope.clone(), visible, snapshots),
                     batches: VecDeque::new(),
                     writing: false,
                     wall_due: Time::ZERO,
@@ -169,20 +169,24 @@ impl Driver {
 
     fn tend(&self, now: Time) {
         let mut state = self.state.borrow_mut();
-        let State { desk, endpoint, .. } = &mut *state;
-        desk.tend(now, endpoint);
+        let State {
+            dispatcher,
+            endpoint,
+            ..
+        } = &mut *state;
+        dispatcher.tend(now, endpoint);
     }
 
     fn put_out(&self, state: &mut State, now: Time, output: EndpointOutput) {
         let State {
             links,
-            desk,
+            dispatcher,
             endpoint,
             ..
         } = state;
         match output {
             EndpointOutput::Connect { link, address } => {
-                desk.touch();
+                dispatcher.touch();
                 links.connect(link, &address);
             }
             EndpointOutput::Transmit { link, message } => {
@@ -191,7 +195,7 @@ impl Driver {
                 }
             }
             EndpointOutput::Disconnect { link, reason: _ } => {
-                desk.touch();
+                dispatcher.touch();
                 links.disconnect(link);
             }
             EndpointOutput::Host(output) => self.put_out_to_host(state, now, output),
@@ -199,7 +203,11 @@ impl Driver {
     }
 
     fn put_out_to_host(&self, state: &mut State, now: Time, output: HostOutput) {
-        let State { desk, endpoint, .. } = state;
+        let State {
+            dispatcher,
+            endpoint,
+            ..
+        } = state;
         match output {
             HostOutput::Store(StoreOutput::Persist(batch)) => {
                 state.batches.push_back(batch);
@@ -210,19 +218,19 @@ impl Driver {
             HostOutput::Store(StoreOutput::Load { ticket, sequences }) => {
                 self.start_load(ticket, sequences);
             }
-            HostOutput::Reply { id, reply } => desk.on_reply(id, reply),
+            HostOutput::Reply { id, reply } => dispatcher.on_reply(id, reply),
             HostOutput::Changed(Changed { namespace, key, .. }) => {
-                desk.on_changed(now, endpoint.node(), &namespace, &key);
+                dispatcher.on_changed(now, endpoint.node(), &namespace, &key);
             }
             HostOutput::Notice(entry) => {
-                desk.touch();
+                dispatcher.touch();
                 let phase = if entry.notice == Notice::Joined {
                     Phase::Admitted
                 } else if matches!(entry.notice, Notice::Fenced(_)) {
                     let why = endpoint.node().describe(&entry).text;
                     Phase::Fenced { why }
                 } else if entry.notice == Notice::Departed {
-                    desk.on_departed();
+                    dispatcher.on_departed();
                     Phase::Departed
                 } else {
                     return;
@@ -289,7 +297,7 @@ impl Driver {
         let state = self.state.borrow();
         let due = [
             state.endpoint.poll_timeout(),
-            state.desk.due(),
+            state.dispatcher.due(),
             state.links.any_blocked().then_some(now + LOOK_INTERVAL),
             Some(state.wall_due),
         ];
@@ -330,7 +338,7 @@ impl State {
             }
             EndpointInput::Ended { link, .. } => {
                 self.links.disconnect(*link);
-                self.desk.touch();
+                self.dispatcher.touch();
             }
             EndpointInput::Blocked { .. }
             | EndpointInput::Writable { .. }
@@ -343,7 +351,7 @@ impl State {
         match message {
             ToWorker::Start(_) => {}
             ToWorker::Visible(visible) => {
-                self.desk.set_visible(visible);
+                self.dispatcher.set_visible(visible);
                 self.hidden_at = (!visible).then_some(now);
                 if visible && core::mem::take(&mut self.parked) {
                     self.signal(now, Signal::Unpark);
@@ -355,11 +363,11 @@ impl State {
             }
             ToWorker::NetworkChanged => self.signal(now, Signal::NetworkChanged),
             ToWorker::Request { id, request } => {
-                self.desk.on_request(now, &mut self.endpoint, id, request);
+                self.dispatcher
+                    .on_request(now, &mut self.endpoint, id, request);
             }
-            ToWorker::Unwatch { id } => self.desk.on_unwatch(id),
+            ToWorker::Unwatch { id } => self.dispatcher.on_unwatch(id),
             // They are for a replay.
-            #[cfg(feature = "lab")]
             ToWorker::Open(_) | ToWorker::Go(_) => {}
         }
     }

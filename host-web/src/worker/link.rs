@@ -1,6 +1,6 @@
 //! WebSocket connections: one binary message is one link message.
 
-use crate::{small::SmallMap, worker::scope::Scope};
+use crate::worker::scope::Scope;
 use core::time::Duration;
 use sporenet_core::{
     kernel::{
@@ -11,7 +11,7 @@ use sporenet_core::{
     node::endpoint::EndpointInput,
     wire::{close::CloseReason, session::LINK_MESSAGE_BYTES_MAX},
 };
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{BinaryType, MessageEvent, WebSocket};
 
@@ -46,7 +46,7 @@ pub type Sink = Rc<dyn Fn(EndpointInput)>;
 pub struct Links {
     scope: Scope,
     sink: Sink,
-    open: SmallMap<LinkId, Link>,
+    open: BTreeMap<LinkId, Link>,
 }
 
 impl core::fmt::Debug for Links {
@@ -70,7 +70,7 @@ impl Links {
         Self {
             scope,
             sink,
-            open: SmallMap::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -152,7 +152,7 @@ impl Links {
     /// Whether a connection holds back too much.
     #[must_use]
     pub fn any_blocked(&self) -> bool {
-        self.open.iter().any(|(_, open)| open.blocked.get())
+        self.open.values().any(|open| open.blocked.get())
     }
 
     /// The next connection that was blocked and has room again.

@@ -4,21 +4,19 @@
 //! |---|---|
 //! | `boot` | from a page's `Start` to a running node: slot, store, setup |
 //! | `driver` | the loop around the core's `Endpoint`: one input at a time, timers, storage, links |
-//! | `desk` | what the page asks: requests, answers, watches, snapshots |
-//! | `recorder` | recording the node's inputs (feature `lab`) |
-//! | `replay` | a recording's node in place of a running one (feature `lab`) |
+//! | `dispatcher` | what the page asks: requests, answers, watches, snapshots |
+//! | `recorder` | recording the node's inputs |
+//! | `replay` | a recording's node in place of a running one |
 //! | `link` | WebSocket connections |
 //! | `store` | IndexedDB, or memory where the browser offers nothing safe |
 //! | `slot` | one identity per tab, by Web Locks |
 //! | `scope` | the worker's own globals: clock, timers, messages to the page |
 
 mod boot;
-pub mod desk;
+pub mod dispatcher;
 pub mod driver;
 pub mod link;
-#[cfg(feature = "lab")]
 mod recorder;
-#[cfg(feature = "lab")]
 mod replay;
 pub mod scope;
 pub mod slot;

@@ -9,7 +9,7 @@ use crate::{
 use core::time::Duration;
 use sporenet_core::{
     kernel::time::Time,
-    node::recording::{Mismatch, Replay, Step},
+    node::recording::{Mismatch, RecordingStatus, Replay, Step},
 };
 use std::{
     cell::RefCell,
@@ -135,7 +135,7 @@ impl Replaying {
             connections: node.connections(now),
             timeline: node.timeline_since(0).entries,
             namespaces: Vec::new(),
-            recording: None,
+            recording: RecordingStatus::default(),
         })));
         self.scope.post(&FromWorker::Replayed(Ok(Box::new(Replayed {
             program: replay.about().version.clone(),

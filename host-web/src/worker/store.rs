@@ -7,12 +7,11 @@
 //! Where the page is not a secure context there are no locks, so two tabs could share an identity:
 //! such a tab keeps everything in memory, and says so.
 
-use crate::small::SmallMap;
 use sporenet_core::kernel::{
     bytes::Bytes,
     store::{StoreBatch, StoreOp, Stored},
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
@@ -72,7 +71,7 @@ pub enum Store {
     /// In IndexedDB.
     Durable(Durable),
     /// In memory: gone with the tab.
-    Volatile(RefCell<SmallMap<u64, Bytes>>),
+    Volatile(RefCell<BTreeMap<u64, Bytes>>),
 }
 
 /// An open database.
@@ -107,7 +106,7 @@ impl Store {
     /// An empty store in memory.
     #[must_use]
     pub const fn volatile() -> Self {
-        Self::Volatile(RefCell::new(SmallMap::new()))
+        Self::Volatile(RefCell::new(BTreeMap::new()))
     }
 
     /// Makes a batch durable, all of it or nothing.
@@ -124,7 +123,7 @@ impl Store {
                         StoreOp::Append { sequence, record } => {
                             journal.insert(*sequence, record.clone());
                         }
-                        StoreOp::Truncate { from } => journal.retain(|sequence| sequence < from),
+                        StoreOp::Truncate { from } => drop(journal.split_off(from)),
                         // Entries are read only at the next start, and there is none.
                         StoreOp::Put { .. } | StoreOp::Delete { .. } => {}
                     }

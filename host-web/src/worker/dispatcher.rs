@@ -1,4 +1,4 @@
-//! What the page asks: requests, answers, watches, snapshots.
+//! Dispatches what the page asks: requests, answers, watches, snapshots.
 //!
 //! Nothing is decided here: requests become commands, replies become answers, and what the page draws
 //! is read from the node. Snapshots go out at most four times a second, and none while the page is
@@ -6,8 +6,7 @@
 
 use crate::{
     protocol::{Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, Request, Snapshot},
-    small::SmallMap,
-    worker::scope::Scope,
+    worker::{recorder, scope::Scope},
 };
 use core::time::Duration;
 use sporenet_core::{
@@ -25,6 +24,7 @@ use sporenet_core::{
     },
     replication::write::{AckLevel, WriteRefusal},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two snapshots when something happened.
 const SNAPSHOT_BUSY: Duration = Duration::from_millis(250);
@@ -47,7 +47,7 @@ const MESSAGE_VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// What the page asked and is shown.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Dispatcher {
     scope: Scope,
     visible: bool,
     snapshots: bool,
@@ -55,10 +55,10 @@ pub struct Desk {
     touched: bool,
     timeline_sent: u64,
     requests: u64,
-    writes: SmallMap<RequestId, u64>,
+    writes: BTreeMap<RequestId, u64>,
     gets: Vec<PendingGet>,
-    opened: SmallMap<Namespace, Time>,
-    watches: SmallMap<u64, Watch>,
+    opened: BTreeMap<Namespace, Time>,
+    watches: BTreeMap<u64, Watch>,
     flush_at: Option<Time>,
     leaving: Vec<u64>,
 }
@@ -77,12 +77,12 @@ struct Watch {
     prefix: String,
     value_bytes_max: usize,
     rows_max: usize,
-    gathered: SmallMap<Key, ()>,
+    gathered: BTreeSet<Key>,
     start_over: bool,
 }
 
-impl Desk {
-    /// An empty desk.
+impl Dispatcher {
+    /// A dispatcher without requests.
     #[must_use]
     pub const fn new(scope: Scope, visible: bool, snapshots: bool) -> Self {
         Self {
@@ -93,10 +93,10 @@ impl Desk {
             touched: true,
             timeline_sent: 0,
             requests: 0,
-            writes: SmallMap::new(),
+            writes: BTreeMap::new(),
             gets: Vec::new(),
-            opened: SmallMap::new(),
-            watches: SmallMap::new(),
+            opened: BTreeMap::new(),
+            watches: BTreeMap::new(),
             flush_at: None,
             leaving: Vec::new(),
         }
@@ -113,7 +113,7 @@ impl Desk {
         self.touched = true;
     }
 
-    /// When [`Desk::tend`] wants to be called next.
+    /// When [`Dispatcher::tend`] wants to be called next.
     #[must_use]
     pub fn due(&self) -> Option<Time> {
         let snapshot = (self.snapshots && self.visible).then(|| self.snapshot_due());
@@ -165,7 +165,7 @@ impl Desk {
                     prefix,
                     value_bytes_max: usize::try_from(value_bytes_max).unwrap_or(usize::MAX),
                     rows_max: usize::try_from(rows_max).unwrap_or(usize::MAX),
-                    gathered: SmallMap::new(),
+                    gathered: BTreeSet::new(),
                     start_over: true,
                 });
                 watch.and_then(|watch| self.start_watch(now, endpoint, id, watch))
@@ -177,8 +177,10 @@ impl Desk {
                 endpoint.handle_input(now, EndpointInput::Host(Signal::Leave.into()));
                 Ok(None)
             }
-            #[cfg(feature = "lab")]
-            Request::Recording => crate::worker::recorder::save(endpoint).map(Some),
+            Request::Recording(asked) => {
+                self.touched = true;
+                recorder::ask(endpoint, asked).map(Some)
+            }
         };
         match answer {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -325,11 +327,11 @@ impl Desk {
         for get in found {
             self.finish_get(node, &get);
         }
-        for (_, watch) in self.watches.iter_mut() {
+        for watch in self.watches.values_mut() {
             if watch.namespace != *namespace || !key.starts_with(&watch.prefix) {
                 continue;
             }
-            watch.gathered.insert(key.clone(), ());
+            watch.gathered.insert(key.clone());
             if watch.gathered.len() > GATHERED_MAX {
                 watch.gathered.clear();
                 watch.start_over = true;
@@ -339,7 +341,7 @@ impl Desk {
     }
 
     fn flush(&mut self, node: &Node) {
-        for (id, watch) in self.watches.iter_mut() {
+        for (id, watch) in &mut self.watches {
             if core::mem::take(&mut watch.start_over) {
                 watch.gathered.clear();
                 send_all(&self.scope, node, *id, watch);
@@ -371,7 +373,7 @@ impl Desk {
         let held = namespaces
             .iter()
             .map(|(name, keys)| (name.to_string(), *keys));
-        let namespaces: SmallMap<String, u64> = opened.chain(held).collect();
+        let namespaces: BTreeMap<String, u64> = opened.chain(held).collect();
         self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
             wall_ms: self.scope.wall().as_millis(),
             status: node.status(now),
@@ -379,9 +381,8 @@ impl Desk {
             edges: node.edges(),
             connections: node.connections(now),
             timeline,
-            namespaces: namespaces.into_vec(),
-            #[cfg(feature = "lab")]
-            recording: crate::worker::recorder::status(endpoint),
+            namespaces: namespaces.into_iter().collect(),
+            recording: node.recording_status(),
         })));
     }
 }
@@ -417,10 +418,10 @@ fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) {
 }
 
 /// Sends a watch the current values of these keys.
-fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: SmallMap<Key, ()>) {
+fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: BTreeSet<Key>) {
     let entries = keys
         .iter()
-        .filter_map(|(key, ())| node.entry(&watch.namespace, key))
+        .filter_map(|key| node.entry(&watch.namespace, key))
         .map(|entry| cut(entry, watch.value_bytes_max))
         .collect::<Vec<_>>();
     if !entries.is_empty() {
