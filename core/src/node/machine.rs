@@ -7,7 +7,7 @@
 //! | fenced | its identity runs elsewhere: no links, no writes; it still answers questions |
 //! | leaving | has said goodbye; waits until what is written is durable |
 //!
-//! Source: DESIGN 4.2.
+//! Source: docs/design.md, composition.
 
 use crate::{
     kernel::{

@@ -10,7 +10,7 @@
 //! | a dial fails, or a link to what failed holds | the backoffs are told to be stored, soon and seldom |
 //! | we are told that our identity is in use | the node is told to fence itself |
 //!
-//! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
+//! Source: docs/design.md, sessions; half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
 //! simultaneous open resolved by identity as in RFC 4271 (BGP, 2006, section 6.8).
 
 use crate::{

@@ -5,7 +5,7 @@
 //! while, asks for the tab's last batches: the chain goes on with them, or they prove a fork, or
 //! they are set aside until their author issues them again. They count by their signatures only.
 //!
-//! Source: DESIGN §6 (a tab's copies are a bonus).
+//! Source: docs/design.md, anti-entropy (a tab's copies are a bonus).
 
 use crate::{
     kernel::{

@@ -4,7 +4,8 @@
 //! one of them asks for it. So they reach their author over several links too, who issues them again in its
 //! next life, and with that they are forgotten here.
 //!
-//! Source: DESIGN §6 (branches are set aside, visible and finite; the author issues them again).
+//! Source: docs/design.md, the log and its forks (branches are set aside, visible and finite; the author
+//! issues them again).
 
 use crate::{
     kernel::{

@@ -4,7 +4,8 @@
 //! seen: who has them already changes nothing, who has not gets them. It names the batch that it
 //! issues again, so that nothing is issued twice, also after a restart.
 //!
-//! Source: DESIGN §6 (an honest author issues its own branch again, so that no user's write is lost).
+//! Source: docs/design.md, the log and its forks (an honest author issues its own branch again, so that
+//! no user's write is lost).
 
 use crate::{
     kernel::{
