@@ -125,3 +125,30 @@ impl MemoryStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_applied_in_memory_is_handed_back_at_start() {
+        let mut store = MemoryStore::default();
+        let append = |sequence: u64| StoreOp::Append {
+            sequence,
+            record: Bytes::from(&[1, 2][..]),
+        };
+        let put = |key: &str| StoreOp::Put {
+            key: key.into(),
+            value: Bytes::from(&[3][..]),
+        };
+        store.apply(&[put("a"), put("b"), append(1), append(2), append(3)]);
+        store.apply(&[
+            StoreOp::Delete { key: "a".into() },
+            StoreOp::Truncate { from: 2 },
+        ]);
+        let stored = store.stored();
+        assert_eq!(stored.entries, [("b".into(), Bytes::from(&[3][..]))]);
+        assert_eq!(stored.journal, [(1, Bytes::from(&[1, 2][..]))]);
+        assert_eq!(store.load(&[1, 2]), stored.journal);
+    }
+}
