@@ -134,7 +134,7 @@ fn a_swarm_of_seeds_finds_nothing() {
     assert_eq!((code, number(&summary, "seeds")), (0, seeds));
     assert_eq!(number(&summary, "lost_writes"), 0);
     assert_eq!(number(&summary, "divergences"), 0);
-    // FAULTS G8: at most one in a hundred days that nodes lived.
+    // docs/faults.md, G8: at most one in a hundred days that nodes lived.
     assert!(number(&summary, "false_deaths") <= 1, "{summary}");
     assert!(number(&summary, "acked_writes") > seeds * 50, "{summary}");
     if seeds >= SEEDS {

@@ -1,4 +1,4 @@
-//! The rules of the house that no lint knows: STYLE in one plain test each.
+//! The rules of the house that no lint knows: CONTRIBUTING.md, "Style", in one plain test each.
 
 #[path = "tidy/machines.rs"]
 mod machines;

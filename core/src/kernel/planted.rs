@@ -7,7 +7,7 @@
 //!
 //! Which bug is there is chosen for the whole program: the one exception to "no global state".
 //!
-//! Source: FAULTS, sections 1 and 4.3 (classes F1 to F24 of failures, T1 to T20 of advisories).
+//! Source: docs/faults.md (classes F1 to F24 of failures, T1 to T20 of advisories).
 
 macro_rules! planted {
     ($($(#[$doc:meta])+ $variant:ident $name:literal $class:literal;)+) => {

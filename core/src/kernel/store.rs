@@ -5,7 +5,7 @@
 //! durable in ticket order. At start the host hands back everything as [`Stored`].
 
 use crate::kernel::{bytes::Bytes, id::Ticket};
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// One change of the store.
@@ -73,5 +73,82 @@ impl Stored {
             .iter()
             .filter(|(key, _)| key.starts_with(prefix));
         matching.cloned().collect()
+    }
+}
+
+/// A store in memory: what a simulated disk keeps, and all that a host without a disk needs.
+///
+/// A host that keeps its data applies each batch to its own store in the same way, makes it durable, and
+/// only then answers that the ticket is persisted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStore {
+    pub(crate) entries: BTreeMap<String, Bytes>,
+    pub(crate) journal: BTreeMap<u64, Bytes>,
+}
+
+impl MemoryStore {
+    /// Applies the changes of one batch, in order.
+    pub fn apply(&mut self, ops: &[StoreOp]) {
+        for op in ops {
+            match op {
+                StoreOp::Put { key, value } => {
+                    self.entries.insert(key.clone(), value.clone());
+                }
+                StoreOp::Delete { key } => {
+                    self.entries.remove(key);
+                }
+                StoreOp::Append { sequence, record } => {
+                    self.journal.insert(*sequence, record.clone());
+                }
+                StoreOp::Truncate { from } => drop(self.journal.split_off(from)),
+            }
+        }
+    }
+
+    /// The journal's records at these places; those that are missing are left out.
+    #[must_use]
+    pub fn load(&self, sequences: &[u64]) -> Vec<(u64, Bytes)> {
+        let known = |at: &u64| Some((*at, self.journal.get(at)?.clone()));
+        sequences.iter().filter_map(known).collect()
+    }
+
+    /// Everything, as a host hands it to a node at start.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        let entries = self.entries.iter();
+        let journal = self.journal.iter();
+        Stored {
+            entries: entries
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            journal: journal.map(|(at, record)| (*at, record.clone())).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_applied_in_memory_is_handed_back_at_start() {
+        let mut store = MemoryStore::default();
+        let append = |sequence: u64| StoreOp::Append {
+            sequence,
+            record: Bytes::from(&[1, 2][..]),
+        };
+        let put = |key: &str| StoreOp::Put {
+            key: key.into(),
+            value: Bytes::from(&[3][..]),
+        };
+        store.apply(&[put("a"), put("b"), append(1), append(2), append(3)]);
+        store.apply(&[
+            StoreOp::Delete { key: "a".into() },
+            StoreOp::Truncate { from: 2 },
+        ]);
+        let stored = store.stored();
+        assert_eq!(stored.entries, [("b".into(), Bytes::from(&[3][..]))]);
+        assert_eq!(stored.journal, [(1, Bytes::from(&[1, 2][..]))]);
+        assert_eq!(store.load(&[1, 2]), stored.journal);
     }
 }

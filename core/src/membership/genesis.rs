@@ -5,7 +5,7 @@
 //! travels, signature included: whoever knows the identity can check the document, wherever it
 //! came from, and nobody can make a second document for it.
 //!
-//! Source: DESIGN, section 3 (network = hash of the signed genesis document).
+//! Source: docs/design.md, nodes (network = hash of the signed genesis document).
 
 use crate::kernel::{
     bytes::Bytes,

@@ -1,6 +1,6 @@
 //! The key space in memory: namespaces, keys, registers; listing, and the changes for who watches.
 //!
-//! Source: DESIGN "the data: memory"; bounded in bytes, refuses when full.
+//! Source: docs/design.md, cells; bounded in bytes, refuses when full.
 
 mod check;
 

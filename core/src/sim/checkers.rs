@@ -221,7 +221,7 @@ impl Checkers {
         Ok(())
     }
 
-    /// FAULTS G11: no clock that is right is dragged away by others.
+    /// docs/faults.md, G11: no clock that is right is dragged away by others.
     fn check_clocks<S: Shell>(&self, world: &World<S>, injector: &Injector) -> Result<(), String> {
         let latest = HostClock::default()
             .wall(world.now())

@@ -1,23 +1,15 @@
 //! What a host's store does, in memory: atomic batches in order, and everything back at start; and
 //! what a bad one does.
 
+/// What is on a disk.
+pub use crate::kernel::store::MemoryStore as Image;
+
 use crate::kernel::{
     bytes::Bytes,
     rng::Rng,
-    store::{StoreBatch, StoreOp, Stored},
+    store::{StoreBatch, StoreOp},
 };
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-    vec::Vec,
-};
-
-/// What is on a disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
-    entries: BTreeMap<String, Bytes>,
-    journal: BTreeMap<u64, Bytes>,
-}
+use alloc::{collections::VecDeque, vec::Vec};
 
 /// What a store does to batches while a fault lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,38 +40,8 @@ pub struct Disk {
     spoilt_entry: bool,
 }
 
+/// What a simulated disk needs beside what every store in memory does.
 impl Image {
-    /// Applies a batch.
-    pub fn apply(&mut self, ops: &[StoreOp]) {
-        for op in ops {
-            match op {
-                StoreOp::Put { key, value } => {
-                    self.entries.insert(key.clone(), value.clone());
-                }
-                StoreOp::Delete { key } => {
-                    self.entries.remove(key);
-                }
-                StoreOp::Append { sequence, record } => {
-                    self.journal.insert(*sequence, record.clone());
-                }
-                StoreOp::Truncate { from } => drop(self.journal.split_off(from)),
-            }
-        }
-    }
-
-    /// Everything, as a host hands it to a node at start.
-    #[must_use]
-    pub fn stored(&self) -> Stored {
-        let entries = self.entries.iter();
-        let journal = self.journal.iter();
-        Stored {
-            entries: entries
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-            journal: journal.map(|(at, record)| (*at, record.clone())).collect(),
-        }
-    }
-
     /// Puts a value under a key.
     pub fn set(&mut self, key: &str, value: Bytes) {
         self.entries.insert(key.into(), value);

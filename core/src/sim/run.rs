@@ -84,7 +84,7 @@ pub struct Outcome {
 const TICK: Duration = Duration::from_millis(20);
 /// The mesh must be complete so long after the start.
 const WARM_PATIENCE: Duration = Duration::from_secs(60);
-/// The mesh must be whole so long after everything was healed (FAULTS G6: 30 s for a core; the
+/// The mesh must be whole so long after everything was healed (docs/faults.md, G6: 30 s for a core; the
 /// longest backoff is what the rest allows for).
 const HEAL_PATIENCE: Duration = Duration::from_secs(120);
 /// The same where a node may wait ten times as long as usual before it looks.

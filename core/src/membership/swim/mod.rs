@@ -12,7 +12,7 @@
 //! (two relays) to 4.75 s (eight) after enough accusations; a crash (link lost abruptly and a redial
 //! refused) is dead 1 s after the accusation; a closed tab is parked 2 s after its link went.
 //!
-//! Source: the papers above; FAULTS F8 (no cascade of false verdicts by slow observers).
+//! Source: the papers above; docs/faults.md, F8 (no cascade of false verdicts by slow observers).
 //!
 //! | file | what lives there |
 //! |---|---|

@@ -35,6 +35,22 @@ pub struct Config {
 }
 
 impl Config {
+    /// A node of this role and name, with nothing else said: no zone, no location, no address, no entry
+    /// point. A network that it founds bears its name.
+    #[must_use]
+    pub fn new(role: Role, name: Name) -> Self {
+        Self {
+            role,
+            network_name: name.clone(),
+            name,
+            zone: None,
+            location: None,
+            addresses: Vec::new(),
+            version: String::new(),
+            entries: Vec::new(),
+        }
+    }
+
     /// Whether it can be used.
     ///
     /// # Errors

@@ -24,6 +24,20 @@ pub struct Setup {
     pub join: Option<JoinLink>,
 }
 
+impl Setup {
+    /// A node's first start: with an empty store, and without a join link.
+    #[must_use]
+    pub fn new(config: Config, entropy: [u8; 32], wall: WallTime) -> Self {
+        Self {
+            config,
+            entropy,
+            wall,
+            stored: Stored::default(),
+            join: None,
+        }
+    }
+}
+
 /// Why a node can't start. One plain sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartError {

@@ -11,7 +11,7 @@
 //! | a link comes up under an invite | it carries admission only, until one side has let the other in; after `arrival_patience` it is closed, and a newcomer dials again |
 //! | we are told that our identity is in use | the node is told to fence itself |
 //!
-//! Source: DESIGN 5 (sessions); half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
+//! Source: docs/design.md, sessions; half-open detection as in RFC 5880 (BFD, 2010, asynchronous mode);
 //! simultaneous open resolved by identity as in RFC 4271 (BGP, 2006, section 6.8).
 //!
 //! | file | what lives there |

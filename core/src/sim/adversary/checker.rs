@@ -10,7 +10,7 @@
 //! | one that was dead there before, as after a long cut, is alive again after 60 s | the same |
 //! | a fork of which both branches are with honest nodes is proved at one of them after 10 s | while nothing else is wrong |
 //!
-//! Source: FAULTS 3e; DESIGN 6.
+//! Source: docs/faults.md, attacks by members; docs/design.md, the log and its forks.
 
 use super::batches::{FORBIDDEN, Fork};
 use crate::{

@@ -162,7 +162,7 @@ fn every_bug_has_a_name_and_a_class_of_its_own() {
             "T" => (1..=20).contains(&number),
             _ => false,
         });
-        assert!(known, "{} is no class of FAULTS", bug.class());
+        assert!(known, "{} is no class of docs/faults.md", bug.class());
     }
     assert!(Planted::ALL.len() >= 40);
     assert_eq!(Planted::from_name("none"), None);

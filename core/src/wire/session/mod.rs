@@ -22,7 +22,7 @@
 //! [is closed](Session::is_closed), send what `poll_transmit` still answers, within a patience of
 //! your own, then close the link.
 //!
-//! Source: Noise Protocol Framework, revision 34, 2018 (the cipher); DESIGN §5, Sessions.
+//! Source: Noise Protocol Framework, revision 34, 2018 (the cipher); docs/design.md, sessions.
 
 mod handshake;
 mod limits;
