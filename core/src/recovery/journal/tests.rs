@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     kernel::{
         bytes::Bytes,
-        component::Component as _,
+        component::{Component as _, Settings as _},
         id::Ticket,
         laws::{self, Bounds},
         machine::{Input, Machine as _, Output},
@@ -14,13 +14,12 @@ use crate::{
         time::Time,
     },
     recovery::{
-        entry,
         record::{self, Chain, Origin},
         replay::Tail,
     },
 };
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     format,
     string::String,
     vec,
