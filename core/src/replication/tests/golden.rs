@@ -33,10 +33,10 @@ const fn variant(message: &Message) -> u8 {
         Message::Subscribe { .. } => 8,
         Message::Unsubscribe { .. } => 9,
         Message::Page { .. } => 10,
-        Message::SetAside { .. } => 11,
-        Message::FetchAside { .. } => 12,
-        Message::AsideBatches { .. } => 13,
-        Message::FetchAhead { .. } => 14,
+        Message::NameBranches { .. } => 11,
+        Message::FetchBranches { .. } => 12,
+        Message::BranchBatches { .. } => 13,
+        Message::FetchTabCopy { .. } => 14,
     }
 }
 
@@ -48,7 +48,7 @@ fn batches() -> [Signed<Batch>; 2] {
     let author = keypair(7);
     let first = seal(&author, None, op("k", WALL, "v"));
     let mut again = first.claims().clone();
-    again.life = 1;
+    again.epoch = 1;
     again.reissue = Some(hash_of(&first));
     let again = Verified::seal(again, &author, NETWORK).to_signed();
     [first, again]
@@ -167,18 +167,18 @@ fn words_of_branches() -> Words {
     let [first, again] = batches();
     let (shard, author) = (first.claims().shard, first.claims().author);
     let roots = vec![root_of(&first)];
-    let set_aside = Message::SetAside {
+    let set_aside = Message::NameBranches {
         shard,
         author,
         roots: roots.clone(),
     };
-    let fetch_aside = Message::FetchAside {
+    let fetch_aside = Message::FetchBranches {
         shard,
         author,
         roots,
     };
     let batches = vec![first];
-    let ahead = Message::FetchAhead {
+    let ahead = Message::FetchTabCopy {
         shard,
         writer: again.claims().writer(),
         first: 1,
@@ -186,7 +186,7 @@ fn words_of_branches() -> Words {
     vec![
         ("set-aside", set_aside),
         ("fetch-aside", fetch_aside),
-        ("aside-batches", Message::AsideBatches { batches }),
+        ("aside-batches", Message::BranchBatches { batches }),
         ("fetch-ahead", ahead),
     ]
 }
