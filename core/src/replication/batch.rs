@@ -4,7 +4,7 @@
 //! and a fork of it shows as two batches with one sequence. It also names the author's previous batch
 //! of the same namespace, so that who holds only some namespaces can still see a gap.
 //!
-//! A chain that forked is of no more use to its author, who goes on in a next life: with a new chain,
+//! A chain that forked is of no more use to its author, who goes on in its next writer epoch: with a new chain,
 //! in which it issues again what stands beyond the fork, with the stamps that it had.
 //!
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3 (hash graphs, why
@@ -32,29 +32,29 @@ pub const BATCH_BYTES_MAX: usize = 384 * 1024;
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 /// How many shards the key space is cut into.
 pub const SHARDS: u16 = 64;
-/// The most lives of a node in a shard. Each costs an honest node one disk that went back in time;
+/// The most epochs of a node in a shard. Each costs an honest node one disk that went back in time;
 /// a lying one can start no more chains than that.
-pub const LIVES_MAX: u32 = 64;
+pub const EPOCHS_MAX: u32 = 64;
 
 /// Whose chain: a node, and the how many-th chain of its own in the shard. A node whose chain has
-/// forked, or lost a part that nobody has, goes on in its next life. People never see lives: what
+/// forked, or lost a part that nobody has, goes on in its next writer epoch. People never see epochs: what
 /// was written is the node's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Writer {
     /// The node.
     pub node: NodeId,
-    /// Which of its lives in the shard, from 0, below [`LIVES_MAX`].
-    pub life: u32,
+    /// Which of its epochs in the shard, from 0, below [`EPOCHS_MAX`].
+    pub epoch: u32,
 }
 
 impl Writer {
     /// Before every other one.
     pub const MIN: Self = Self::first(NodeId::from_bytes([0; 32]));
 
-    /// A node in its first life.
+    /// A node in its first epoch.
     #[must_use]
     pub const fn first(node: NodeId) -> Self {
-        Self { node, life: 0 }
+        Self { node, epoch: 0 }
     }
 }
 
@@ -78,9 +78,9 @@ pub struct Batch {
     pub shard: u16,
     /// Who wrote and signed it.
     pub author: NodeId,
-    /// In which of its lives.
-    pub life: u32,
-    /// Its place in the chain of that life in this shard, from 1.
+    /// In which of its epochs.
+    pub epoch: u32,
+    /// Its place in the chain of that epoch in this shard, from 1.
     pub sequence: u64,
     /// The hash of the one before; [`Hash::ZERO`] for the first.
     pub previous: Hash,
@@ -112,7 +112,7 @@ pub enum BatchFault {
     Size,
     /// A shard that does not exist, or not the one of its keys.
     Shard,
-    /// Sequences, lives or hashes that no chain has.
+    /// Sequences, epochs or hashes that no chain has.
     Chain,
     /// Stamps that do not rise, or that were seen before they were.
     Stamps,
@@ -155,7 +155,7 @@ impl Batch {
             return Err(BatchFault::Shard);
         }
         if self.sequence == 0
-            || self.life >= LIVES_MAX
+            || self.epoch >= EPOCHS_MAX
             || self.namespace_previous >= self.sequence
             || (self.sequence == 1) != (self.previous == Hash::ZERO)
         {
@@ -177,7 +177,7 @@ impl Batch {
     pub const fn writer(&self) -> Writer {
         Writer {
             node: self.author,
-            life: self.life,
+            epoch: self.epoch,
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
         Batch {
             shard: shard_of(&namespace, &key),
             author: NodeId::from_bytes([1; 32]),
-            life: 0,
+            epoch: 0,
             sequence: 1,
             previous: Hash::ZERO,
             namespace,
@@ -277,8 +277,8 @@ mod tests {
         assert_eq!(broken(|b| b.sequence = 0), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.sequence = u64::MAX), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.namespace_previous = 1), Err(BatchFault::Chain));
-        assert_eq!(broken(|b| b.life = LIVES_MAX), Err(BatchFault::Chain));
-        assert_eq!(broken(|b| b.life = LIVES_MAX - 1), Ok(()));
+        assert_eq!(broken(|b| b.epoch = EPOCHS_MAX), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| b.epoch = EPOCHS_MAX - 1), Ok(()));
         assert_eq!(broken(|b| b.ops.reverse()), Err(BatchFault::Stamps));
         assert_eq!(
             broken(|b| b.ops[0].seen.push((b.author, Hlc::MAX))),

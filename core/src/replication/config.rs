@@ -21,7 +21,7 @@ pub struct Config {
     pub batches_max: u64,
     /// The most chains (writer and shard; in a tab also the parts of them in one namespace) in the log. Default 262 144, 4 096 writers in every shard;
     /// beyond it batches of new writers are refused. A node has one writer in a shard for each of its
-    /// lives there, at most 64.
+    /// epochs there, at most 64.
     pub chains_max: u32,
     /// The most writes that wait for the journal or for a relay's confirmation. Default 16 384; beyond it `Busy`.
     pub waiting_max: u32,
@@ -36,7 +36,7 @@ pub struct Config {
     /// The most bytes of own batches kept at hand until two relays have confirmed them: a record of the
     /// journal that rots earlier is not lost for all. Default 4 MiB, some minutes of a busy writer on its own;
     /// beyond it the journal alone has the oldest, 0 trusts the journal.
-    pub unshared_bytes_max: u32,
+    pub under_replicated_bytes_max: u32,
     /// How many changes can be asked for again by who watches. Default 65 536; too small makes
     /// watchers list again after a short absence.
     pub changes_max: u32,
@@ -74,14 +74,14 @@ pub struct Config {
     /// repaired by comparison.
     pub outbox_max: u32,
     /// How long a shard takes no writes for a part of this node's own log that is damaged, from the
-    /// first link on; then the node goes on in its next life there. Default 60 s; longer than a peer
-    /// takes to give the part. Too short uses up lives.
-    pub life_patience: Duration,
+    /// first link on; then the node goes on in its next writer epoch there. Default 60 s; longer than a peer
+    /// takes to give the part. Too short uses up epochs.
+    pub epoch_patience: Duration,
     /// The most bytes of other branches of forked chains that are kept in memory until their author
     /// has issued them again; an eighth of it for one author, all of it for this node's own. Default
     /// 16 MiB on a relay, 4 MiB in a tab; at least eight batches. Beyond it they stay with the peers
     /// that have them.
-    pub aside_bytes_max: u64,
+    pub side_branch_bytes_max: u64,
     /// Whether signatures are checked again when the journal is replayed. Default false: the
     /// journal's checksums are trusted, and 34 µs a batch are saved.
     pub verify_on_restore: bool,
@@ -109,7 +109,7 @@ impl Config {
             waiting_bytes_max: 64 << 20,
             staged_bytes_max: 16 << 20,
             recent_bytes_max: 8 << 20,
-            unshared_bytes_max: 4 << 20,
+            under_replicated_bytes_max: 4 << 20,
             changes_max: 65_536,
             ahead_max: AHEAD_MAX,
             summary_interval: Duration::from_secs(30),
@@ -124,8 +124,8 @@ impl Config {
             peers_max: 1_024,
             namespaces_max: 64,
             outbox_max: 16_384,
-            life_patience: Duration::from_secs(60),
-            aside_bytes_max: aside_mib << 20,
+            epoch_patience: Duration::from_secs(60),
+            side_branch_bytes_max: aside_mib << 20,
             verify_on_restore: false,
         }
     }
@@ -178,12 +178,12 @@ impl Settings for Config {
             ("namespaces_max", self.namespaces_max > 0),
             ("outbox_max", self.outbox_max >= 1_024),
             (
-                "life_patience",
-                self.life_patience >= Duration::from_secs(1),
+                "epoch_patience",
+                self.epoch_patience >= Duration::from_secs(1),
             ),
             (
-                "aside_bytes_max",
-                self.aside_bytes_max >= batch.saturating_mul(8),
+                "side_branch_bytes_max",
+                self.side_branch_bytes_max >= batch.saturating_mul(8),
             ),
         ];
         match rules.iter().find(|(_, holds)| !holds) {
@@ -210,8 +210,8 @@ impl Settings for Config {
         self.staged_bytes_max = number(batch.saturating_mul(2), batch.saturating_mul(50), rng);
         self.changes_max = narrow(16, 65_536, rng);
         self.outbox_max = narrow(1_024, 16_384, rng);
-        self.life_patience = span(1_000, 60_000, rng);
-        self.aside_bytes_max = number(batch.saturating_mul(8), batch.saturating_mul(80), rng);
+        self.epoch_patience = span(1_000, 60_000, rng);
+        self.side_branch_bytes_max = number(batch.saturating_mul(8), batch.saturating_mul(80), rng);
         self.verify_on_restore = rng.chance(500);
     }
 }

@@ -299,13 +299,13 @@ impl Log {
         }
         let is_beyond = self.forked_at(id).is_some_and(|at| at <= batch.sequence);
         match batch.reissue.map(half) {
-            // Of a stream nothing is set aside: who holds the chain tells of it.
+            // A stream has no side branches: who holds the whole chain tells of them.
             root if is_beyond && whole => {
                 let root = root.unwrap_or_else(|| half(hash));
                 self.branches.hold(id, batch.sequence, root);
             }
             Some(root) if !is_beyond => {
-                let at = (batch.life, batch.sequence);
+                let at = (batch.epoch, batch.sequence);
                 self.branches.reissue(owner_of(id), root, at);
             }
             // It may have come from somewhere before those before it.
@@ -434,7 +434,7 @@ impl Log {
         first
     }
 
-    /// What stands beyond forks.
+    /// The side branches.
     pub(in crate::replication) const fn branches(&self) -> &SideBranches {
         &self.branches
     }
@@ -445,7 +445,7 @@ impl Log {
         &mut self.branches
     }
 
-    /// What is set aside in a namespace, by author and shard.
+    /// The side branches in a namespace, by author and shard.
     pub(in crate::replication) fn branches_in_namespace(
         &self,
         namespace: &Namespace,
@@ -479,7 +479,7 @@ impl Log {
     ) -> impl DoubleEndedIterator<Item = Head> {
         let last = Writer {
             node,
-            life: u32::MAX,
+            epoch: u32::MAX,
         };
         self.chains
             .range((shard, Writer::first(node))..=(shard, last))
@@ -522,14 +522,14 @@ impl Log {
         digest
     }
 
-    /// A hash over every head of a shard, and what is set aside there.
+    /// A hash over every head of a shard, and its side branches.
     pub(in crate::replication) fn shard_hash(&self, shard: u16) -> Hash {
         let parts = self.heads(shard, None).map(|head| {
             Hash::of(
                 "sporenet 2026 head",
                 &[
                     head.writer.node.as_bytes(),
-                    &head.writer.life.to_le_bytes(),
+                    &head.writer.epoch.to_le_bytes(),
                     &head.sequence.to_le_bytes(),
                     head.hash.as_bytes(),
                     &head.forked_at.to_le_bytes(),
@@ -605,7 +605,7 @@ impl Log {
                     &[
                         &shard.to_le_bytes(),
                         writer.node.as_bytes(),
-                        &writer.life.to_le_bytes(),
+                        &writer.epoch.to_le_bytes(),
                         &end.sequence.to_le_bytes(),
                         end.hash.as_bytes(),
                     ],

@@ -113,7 +113,7 @@ pub enum Message {
     },
     /// Batches of an author that the sender has, that stand beyond a fork, and that were not issued
     /// again as far as it knows. Relay to relay, and relay to the author.
-    SetAside {
+    NameBranches {
         /// The shard.
         shard: u16,
         /// Whose.
@@ -122,8 +122,8 @@ pub enum Message {
         /// first; in order, at most 1 024.
         roots: Vec<u128>,
     },
-    /// Asks for some of them; answered by [`Message::AsideBatches`].
-    FetchAside {
+    /// Asks for some of them; answered by [`Message::BranchBatches`].
+    FetchBranches {
         /// The shard.
         shard: u16,
         /// Whose.
@@ -131,15 +131,15 @@ pub enum Message {
         /// Which, at most 64.
         roots: Vec<u128>,
     },
-    /// The answer, also to [`Message::FetchAhead`]: at most 256 KiB, or one batch that is larger. Empty
+    /// The answer, also to [`Message::FetchTabCopy`]: at most 256 KiB, or one batch that is larger. Empty
     /// if there is nothing to give now.
-    AsideBatches {
+    BranchBatches {
         /// In no order.
         batches: Vec<Signed<Batch>>,
     },
     /// Home relay to tab: give what you hold of another's chain, of the namespaces that you follow.
     /// Asked when the tab holds more than the relay, or something else.
-    FetchAhead {
+    FetchTabCopy {
         /// The shard.
         shard: u16,
         /// Whose chain.
@@ -162,11 +162,11 @@ impl Message {
             | Self::Evidence { .. }
             | Self::Subscribe { .. }
             | Self::Unsubscribe { .. }
-            | Self::SetAside { .. }
-            | Self::FetchAside { .. }
-            | Self::FetchAhead { .. } => Class::High,
+            | Self::NameBranches { .. }
+            | Self::FetchBranches { .. }
+            | Self::FetchTabCopy { .. } => Class::High,
             Self::Push { .. } => Class::Normal,
-            Self::Batches { .. } | Self::Page { .. } | Self::AsideBatches { .. } => Class::Low,
+            Self::Batches { .. } | Self::Page { .. } | Self::BranchBatches { .. } => Class::Low,
         }
     }
 
@@ -176,7 +176,7 @@ impl Message {
         let (many, one, two): (&mut [_], Option<&mut _>, Option<&mut _>) = match self {
             Self::Batches { batches, .. }
             | Self::Page { batches, .. }
-            | Self::AsideBatches { batches } => (batches, None, None),
+            | Self::BranchBatches { batches } => (batches, None, None),
             Self::Push { batch, .. } => (&mut [], Some(batch), None),
             Self::Evidence { first, second } => (&mut [], Some(first), Some(second)),
             Self::Summary { .. }
@@ -186,9 +186,9 @@ impl Message {
             | Self::Stored { .. }
             | Self::Subscribe { .. }
             | Self::Unsubscribe { .. }
-            | Self::SetAside { .. }
-            | Self::FetchAside { .. }
-            | Self::FetchAhead { .. } => (&mut [], None, None),
+            | Self::NameBranches { .. }
+            | Self::FetchBranches { .. }
+            | Self::FetchTabCopy { .. } => (&mut [], None, None),
         };
         many.iter_mut()
             .chain(one.map(|boxed: &mut Box<_>| &mut **boxed))

@@ -16,7 +16,7 @@
 //! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
 //! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain
 //! says from a fork on is not taken until its author issues it again. Two relays with equal frontiers
-//! and nothing set aside have equal state. Memory, queues and answers are bounded by `Config`.
+//! and no side branches have equal state. Memory, queues and answers are bounded by `Config`.
 //!
 //! Not here: the journal's format (`recovery`), who is linked (`overlay`), who is a member.
 

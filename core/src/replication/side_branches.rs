@@ -1,10 +1,10 @@
-//! What stands beyond the forks of chains and was not issued again yet.
+//! Side branches: what stands beyond the forks of chains and was not issued again yet.
 //!
 //! Every node keeps the branches that it has, and names them when frontiers are compared; who lacks
 //! one of them asks for it. So they reach their author over several links too, who issues them again in its
-//! next life, and with that they are forgotten here.
+//! next writer epoch, and with that they are forgotten here.
 //!
-//! Source: ADR 0012 (branches are set aside, visible and finite; the author issues them again).
+//! Source: ADR 0012 (side branches are visible and finite; their author issues them again).
 
 use crate::{
     kernel::{
@@ -22,10 +22,10 @@ use alloc::{
     vec::Vec,
 };
 
-/// An author in a shard, whatever its life.
+/// An author in a shard, whatever its epoch.
 pub(in crate::replication) type Owner = (u16, NodeId);
 
-/// Where a batch that is set aside is.
+/// Where a batch of a side branch is.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) enum Place {
@@ -39,7 +39,7 @@ pub(in crate::replication) enum Place {
     Pooled(Box<Signed<Batch>>),
 }
 
-/// All that is set aside.
+/// All side branches.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::replication) struct SideBranches {
@@ -130,9 +130,9 @@ impl SideBranches {
 
     /// A chain forked: what it issued again from there on has to be issued once more.
     pub(in crate::replication) fn revoke(&mut self, chain: ChainId, from: u64) {
-        let (owner, life) = (owner_of(chain), chain.1.life);
-        self.reissued.retain(|(of, _, (in_life, sequence))| {
-            *of != owner || *in_life != life || *sequence < from
+        let (owner, epoch) = (owner_of(chain), chain.1.epoch);
+        self.reissued.retain(|(of, _, (in_epoch, sequence))| {
+            *of != owner || *in_epoch != epoch || *sequence < from
         });
     }
 
@@ -179,7 +179,7 @@ impl SideBranches {
         (*of == owner).then_some(*root)
     }
 
-    /// What of an author is set aside in a shard, at most `most`.
+    /// The side branches of an author in a shard, at most `most`.
     pub(in crate::replication) fn roots(&self, owner: Owner, most: usize) -> Vec<Root> {
         let mut roots = Vec::new();
         for ((of, root), _) in self.places.range((owner, 0)..) {
@@ -191,7 +191,7 @@ impl SideBranches {
         roots
     }
 
-    /// The authors of whom something is set aside in a shard.
+    /// The authors of whom there are side branches in a shard.
     pub(in crate::replication) fn owners(&self, shard: u16) -> Vec<Owner> {
         let mut owners: Vec<Owner> = Vec::new();
         let first = ((shard, NodeId::from_bytes([0; 32])), 0);
@@ -212,12 +212,12 @@ impl SideBranches {
         bytes.fold(0, u64::saturating_add)
     }
 
-    /// How many batches are set aside.
+    /// How many batches there are.
     pub(in crate::replication) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// A hash that differs when what is set aside in a shard does.
+    /// A hash that differs when the side branches in a shard do.
     pub(in crate::replication) fn digest(&self, shard: u16) -> Hash {
         let mut sum = Hash::ZERO;
         let first = ((shard, NodeId::from_bytes([0; 32])), 0);
@@ -247,46 +247,46 @@ mod tests {
 
     #[test]
     fn what_was_issued_again_is_forgotten_until_that_is_beyond_a_fork_too() {
-        let mut aside = SideBranches::default();
+        let mut branches = SideBranches::default();
         let node = NodeId::from_bytes([1; 32]);
-        let life = |life| (3, Writer { node, life });
+        let epoch = |epoch| (3, Writer { node, epoch });
         let owner = (3, node);
         for root in [7, 9] {
-            aside.hold(life(0), 5, root);
+            branches.hold(epoch(0), 5, root);
         }
-        aside.reissue(owner, 7, (1, 2));
-        assert_eq!(aside.roots(owner, 9), [9]);
-        aside.hold(life(0), 5, 7);
-        assert!(aside.is_reissued(owner, 7) && aside.len() == 1);
-        aside.revoke(life(1), 3);
-        aside.revoke(life(2), 1);
-        assert!(aside.is_reissued(owner, 7));
-        aside.revoke(life(1), 2);
-        aside.hold(life(1), 2, 7);
-        assert_eq!(aside.roots(owner, 9), [7, 9]);
+        branches.reissue(owner, 7, (1, 2));
+        assert_eq!(branches.roots(owner, 9), [9]);
+        branches.hold(epoch(0), 5, 7);
+        assert!(branches.is_reissued(owner, 7) && branches.len() == 1);
+        branches.revoke(epoch(1), 3);
+        branches.revoke(epoch(2), 1);
+        assert!(branches.is_reissued(owner, 7));
+        branches.revoke(epoch(1), 2);
+        branches.hold(epoch(1), 2, 7);
+        assert_eq!(branches.roots(owner, 9), [7, 9]);
         assert_eq!(
-            (aside.next(owner, 8), aside.next(owner, 10)),
+            (branches.next(owner, 8), branches.next(owner, 10)),
             (Some(9), None)
         );
-        assert_eq!(aside.owners(3), [owner]);
-        assert_eq!(aside.owners(2), []);
-        assert_ne!(aside.digest(3), aside.digest(2));
+        assert_eq!(branches.owners(3), [owner]);
+        assert_eq!(branches.owners(2), []);
+        assert_ne!(branches.digest(3), branches.digest(2));
     }
 
     #[test]
     fn what_the_journal_can_not_give_is_lacking_again() {
-        let mut aside = SideBranches::default();
+        let mut branches = SideBranches::default();
         let node = NodeId::from_bytes([1; 32]);
-        aside.hold((3, Writer::first(node)), 5, 7);
-        assert!(!aside.lacks((3, node), 7));
-        aside.doubt((3, node), 7);
-        assert!(aside.lacks((3, node), 7));
+        branches.hold((3, Writer::first(node)), 5, 7);
+        assert!(!branches.lacks((3, node), 7));
+        branches.doubt((3, node), 7);
+        assert!(branches.lacks((3, node), 7));
     }
 
     #[test]
     fn what_two_epochs_issued_again_is_so_until_both_have_forked() {
         let node = NodeId::from_bytes([1; 32]);
-        let epoch = |life| (3, Writer { node, life });
+        let epoch = |epoch| (3, Writer { node, epoch });
         let owner = (3, node);
         // In whatever order they came.
         for places in [[(1, 2), (2, 5)], [(2, 5), (1, 2)]] {

@@ -34,7 +34,7 @@ pub struct Stats {
     pub ahead_batches: u64,
     /// Received batches left for later because memory, log or journal queue is full.
     pub full_batches: u64,
-    /// Received batches of a chain that is set aside.
+    /// Received batches beyond the fork of their chain.
     pub forked_batches: u64,
     /// Received batches of a namespace that is not open, or that nobody asked for.
     pub unwanted_batches: u64,
@@ -50,12 +50,12 @@ pub struct Stats {
     pub offences: u64,
     /// Forked chains found.
     pub equivocations: u64,
-    /// Own batches issued again in a later life.
+    /// Own batches issued again in a later writer epoch.
     pub reissued_batches: u64,
     /// Batches beyond forks that were taken from peers.
-    pub aside_batches: u64,
+    pub side_branch_batches: u64,
     /// Batches beyond forks that were left with peers because too many are in memory.
-    pub aside_refused: u64,
+    pub side_branches_refused: u64,
     /// Pushes left out because the peer is slow.
     pub pushes_skipped: u64,
     /// Pushes that were not confirmed in time.
@@ -75,7 +75,7 @@ pub struct Stats {
     /// Messages dropped because too many were undelivered.
     pub sends_dropped: u64,
     /// Level: batches beyond forks that were not issued again yet.
-    pub aside: u64,
+    pub side_branches: u64,
     /// Level: conflict records held.
     pub conflicts: u64,
     /// Level: conflict records dropped because a key had too many.
@@ -205,12 +205,12 @@ impl Stats {
         to.counter(
             "sporenet_side_branch_batches",
             "Batches of side branches taken from peers.",
-            self.aside_batches,
+            self.side_branch_batches,
         );
         to.counter(
             "sporenet_side_branch_batches_refused",
             "Batches of side branches left with peers for lack of room.",
-            self.aside_refused,
+            self.side_branches_refused,
         );
         to.counter(
             "sporenet_replication_offences",
@@ -297,7 +297,7 @@ impl Stats {
         to.gauge(
             "sporenet_side_branches",
             "Batches of side branches that were not issued again yet.",
-            self.aside,
+            self.side_branches,
         );
         to.gauge(
             "sporenet_conflicts",

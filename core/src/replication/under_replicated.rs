@@ -128,7 +128,7 @@ mod tests {
         let batch = Batch {
             shard: shard_of(&namespace, &key),
             author: keypair.id(),
-            life: 0,
+            epoch: 0,
             sequence,
             previous: Hash::ZERO,
             namespace,

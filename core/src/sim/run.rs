@@ -529,7 +529,7 @@ impl<'a, S: Shell> Run<'a, S> {
     /// Whether a host had no more room for what stands beyond forks: it leaves that with who has it.
     fn left_branches(&self, host: HostId) -> bool {
         let node = self.world.node(host);
-        node.is_some_and(|node| node.replica().stats().aside_refused > 0)
+        node.is_some_and(|node| node.replica().stats().side_branches_refused > 0)
     }
 
     /// Whose data differ, but for keys with some prefixes.

@@ -124,7 +124,7 @@ impl Victim {
                     shard: script.word(),
                     writer: Writer {
                         node: self.liar.id(),
-                        life: u32::from(script.byte() % 3),
+                        epoch: u32::from(script.byte() % 3),
                     },
                     sequence: number(script),
                 };
@@ -136,12 +136,12 @@ impl Victim {
                 self.drain();
                 return;
             }
-            9 => Message::SetAside {
+            9 => Message::NameBranches {
                 shard: script.word() % 80,
                 author: self.liar.id(),
                 roots: vec![0, u128::from(script.word()), u128::MAX],
             },
-            10 => Message::AsideBatches {
+            10 => Message::BranchBatches {
                 batches: (0..script.byte() % 4).map(|_| self.craft(script)).collect(),
             },
             _ => {
@@ -183,7 +183,7 @@ impl Victim {
         let mut batch = Batch {
             shard: shard_of(&namespace, &key),
             author: author.id(),
-            life: 0,
+            epoch: 0,
             sequence,
             previous,
             namespace,
@@ -212,7 +212,7 @@ impl Victim {
             batch.namespace_previous = number(script);
         }
         if lies & 128 != 0 {
-            batch.life = u32::from(script.byte() % 80);
+            batch.epoch = u32::from(script.byte() % 80);
             batch.reissue = last.map(hash_of);
         }
         let forged = lies & 64 != 0;
@@ -285,7 +285,7 @@ fn head(author: NodeId, script: &mut Script<'_>) -> Head {
     Head {
         writer: Writer {
             node: author,
-            life: u32::from(script.byte() % 3),
+            epoch: u32::from(script.byte() % 3),
         },
         sequence: number(script),
         hash: Hash::from_bytes([script.byte(); 32]),

@@ -413,7 +413,7 @@ impl AntiEntropy {
         let first = (shard, Writer::first(node));
         let last = Writer {
             node,
-            life: u32::MAX,
+            epoch: u32::MAX,
         };
         let mut peers = self.peers.values();
         peers.any(|peer| peer.has.range(first..=(shard, last)).next().is_some())

@@ -91,11 +91,11 @@ impl Component for Replica {
             wide(self.db.cells.bytes()),
             wide(config.cells_bytes_max),
         );
-        let (aside, aside_max) = (
+        let (branches, branches_max) = (
             self.db.log.branches().pooled_bytes(),
-            config.aside_bytes_max,
+            config.side_branch_bytes_max,
         );
-        tell("bytes set aside", wide(aside), wide(aside_max));
+        tell("bytes of side branches", wide(branches), wide(branches_max));
         self.gauge_peers(tell);
     }
 
@@ -112,7 +112,7 @@ impl Component for Replica {
 }
 
 impl Replica {
-    /// Whether all is visible that is held or set aside: nothing waits for room or for the clock.
+    /// Whether all is visible that is held, side branches too: nothing waits for room or for the clock.
     #[must_use]
     pub fn shows_all(&self) -> bool {
         self.db.log.branches().unread().is_empty()

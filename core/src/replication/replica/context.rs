@@ -190,7 +190,7 @@ impl Context {
     ) {
         self.outbox.send(
             tab,
-            Message::FetchAhead {
+            Message::FetchTabCopy {
                 shard,
                 writer,
                 first,

@@ -58,7 +58,7 @@ impl Database {
             clock: Clock::new(),
             log: Log::new(
                 size(config.recent_bytes_max),
-                size(config.unshared_bytes_max),
+                size(config.under_replicated_bytes_max),
             ),
             cells: Cells::new(config.cells_bytes_max, size(config.changes_max)),
             queue: WriteQueue::default(),
@@ -90,7 +90,7 @@ impl Database {
             shard,
             Writer {
                 node: cx.me,
-                life: u32::MAX,
+                epoch: u32::MAX,
             },
         ));
         self.staging.has_any(&first, &last)

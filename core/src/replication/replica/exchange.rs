@@ -7,7 +7,7 @@ use crate::{
         planted::{self, Planted},
     },
     replication::{
-        batch::{Batch, LIVES_MAX, SHARDS, Writer},
+        batch::{Batch, EPOCHS_MAX, SHARDS, Writer},
         log::{Head, chain_lane},
         message::{Dot, Message},
         queue::Source,
@@ -86,7 +86,7 @@ impl Replica {
         let Some(role) = self.cx.role_of(from) else {
             return;
         };
-        let wrong = |head: &Head| head.writer.life >= LIVES_MAX;
+        let wrong = |head: &Head| head.writer.epoch >= EPOCHS_MAX;
         if heads.len() > HEADS_MAX
             || heads.iter().any(wrong)
             || shard >= SHARDS
@@ -120,7 +120,7 @@ impl Replica {
             return;
         };
         let wrong = |(shard, head): &(u16, Head)| {
-            *shard >= SHARDS || head.writer.node != from || head.writer.life >= LIVES_MAX
+            *shard >= SHARDS || head.writer.node != from || head.writer.epoch >= EPOCHS_MAX
         };
         if role != Role::Tab
             || heads.len() > HEADS_MAX
@@ -319,7 +319,7 @@ impl Replica {
                     );
                 }
             }
-            Answer::Branches => self.cx.outbox.send(to, Message::AsideBatches { batches }),
+            Answer::Branches => self.cx.outbox.send(to, Message::BranchBatches { batches }),
             Answer::Proof { .. } | Answer::Reissue { .. } => {}
         }
     }

@@ -8,7 +8,7 @@
 //! | `Fetch`, `Subscribe` | answered from memory or the journal, in windows |
 //! | `Stored` | frees room in flight, acknowledges writes at level `relay` |
 //! | `Evidence` | the chain is set aside from the fork on, the proof passed on |
-//! | `SetAside`, `FetchAside` | branches beyond forks go to their author, who issues them again |
+//! | `NameBranches`, `FetchBranches` | branches beyond forks go to their author, who issues them again |
 //!
 //! A relay holds every shard; a tab holds the namespaces that it opened, and serves nobody.
 //!
@@ -215,7 +215,7 @@ impl Replica {
                 batches,
                 live,
             } => self.on_page(from, namespace, batches, live),
-            Message::SetAside {
+            Message::NameBranches {
                 shard,
                 author,
                 roots,
@@ -225,17 +225,17 @@ impl Replica {
                     .branches
                     .on_named(cx, db, from, shard, author, &roots);
             }
-            Message::FetchAside {
+            Message::FetchBranches {
                 shard,
                 author,
                 roots,
             } => self.on_fetch_branches(from, shard, author, &roots),
-            Message::FetchAhead {
+            Message::FetchTabCopy {
                 shard,
                 writer,
                 first,
             } => self.on_fetch_tab_copy(from, shard, writer, first),
-            Message::AsideBatches { batches } => self.on_branches(from, batches),
+            Message::BranchBatches { batches } => self.on_branches(from, batches),
         }
     }
 

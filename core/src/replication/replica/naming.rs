@@ -97,7 +97,7 @@ pub(in crate::replication) fn lacks(theirs: &Head, ours: &Head) -> bool {
     fork || contradicts || theirs.sequence < ours.sequence
 }
 
-/// Names what is set aside in a shard; answers how much.
+/// Names the side branches in a shard; answers how many.
 pub(in crate::replication) fn name_branches(
     cx: &mut Context,
     db: &Database,
@@ -122,7 +122,7 @@ pub(in crate::replication) fn name_branches(
     named
 }
 
-/// Names what of a namespace is set aside; who comes first is drawn, should it be too much.
+/// Names the side branches in a namespace; who comes first is drawn, should it be too many.
 pub(in crate::replication) fn name_branches_in(
     cx: &mut Context,
     db: &Database,
@@ -142,7 +142,7 @@ pub(in crate::replication) fn name_branches_in(
     }
 }
 
-/// Names what of an author is set aside in a shard.
+/// Names the side branches of an author in a shard; answers how many.
 pub(in crate::replication) fn name_branches_of(
     cx: &mut Context,
     db: &Database,
@@ -159,7 +159,7 @@ fn send_roots(cx: &mut Context, to: NodeId, (shard, author): Owner, roots: Vec<R
     if !roots.is_empty() {
         cx.outbox.send(
             to,
-            Message::SetAside {
+            Message::NameBranches {
                 shard,
                 author,
                 roots,

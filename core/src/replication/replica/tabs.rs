@@ -7,7 +7,7 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        batch::{Batch, LIVES_MAX, SHARDS},
+        batch::{Batch, EPOCHS_MAX, SHARDS},
         log::{ChainId, Head},
         queue::Source,
         replica::{
@@ -95,7 +95,8 @@ impl Replica {
             self.answer(from, Answer::Page { namespace, live }, Vec::new());
             return;
         };
-        let wrong = |(shard, head): &(u16, Head)| *shard >= SHARDS || head.writer.life >= LIVES_MAX;
+        let wrong =
+            |(shard, head): &(u16, Head)| *shard >= SHARDS || head.writer.epoch >= EPOCHS_MAX;
         if heads.len() > SUBSCRIBE_HEADS_MAX || heads.iter().any(wrong) {
             self.cx.offend(from, Offence::Malformed);
             return;

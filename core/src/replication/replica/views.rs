@@ -113,7 +113,7 @@ impl Replica {
             sends_dropped: self.cx.outbox.sends_dropped(),
             conflicts: self.db.cells.conflicts(),
             conflicts_dropped: self.db.cells.conflicts_dropped(),
-            aside: u64::try_from(self.db.log.branches().len()).unwrap_or(u64::MAX),
+            side_branches: u64::try_from(self.db.log.branches().len()).unwrap_or(u64::MAX),
             cells_bytes: self.db.cells.bytes(),
             writes_waiting: u64::try_from(self.db.queue.len()).unwrap_or(u64::MAX),
             ..self.cx.stats

@@ -197,12 +197,12 @@ impl Writes {
             if all && db.log.epochs(shard, cx.me).next().is_none() {
                 heads.push((shard, db.log.head((shard, Writer::first(cx.me)))));
             }
-            let lives = db.log.epochs(shard, cx.me).filter(|head| {
+            let epochs = db.log.epochs(shard, cx.me).filter(|head| {
                 let confirmed = held.get(&(shard, head.writer)).copied();
                 // Of a forked one, it may have a branch that is not here.
                 all || head.forked_at != 0 || head.sequence > confirmed.unwrap_or(0)
             });
-            heads.extend(lives.map(|head| (shard, head)));
+            heads.extend(epochs.map(|head| (shard, head)));
         }
         for page in heads.chunks(HEADS_MAX) {
             let heads = page.to_vec();
@@ -240,7 +240,7 @@ pub(in crate::replication) fn seal_writes(
     let batch = Batch {
         shard,
         author: cx.me,
-        life: writer.life,
+        epoch: writer.epoch,
         sequence: end.sequence.saturating_add(1),
         previous: end.hash,
         namespace,

@@ -53,7 +53,11 @@ fn both_branches_of_an_author_that_is_gone_are_read_by_relays_and_tabs() {
         assert_eq!(lacking(&world, at, &names), [""; 0], "at {at}");
     }
     assert_eq!(lacking(&world, 5, &names), names);
-    assert_eq!(world.replica(5).stats().aside, 0, "it does not follow them");
+    assert_eq!(
+        world.replica(5).stats().side_branches,
+        0,
+        "it does not follow them"
+    );
     assert_eq!(world.replica(5).stats().unwanted_batches, 0);
 }
 

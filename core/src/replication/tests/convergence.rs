@@ -179,7 +179,7 @@ fn ten_differences_among_ten_thousand_keys_cost_less_than_20_kb() {
 fn old_batches_are_served_from_the_journal() {
     let mut world = World::new(5, 2, 0);
     world.hosts[0].config.recent_bytes_max = 0;
-    world.hosts[0].config.unshared_bytes_max = 0;
+    world.hosts[0].config.under_replicated_bytes_max = 0;
     world.crash(0);
     world.start(0);
     for at in 0..300 {

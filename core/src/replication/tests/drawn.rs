@@ -29,8 +29,8 @@ fn peer() -> impl Strategy<Value = NodeId> {
 }
 
 fn writer() -> impl Strategy<Value = Writer> {
-    let life = prop_oneof![4 => 0..3_u32, 1 => any::<u32>()];
-    (peer(), life).prop_map(|(node, life)| Writer { node, life })
+    let epoch = prop_oneof![4 => 0..3_u32, 1 => any::<u32>()];
+    (peer(), epoch).prop_map(|(node, epoch)| Writer { node, epoch })
 }
 
 fn edge() -> impl Strategy<Value = u64> {
@@ -47,7 +47,7 @@ fn shard() -> impl Strategy<Value = u16> {
 
 fn any_batch() -> impl Strategy<Value = Signed<Batch>> {
     (0..3_u8, 0..4_u64, 0..3_u64, any::<bool>(), 0..6_u32).prop_map(|drawn| {
-        let (who, length, variant, broken, life) = drawn;
+        let (who, length, variant, broken, epoch) = drawn;
         let author = keypair(who);
         let mut last = seal(&author, None, op("k", WALL, "v"));
         for step in 0..length {
@@ -59,13 +59,13 @@ fn any_batch() -> impl Strategy<Value = Signed<Batch>> {
             batch.namespace_previous = 0;
             batch.sequence = batch.sequence.wrapping_mul(u64::MAX);
         }
-        if life > 3 {
-            // A first batch of a later life, which may claim to issue another again.
-            batch.life = life - 3;
+        if epoch > 3 {
+            // A first batch of a later writer epoch, which may claim to issue another again.
+            batch.epoch = epoch - 3;
             batch.sequence = 1;
             batch.previous = Hash::ZERO;
             batch.namespace_previous = 0;
-            batch.reissue = (life == 5).then(|| hash_of(&last));
+            batch.reissue = (epoch == 5).then(|| hash_of(&last));
         }
         unchecked(&Verified::seal(batch, &author, NETWORK).to_signed())
     })
@@ -161,19 +161,19 @@ fn any_message() -> impl Strategy<Value = Message> {
 
 fn any_word_of_branches() -> impl Strategy<Value = Message> {
     prop_oneof![
-        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::SetAside {
+        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::NameBranches {
             shard,
             author,
             roots
         }),
-        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::FetchAside {
+        (shard(), peer(), roots()).prop_map(|(shard, author, roots)| Message::FetchBranches {
             shard,
             author,
             roots
         }),
         prop::collection::vec(any_batch(), 0..4)
-            .prop_map(|batches| Message::AsideBatches { batches }),
-        (shard(), writer(), edge()).prop_map(|(shard, writer, first)| Message::FetchAhead {
+            .prop_map(|batches| Message::BranchBatches { batches }),
+        (shard(), writer(), edge()).prop_map(|(shard, writer, first)| Message::FetchTabCopy {
             shard,
             writer,
             first

@@ -100,7 +100,7 @@ impl Relay {
 /// The first batch of a chain of an author, in a writer epoch.
 fn first_of(author: &Keypair, epoch: u32, text: &str) -> Signed<Batch> {
     let mut batch = seal(author, None, op("k", WALL, text)).claims().clone();
-    batch.life = epoch;
+    batch.epoch = epoch;
     Verified::seal(batch, author, NETWORK).to_signed()
 }
 
@@ -110,7 +110,7 @@ fn evidence(author: &Keypair, epoch: u32) -> Message {
 }
 
 fn named(author: NodeId, roots: Vec<u128>) -> Message {
-    Message::SetAside {
+    Message::NameBranches {
         shard: shard_of(&ns("n"), &key("k")),
         author,
         roots,
@@ -120,7 +120,7 @@ fn named(author: NodeId, roots: Vec<u128>) -> Message {
 fn asks_for(of: NodeId) -> impl Fn(&Output<Message, Event>) -> bool {
     move |output| match output {
         Output::Send {
-            message: Message::FetchAside { author, .. },
+            message: Message::FetchBranches { author, .. },
             ..
         } => *author == of,
         Output::Send { .. } | Output::Event(_) => false,
@@ -136,10 +136,10 @@ fn a_useless_answer_about_one_author_does_not_end_the_questions_about_others() {
     relay.hear(peer, named(other, vec![3]));
     assert!(relay.said(asks_for(one)));
     let batches = Vec::new();
-    relay.hear(peer, Message::AsideBatches { batches });
+    relay.hear(peer, Message::BranchBatches { batches });
     assert!(relay.said(asks_for(other)));
     let batches = Vec::new();
-    relay.hear(peer, Message::AsideBatches { batches });
+    relay.hear(peer, Message::BranchBatches { batches });
     assert!(!relay.said(|output| asks_for(one)(output) || asks_for(other)(output)));
 }
 #[test]
@@ -157,18 +157,18 @@ fn a_side_branch_that_contradicts_the_log_proves_the_fork() {
     relay.tell(Command::Persisted(persisted));
     relay.hear(peer, named(author.id(), vec![root_of(&other)]));
     let batches = vec![other];
-    relay.hear(peer, Message::AsideBatches { batches });
+    relay.hear(peer, Message::BranchBatches { batches });
     let forked =
         |output: &Output<_, _>| matches!(output, Output::Event(Event::Equivocation { .. }));
     assert!(relay.said(forked));
-    assert_eq!(relay.replica.stats().aside, 2);
+    assert_eq!(relay.replica.stats().side_branches, 2);
 }
 fn asks_tab(output: &Output<Message, Event>) -> bool {
     let message = match output {
         Output::Send { message, .. } => message,
         Output::Event(_) => return false,
     };
-    matches!(message, Message::FetchAhead { .. })
+    matches!(message, Message::FetchTabCopy { .. })
 }
 
 fn asks_tab_within(relay: &mut Relay, seconds: u32) -> bool {
@@ -201,16 +201,16 @@ fn a_tab_that_gave_nothing_is_asked_again_and_one_that_gave_all_is_not() {
     assert!(asks_tab_within(&mut relay, 12));
     // Its journal is busy: not now.
     let batches = Vec::new();
-    relay.hear(tab, Message::AsideBatches { batches });
+    relay.hear(tab, Message::BranchBatches { batches });
     assert!(asks_tab_within(&mut relay, 60));
     // An answer to another question is none to this one.
     let batches = vec![first_of(&keypair(8), 0, "other")];
-    relay.hear(tab, Message::AsideBatches { batches });
+    relay.hear(tab, Message::BranchBatches { batches });
     assert!(asks_tab_within(&mut relay, 100));
     for batches in [vec![third], Vec::new()] {
-        relay.hear(tab, Message::AsideBatches { batches });
+        relay.hear(tab, Message::BranchBatches { batches });
     }
-    assert_eq!(relay.replica.stats().aside, 3);
+    assert_eq!(relay.replica.stats().side_branches, 3);
     relay.outputs.clear();
     assert!(!asks_tab_within(&mut relay, 1_000));
 }

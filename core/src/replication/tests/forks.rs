@@ -10,7 +10,7 @@ use crate::{
         crypto::{Hash, Signed, Verified, decode_exactly},
     },
     replication::{
-        batch::{Batch, LIVES_MAX, Record, Writer, shard_of},
+        batch::{Batch, EPOCHS_MAX, Record, Writer, shard_of},
         log::{Lane, Log, chain_lane, chain_of},
         replica::{Command, Event, Message, Offence},
         write::{AckLevel, WriteBlock, WriteRefusal},
@@ -92,7 +92,7 @@ fn go_back(seed: u64, second: usize, third: usize, is_online: bool) -> World {
     assert_all_read(&world, &wanted);
     world.assert_relays_agree();
     for at in 0..3 {
-        assert_eq!(world.replica(at).stats().aside, 0, "{at}");
+        assert_eq!(world.replica(at).stats().side_branches, 0, "{at}");
     }
     let request = world.write(0, "n", &wanted[0].0, value("after"), AckLevel::Relay);
     world.run_for(SECOND);
@@ -188,7 +188,7 @@ fn where_long_branches_part_is_found_in_a_few_steps() {
 }
 
 #[test]
-fn a_store_that_goes_back_again_and_again_costs_one_life_each() {
+fn a_store_that_goes_back_again_and_again_costs_one_epoch_each() {
     let mut world = World::new(10, 3, 0);
     let names = names(12);
     world.link_all();
@@ -207,12 +207,12 @@ fn a_store_that_goes_back_again_and_again_costs_one_life_each() {
         assert_eq!(world.get(1, "n", &names[2 * round + 1]), value("v"));
         assert_eq!(world.get(1, "n", &names[2 * round + 2]), value("w"));
     }
-    let lives = batches(&world.hosts[1]).iter().map(|b| b.life).max();
-    assert_eq!(lives, Some(1), "the later lives were known in time");
+    let epochs = batches(&world.hosts[1]).iter().map(|b| b.epoch).max();
+    assert_eq!(epochs, Some(1), "the later epochs were known in time");
 }
 
 #[test]
-fn what_waits_for_the_next_life_is_issued_again_after_a_restart_too() {
+fn what_waits_for_the_next_epoch_is_issued_again_after_a_restart_too() {
     let mut world = World::new(16, 3, 0);
     let names = names(6);
     world.link_all();
@@ -224,7 +224,7 @@ fn what_waits_for_the_next_life_is_issued_again_after_a_restart_too() {
         restore(&mut world, 0, image);
         put(&mut world, 0, &part[2..], "written anew");
         world.link_all();
-        // The fork is known, and the pause before the next life is not over.
+        // The fork is known, and the pause before the next writer epoch is not over.
         world.run_for(SECOND / 2);
         let journal = world.hosts[0].journal.clone();
         restore(&mut world, 0, journal);
@@ -236,7 +236,7 @@ fn what_waits_for_the_next_life_is_issued_again_after_a_restart_too() {
         let wanted: Vec<_> = part.iter().cloned().zip(texts).collect();
         assert_all_read(&world, &wanted);
     }
-    assert_eq!(world.replica(1).stats().aside, 0);
+    assert_eq!(world.replica(1).stats().side_branches, 0);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn twins_end_as_one_value_and_one_conflict_everywhere() {
 }
 
 #[test]
-fn a_gap_that_nobody_can_fill_ends_with_the_next_life() {
+fn a_gap_that_nobody_can_fill_ends_with_the_next_epoch() {
     let mut world = World::new(13, 2, 0);
     let names = names(4);
     put(&mut world, 0, &names[..3], "v");
@@ -371,7 +371,7 @@ fn branches_that_the_journal_has_are_read_from_there() {
     let mut world = World::new(15, 2, 0);
     for at in 0..2 {
         world.hosts[at].config.recent_bytes_max = 0;
-        world.hosts[at].config.unshared_bytes_max = 0;
+        world.hosts[at].config.under_replicated_bytes_max = 0;
         restore(&mut world, at, Vec::new());
     }
     let names = names(10);
@@ -409,20 +409,20 @@ fn a_full_store_puts_off_issuing_again_and_does_not_spin() {
     assert_eq!(world.get(0, "n", &names[4]), value("v"));
 }
 
-fn in_life(life: u32, text: &str) -> Signed<Batch> {
+fn in_epoch(epoch: u32, text: &str) -> Signed<Batch> {
     let mut batch = seal(&keypair(0), None, op("k", WALL, text))
         .claims()
         .clone();
-    batch.life = life;
+    batch.epoch = epoch;
     Verified::seal(batch, &keypair(0), NETWORK).to_signed()
 }
 
 #[test]
-fn lives_are_bounded_and_their_end_is_said() {
+fn epochs_are_bounded_and_their_end_is_said() {
     let mut world = World::new(17, 2, 0);
     world.link_all();
     for text in ["left", "right"] {
-        push(&mut world, 1, 0, &in_life(LIVES_MAX - 1, text));
+        push(&mut world, 1, 0, &in_epoch(EPOCHS_MAX - 1, text));
         world.run_for(SECOND);
     }
     let request = world.put(0, "n", "k", "more");
@@ -431,7 +431,7 @@ fn lives_are_bounded_and_their_end_is_said() {
     world.settle();
     world.assert_relays_agree();
     let before = world.replica(1).frontier_digest();
-    push(&mut world, 0, 1, &in_life(LIVES_MAX, "beyond"));
+    push(&mut world, 0, 1, &in_epoch(EPOCHS_MAX, "beyond"));
     world.run_for(SECOND);
     assert_eq!(world.replica(1).frontier_digest(), before);
     let peer = world.id(0);
@@ -461,7 +461,11 @@ fn who_never_issues_again_harms_only_what_it_wrote_after_the_fork() {
             world.replica(at).frontier_digest(),
             world.replica(0).frontier_digest()
         );
-        assert_eq!(world.replica(at).stats().aside, 2, "visible at {at}");
+        assert_eq!(
+            world.replica(at).stats().side_branches,
+            2,
+            "visible at {at}"
+        );
         assert_eq!(world.get(at, "n", &names(5)[4]), value("v"));
     }
     let bytes = world.bytes_sent;
@@ -479,18 +483,18 @@ fn what_nobody_asked_for_is_not_set_aside() {
         push(&mut world, 1, 0, &seal(&liar, None, op("k", WALL, text)));
         world.run_for(SECOND);
     }
-    let aside = world.replica(0).stats().aside;
+    let branches = world.replica(0).stats().side_branches;
     let third = seal(&liar, None, op("k", WALL, "third"));
     let batches = vec![unchecked(&third)];
     let from = world.id(1);
-    world.say(from, 0, Message::AsideBatches { batches });
-    assert_eq!(world.replica(0).stats().aside, aside);
+    world.say(from, 0, Message::BranchBatches { batches });
+    assert_eq!(world.replica(0).stats().side_branches, branches);
     let (shard, author) = (third.claims().shard, liar.id());
     let roots = vec![5; 1_025];
     world.say(
         from,
         0,
-        Message::SetAside {
+        Message::NameBranches {
             shard,
             author,
             roots,
@@ -527,7 +531,7 @@ fn a_tab_gets_over_it_too_and_other_tabs_see_all() {
             assert_eq!(world.get(at, "n", name), value("v"), "{name} at {at}");
         }
     }
-    assert!((0..4).all(|at| world.replica(at).stats().aside == 0));
+    assert!((0..4).all(|at| world.replica(at).stats().side_branches == 0));
 }
 
 #[test]
@@ -581,7 +585,7 @@ fn a_tab_gives_of_others_only_what_it_is_asked_for() {
     let stranger = seal(&keypair(77), None, op("k", WALL, "v"));
     let batches = vec![unchecked(&stranger)];
     let tab = world.id(1);
-    world.say(tab, 0, Message::AsideBatches { batches });
+    world.say(tab, 0, Message::BranchBatches { batches });
     world.run_for(SECOND);
     assert_eq!(world.get(0, "n", "k"), None);
     assert_eq!(world.replica(0).stats().unwanted_batches, 1);
@@ -663,7 +667,11 @@ fn chaos(seed: u64) {
         }
     }
     for at in 0..4 {
-        assert_eq!(world.replica(at).stats().aside, 0, "{at}, seed {seed}");
+        assert_eq!(
+            world.replica(at).stats().side_branches,
+            0,
+            "{at}, seed {seed}"
+        );
     }
 }
 
@@ -675,18 +683,18 @@ fn nothing_that_a_relay_confirmed_is_lost_however_often_stores_go_back() {
 }
 
 #[test]
-fn a_later_life_needs_no_earlier_one() {
+fn a_later_epoch_needs_no_earlier_one() {
     let mut world = World::new(22, 2, 0);
     world.link_all();
-    push(&mut world, 1, 0, &in_life(2, "v"));
+    push(&mut world, 1, 0, &in_epoch(2, "v"));
     world.run_for(SECOND);
     world.put(0, "n", "k", "w");
     world.run_for(SECOND);
     let (shard, node) = (shard_of(&ns("n"), &super::world::key("k")), world.id(0));
-    let head = world.replica(1).head(shard, Writer { node, life: 2 });
+    let head = world.replica(1).head(shard, Writer { node, epoch: 2 });
     assert_eq!(head.sequence, 2);
     assert_ne!(head.hash, Hash::ZERO);
-    let proof = (in_life(2, "v"), in_life(2, "x"));
+    let proof = (in_epoch(2, "v"), in_epoch(2, "x"));
     let from = world.id(1);
     let (first, second) = (Box::new(unchecked(&proof.0)), Box::new(unchecked(&proof.1)));
     world.say(from, 0, Message::Evidence { first, second });

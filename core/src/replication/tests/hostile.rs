@@ -45,7 +45,7 @@ pub(super) fn seal(keypair: &Keypair, previous: Option<&Signed<Batch>>, op: Op) 
     let batch = Batch {
         shard: shard_of(&ns("n"), &op.key),
         author: keypair.id(),
-        life: 0,
+        epoch: 0,
         sequence: sequence + 1,
         previous: previous.map_or(Hash::ZERO, hash_of),
         namespace: ns("n"),
@@ -460,7 +460,7 @@ proptest! {
         }
         again.finish_restore();
         prop_assert_eq!(again.frontier_digest(), machine.frontier_digest());
-        // What is set aside is shown once the clock is known.
+        // Side branches are shown once the clock is known.
         again.handle_input(now, clock);
         if again.shows_all() && machine.shows_all() {
             prop_assert_eq!(again.state_hash(), machine.state_hash());

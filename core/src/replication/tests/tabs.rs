@@ -49,7 +49,7 @@ fn a_tab_gets_the_namespaces_it_opens_and_no_others() {
 fn large_namespaces_come_in_pages_from_memory_or_journal() {
     let mut world = World::new(1, 1, 1);
     world.hosts[0].config.recent_bytes_max = 0;
-    world.hosts[0].config.unshared_bytes_max = 0;
+    world.hosts[0].config.under_replicated_bytes_max = 0;
     world.crash(0);
     world.start(0);
     for at in 0..40 {

@@ -12,7 +12,7 @@ use crate::{
     },
     node::{Node, message::Message},
     replication::{
-        batch::{Batch, LIVES_MAX, OPS_MAX, Op, VALUE_BYTES_MAX, Writer, hash_of, shard_of},
+        batch::{Batch, EPOCHS_MAX, OPS_MAX, Op, VALUE_BYTES_MAX, Writer, hash_of, shard_of},
         clock::Hlc,
         log::Head,
         message,
@@ -69,13 +69,13 @@ impl Chains {
         let shard = shard_of(&namespace, &key);
         let life = self.lives.entry((node.id(), shard)).or_insert(FIRST_LIFE);
         *life += 1;
-        if *life >= LIVES_MAX {
+        if *life >= EPOCHS_MAX {
             return None;
         }
         Some(Batch {
             shard,
             author: node.id(),
-            life: *life,
+            epoch: *life,
             sequence: 1,
             previous: Hash::ZERO,
             namespace,
@@ -235,7 +235,7 @@ fn spoil(batch: &mut Batch, kind: u64) {
         (4, _) => batch.shard ^= 1,
         (5, _) => batch.sequence = 0,
         (6, _) => batch.namespace_previous = u64::MAX,
-        (7, _) => batch.life = LIVES_MAX,
+        (7, _) => batch.epoch = EPOCHS_MAX,
         (_, _) => batch.ops.clear(),
     }
 }

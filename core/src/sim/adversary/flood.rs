@@ -107,7 +107,7 @@ fn about_data(kind: u64, peer: NodeId, rng: &mut Rng) -> Option<message::Message
             }]
             .into(),
         },
-        10 => Message::SetAside {
+        10 => Message::NameBranches {
             shard,
             author: peer,
             roots: (0..ENTRIES).map(|root| u128::from(root) << 64).collect(),

@@ -1,11 +1,11 @@
 //! Branches beyond forks on their way to their author.
 //!
-//! When frontiers differ, each relay also names what it has set aside ([`Message::SetAside`]); who
+//! When frontiers differ, each relay also names its side branches ([`Message::NameBranches`]); who
 //! lacks some of it asks, and keeps it in memory. So it travels over several links, to the author at last.
-//! A tab is told what of its own is set aside, and what of the namespaces that it follows; it tells the
+//! A tab is told of its own side branches, and of those in the namespaces that it follows; it tells the
 //! same: its homes may have ended since, and what they had in memory is gone.
 //!
-//! What is set aside is read like everything else: its author may be gone before it issues it again.
+//! Side branches are read like everything else: its author may be gone before it issues it again.
 //!
 //! Source: Demers et al., 1987, section 1.3 (comparison).
 
@@ -36,7 +36,7 @@ pub(in crate::replication) const LACKING_MAX: usize = 1_024;
 pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) chain: ChainId,
     pub(in crate::replication) head: Head,
-    /// When it is asked for; [`Time::MAX`] once all that the tab has is here or set aside.
+    /// When it is asked for; [`Time::MAX`] once all that the tab has is in the log or a side branch.
     pub(in crate::replication) due: Time,
     /// How often it was asked for.
     pub(in crate::replication) asks: u32,
@@ -100,9 +100,9 @@ impl Branches {
         self.fetch_branches(cx, db, from);
     }
 
-    /// Asks a peer for some of what it has set aside, unless it was asked already.
+    /// Asks a peer for some of its side branches, unless it was asked already.
     fn fetch_branches(&mut self, cx: &mut Context, db: &Database, from: NodeId) {
-        let aside = db.log.branches();
+        let branches = db.log.branches();
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
@@ -110,7 +110,7 @@ impl Branches {
             return;
         }
         peer.lacking
-            .retain(|(owner, root)| aside.lacks(*owner, *root));
+            .retain(|(owner, root)| branches.lacks(*owner, *root));
         let Some((owner, _)) = peer.lacking.first().copied() else {
             return;
         };
@@ -124,7 +124,7 @@ impl Branches {
         let (shard, author) = owner;
         cx.outbox.send(
             from,
-            Message::FetchAside {
+            Message::FetchBranches {
                 shard,
                 author,
                 roots,
@@ -134,7 +134,7 @@ impl Branches {
         cx.deadlines.set(Timer::Branches(from), until);
     }
 
-    /// A peer does not give what it has set aside.
+    /// A peer does not give the side branches that it named.
     pub(in crate::replication) fn on_fetch_stalled(&mut self, from: NodeId) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.asked.clear();

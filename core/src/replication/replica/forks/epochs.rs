@@ -14,7 +14,7 @@
 use crate::{
     kernel::time::Time,
     replication::{
-        batch::{LIVES_MAX, Writer},
+        batch::{EPOCHS_MAX, Writer},
         log::{ChainId, chain_lane},
         replica::{
             context::{Context, Timer},
@@ -90,11 +90,11 @@ impl Epochs {
             return Ok(writer);
         }
         let next = Writer {
-            life: writer.life.saturating_add(1),
+            epoch: writer.epoch.saturating_add(1),
             ..writer
         };
         match self.begins.get(&shard) {
-            _ if next.life >= LIVES_MAX => Err(Unwritable::UsedUp),
+            _ if next.epoch >= EPOCHS_MAX => Err(Unwritable::UsedUp),
             Some(begin) if cx.now >= begin.at => Ok(next),
             Some(begin) => Err(Unwritable::Until(begin.at)),
             None => Err(Unwritable::Gap),
@@ -114,13 +114,13 @@ impl Epochs {
                 .set_earlier(Timer::Epoch(shard), cx.now + PAUSE);
             return;
         }
-        let pause = PAUSE.saturating_mul(1 << writer.life.min(DOUBLINGS_MAX));
+        let pause = PAUSE.saturating_mul(1 << writer.epoch.min(DOUBLINGS_MAX));
         self.begin_within(cx, shard, pause);
     }
 
     fn begin_within(&mut self, cx: &mut Context, shard: u16, span: Duration) {
         let at = cx.now + span;
-        let latest = at + cx.config.life_patience;
+        let latest = at + cx.config.epoch_patience;
         self.begins.insert(shard, Begin { at, latest });
         cx.deadlines.set(Timer::Epoch(shard), at);
     }
@@ -130,7 +130,7 @@ impl Epochs {
         let shards: Vec<u16> = self.gaps.keys().map(|(shard, _)| *shard).collect();
         for shard in shards {
             if self.writer_now(cx, db, shard) == Err(Unwritable::Gap) {
-                self.begin_within(cx, shard, cx.config.life_patience);
+                self.begin_within(cx, shard, cx.config.epoch_patience);
             }
         }
     }

@@ -227,7 +227,7 @@ impl Replica {
         }
     }
 
-    /// More is set aside than before.
+    /// There are more side branches than before.
     fn tell_of_grown(&mut self, from: NodeId, owner: Owner) {
         self.cx.summarize_to_others(from);
         let (shard, author) = owner;
@@ -292,7 +292,7 @@ impl Replica {
         let taken = keep_branch(&mut self.cx, &mut self.db, batch.to_signed());
         if taken {
             show_branch(&mut self.cx, &mut self.db, owner, root);
-            self.cx.stats.aside_batches = self.cx.stats.aside_batches.saturating_add(1);
+            self.cx.stats.side_branch_batches = self.cx.stats.side_branch_batches.saturating_add(1);
             if chain.1.node == self.cx.me && !is_forked {
                 // Our log was longer than it is.
                 self.forks.epochs.note_gap(chain, sequence);
@@ -369,7 +369,7 @@ impl Replica {
         }
     }
 
-    /// Takes a batch of another's chain from a tab; answers whether more is set aside now.
+    /// Takes a batch of another's chain from a tab; answers whether it is a new side branch.
     fn take_tab_copy(&mut self, tab: NodeId, signed: Signed<Batch>) -> bool {
         if self
             .gate

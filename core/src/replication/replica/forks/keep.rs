@@ -33,23 +33,23 @@ pub(in crate::replication) fn keep_branch(
     if cx.role == Role::Tab && !is_own && !db.opened.contains(&batch.namespace) {
         return false;
     }
-    let max = cx.config.aside_bytes_max;
+    let max = cx.config.side_branch_bytes_max;
     let is_new = db.log.branches().lacks(owner, root_of(&signed));
     let pooled = db.log.branches_mut(owner.0).pool(signed, max, is_own);
     if is_new && !pooled {
-        cx.stats.aside_refused = cx.stats.aside_refused.saturating_add(1);
+        cx.stats.side_branches_refused = cx.stats.side_branches_refused.saturating_add(1);
     }
     pooled
 }
 
-/// Makes visible what was set aside and is not yet.
+/// Makes visible the side branches that are not yet.
 pub(in crate::replication) fn show_branches(cx: &mut Context, db: &mut Database) {
     for (owner, root) in db.log.branches().unread() {
         show_branch(cx, db, owner, root);
     }
 }
 
-/// Makes visible what was set aside, unless there is no room, or its stamps are too far ahead: then it
+/// Makes a side branch visible, unless there is no room, or its stamps are too far ahead: then it
 /// is tried again with the next reading of the clock.
 pub(in crate::replication) fn show_branch(
     cx: &mut Context,

@@ -112,10 +112,10 @@ impl Reissue {
         let owner = (shard, cx.me);
         let after = self.turns.get(&shard).and_then(|turn| turn.cursor);
         let from = after.map_or(0, |root| root.saturating_add(1));
-        let aside = db.log.branches();
-        let next = aside.next(owner, from);
-        let root = next.or_else(|| aside.next(owner, 0))?;
-        let piece = match aside.get(owner, root)? {
+        let branches = db.log.branches();
+        let next = branches.next(owner, from);
+        let root = next.or_else(|| branches.next(owner, 0))?;
+        let piece = match branches.get(owner, root)? {
             Place::Pooled(signed) => Piece::Ready(signed.clone()),
             Place::Held {
                 chain, sequence, ..
@@ -165,7 +165,7 @@ impl Reissue {
         let batch = Batch {
             shard,
             author: cx.me,
-            life: writer.life,
+            epoch: writer.epoch,
             sequence: end.sequence.saturating_add(1),
             previous: end.hash,
             namespace: first.namespace.clone(),

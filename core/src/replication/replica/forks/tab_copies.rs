@@ -3,7 +3,7 @@
 //! A relay whose store went back in time may have shown its writes to nobody but a tab. So when a tab
 //! says how far it holds a namespace, its home looks whether it holds the same, and if that is not so after a
 //! while, asks for the tab's last batches: the chain goes on with them, or they prove a fork, or
-//! they are set aside until their author issues them again. They count by their signatures only.
+//! they are side branches until their author issues them again. They count by their signatures only.
 //!
 //! Source: ADR 0012 (a tab's copies are a bonus).
 
@@ -121,8 +121,8 @@ impl Branches {
         }
     }
 
-    /// A tab gives no more of a chain. If that was all that it said it has, and of that what is beyond a fork
-    /// is set aside, there is no more to ask for. Otherwise it is asked for again: its journal may have been
+    /// A tab gives no more of a chain. If that was all that it said it has, and it goes beyond the fork,
+    /// there is no more to ask for. Otherwise it is asked for again: its journal may have been
     /// busy, or the store here refused something.
     pub(in crate::replication) fn on_tab_copy_given(
         &mut self,
