@@ -41,6 +41,10 @@ impl Node {
         for machine in self.components() {
             let name = machine.name();
             machine.check().map_err(|what| format!("{name}: {what}"))?;
+            // A machine with output is due at once; the pump leaves none.
+            if machine.due_at() == Some(Time::ZERO) {
+                return Err(format!("{name}: what it says is not taken"));
+            }
         }
         self.check_phase().map_err(String::from)?;
         self.check_links().map_err(String::from)?;

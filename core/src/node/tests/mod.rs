@@ -24,6 +24,8 @@ use crate::{
 };
 use alloc::{format, string::String, vec::Vec};
 
+mod single;
+
 /// Nodes down to the bytes.
 type Mesh = World<Endpoint>;
 

@@ -1,0 +1,182 @@
+//! One node by itself: what its machines say is taken, what it must not lose is stored.
+
+use crate::{
+    kernel::{
+        component::Component,
+        id::{RequestId, Role},
+        machine::{Input, Machine},
+        persist::Persist,
+        store::{StoreOp, Stored},
+        text::{Key, Name, Namespace},
+        time::{Duration, Time, WallTime},
+    },
+    membership::{admission, swim},
+    node::{
+        Node,
+        config::Config,
+        contract::{Event, HostOutput, StoreInput, StoreOutput},
+        setup::Setup,
+    },
+    overlay::links,
+    recovery::{journal, record::Origin},
+    replication::{replica, write::AckLevel},
+};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+
+fn relay() -> Node {
+    let setup = Setup {
+        config: Config {
+            role: Role::Relay,
+            name: Name::clean("single"),
+            zone: None,
+            location: None,
+            addresses: alloc::vec!["tcp://127.0.0.1:7600".parse().unwrap()],
+            version: "0".into(),
+            network_name: Name::clean("test"),
+            entries: Vec::new(),
+        },
+        entropy: [7; 32],
+        wall: WallTime::from_millis(1_767_225_600_000),
+        stored: Stored::default(),
+        join: None,
+    };
+    Node::start(setup, Time::ZERO).unwrap()
+}
+
+fn batches(node: &mut Node) -> Vec<crate::kernel::store::StoreBatch> {
+    let outputs = core::iter::from_fn(|| node.poll_output());
+    let batches = outputs.filter_map(|output| match output {
+        crate::kernel::machine::Output::Event(Event::Host(HostOutput::Store(
+            StoreOutput::Persist(batch),
+        ))) => Some(batch),
+        _ => None,
+    });
+    batches.collect()
+}
+
+/// Makes one machine say something, past the node.
+fn provoke(node: &mut Node, machine: &str) {
+    let now = node.now;
+    let request = RequestId(1);
+    match machine {
+        "links" => {
+            let entry = "tcp://127.0.0.1:7601".parse().unwrap();
+            let command = links::Command::Entry(entry);
+            node.links.handle_input(now, Input::Command(command));
+            node.links.handle_timeout(now);
+        }
+        "admission" => {
+            let command = admission::Command::Invite {
+                request,
+                ttl: Duration::from_secs(60),
+                uses_max: None,
+                role: None,
+            };
+            node.admission.handle_input(now, Input::Command(command));
+        }
+        "swim" => {
+            let command = Input::Command(swim::Command::Leave);
+            node.swim.handle_input(now, command);
+        }
+        "replica" => {
+            let command = replica::Command::Write {
+                request,
+                namespace: Namespace::new("n").unwrap(),
+                key: Key::new("k").unwrap(),
+                value: None,
+                level: AckLevel::Local,
+            };
+            node.replica.handle_input(now, Input::Command(command));
+        }
+        "journal" => {
+            let command = journal::Command::Load {
+                origin: Origin::Node,
+                token: 1,
+                sequences: alloc::vec![1],
+            };
+            node.journal.handle_input(now, Input::Command(command));
+        }
+        other => panic!("{other} is on the list of machines, and this test does not know it"),
+    }
+}
+
+fn has_output(node: &Node, machine: &str) -> bool {
+    let listed = node.components();
+    let found = listed.iter().find(|listed| listed.name() == machine);
+    found.unwrap().due_at() == Some(Time::ZERO)
+}
+
+#[test]
+fn the_pump_drains_every_machine_on_the_list() {
+    let names = relay().components().map(Component::name);
+    for name in names {
+        let mut node = relay();
+        let _ = batches(&mut node);
+        provoke(&mut node, name);
+        assert!(has_output(&node, name), "{name} says nothing");
+        assert!(node.check().is_err(), "{name}: the check notices nothing");
+        node.pump();
+        for name in names {
+            assert!(!has_output(&node, name), "{name} is not drained");
+        }
+    }
+}
+
+#[test]
+fn machines_have_names_and_metrics_of_their_own() {
+    let node = relay();
+    let names: BTreeSet<&str> = node.components().map(Component::name).into();
+    assert_eq!(names.len(), node.components().len());
+    let settings = node.components().map(|machine| machine.settings().name());
+    assert_eq!(settings, node.components().map(Component::name));
+    let metrics = node.metrics(Time::ZERO);
+    let series: BTreeSet<_> = metrics.iter().map(|m| (m.name, &m.label)).collect();
+    assert_eq!(series.len(), metrics.len(), "two values under one name");
+}
+
+#[test]
+fn what_a_start_cannot_do_without_is_written_again_once_a_full_store_has_room() {
+    let mut node = relay();
+    let mut refused = 0;
+    for batch in batches(&mut node) {
+        refused += 1;
+        let (ticket, full) = (batch.ticket, true);
+        let answer = StoreInput::PersistFailed { ticket, full };
+        node.handle_input(Time::ZERO, Input::Command(answer.into()));
+    }
+    assert!(refused > 0 && node.unsaved() > 0);
+    let mut stored: BTreeSet<String> = BTreeSet::new();
+    let mut now = Time::ZERO;
+    for _ in 0..10 {
+        now = now + Duration::from_secs(3);
+        node.handle_timeout(now);
+        for batch in batches(&mut node) {
+            for op in &batch.ops {
+                if let StoreOp::Put { key, .. } = op {
+                    stored.insert(key.clone());
+                }
+            }
+            let persisted = StoreInput::Persisted(batch.ticket);
+            node.handle_input(now, Input::Command(persisted.into()));
+        }
+    }
+    for key in ["node/identity", "node/network", "genesis", "isolation/0"] {
+        assert!(stored.contains(key), "{key} of {stored:?}");
+    }
+    assert_eq!(node.unsaved(), 0);
+}
+
+#[test]
+fn what_the_store_has_confirmed_is_not_written_again() {
+    let mut node = relay();
+    for batch in batches(&mut node) {
+        let persisted = StoreInput::Persisted(batch.ticket);
+        node.handle_input(Time::ZERO, Input::Command(persisted.into()));
+    }
+    assert_eq!(node.unsaved(), 0);
+    node.persist(Origin::Node, Persist::put(0, "node/spore", Vec::new()));
+    node.pump();
+    for batch in batches(&mut node) {
+        assert!(batch.ops.len() <= 2, "{batch:?}");
+    }
+}
