@@ -162,7 +162,7 @@ impl<const IN_FLIGHT: u8, const TEARS: bool> Watched<IN_FLIGHT, TEARS> {
                 self.on_durable(persisted.token, persisted.sequence);
             }
             Event::PersistFailed { failed, .. } => match self.open.remove(&failed.token) {
-                Some(Asked::Put(key)) => drop(self.values[key].remove(&token)),
+                Some(Asked::Put(key)) => drop(self.values[key].remove(&failed.token)),
                 Some(Asked::Append) => {}
                 None => panic!("{failed:?}: answered twice"),
             },
