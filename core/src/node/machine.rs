@@ -69,7 +69,6 @@ pub(super) struct Counters {
     pub(super) messages_out: u64,
     pub(super) messages_from_strangers: u64,
     pub(super) offences: u64,
-    pub(super) stalls: u64,
     /// Refused handshakes and links by reason; bounded by the number of reasons.
     pub(super) refusals: BTreeMap<Cow<'static, str>, u64>,
 }

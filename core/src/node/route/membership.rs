@@ -77,7 +77,6 @@ impl Node {
                 self.tell_spore();
             }
             swim::Event::Stalled { by } => {
-                self.counters.stalls = self.counters.stalls.saturating_add(1);
                 let text = format!(
                     "This node did not run for {}; nobody is blamed.",
                     in_words(by)
