@@ -24,6 +24,7 @@ use crate::{
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
+mod golden;
 mod properties;
 
 const WALL: WallTime = WallTime::from_millis(1_790_000_000_000);

@@ -21,6 +21,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::{prelude::*, strategy::Strategy};
 
 mod arriving;
+mod golden;
 
 const fn id(byte: u8) -> NodeId {
     NodeId::from_bytes([byte; 32])
