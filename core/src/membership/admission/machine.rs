@@ -393,7 +393,7 @@ impl Admission {
                 }
             }
             Some(Waiting::Redeem(redemption)) if redemption.links.is_empty() => {
-                // Nobody is there to get anything, so the use is given back.
+                // The newcomer went away before it got anything: its use is given back.
                 self.stats.released = self.stats.released.saturating_add(1);
                 self.invites
                     .release(&redemption.serial, redemption.newcomer);

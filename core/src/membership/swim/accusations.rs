@@ -1,4 +1,4 @@
-//! Suspect, dead, or refuted: everybody's own judgement from signed accusations.
+//! Accusations: from suspect to dead or refuted. Each node decides alone, from signed accusations.
 //!
 //! Source: SWIM, section 4.2; Lifeguard, section IV-B.
 
@@ -8,7 +8,6 @@ use crate::{
         crypto::{Signed, SignedBody, Verified},
         id::{NodeId, Role},
         planted::{self, Planted},
-        time::Time,
     },
     membership::{
         dissemination::Rumour,
@@ -18,18 +17,6 @@ use crate::{
     },
 };
 use alloc::{vec, vec::Vec};
-
-/// How often one accuser was wrong about one member.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Refuted {
-    count: u32,
-    at: Time,
-}
-
-/// The most pairs of accuser and accused that are remembered; when full, pairs that are forgiven by
-/// now go, and else the newcomer is not counted.
-pub(super) const REFUTED_MAX: usize = 4_096;
 
 /// How many relays are asked about a suspect. One may have missed the refutation too.
 const INQUIRIES: usize = 2;
@@ -60,12 +47,8 @@ impl Swim {
     }
 
     fn may_verify(&mut self, from: NodeId) -> bool {
-        let verifies_max = self.config.verifies_per_second_max;
-        let Some(link) = self.window_of(from) else {
-            return false;
-        };
-        link.verifies = link.verifies.saturating_add(1);
-        link.verifies <= verifies_max
+        let max = self.config.verifies_per_second_max;
+        self.peers.may_verify(from, self.now, max)
     }
 
     /// Takes an accusation, after the checks that cost nothing.
@@ -140,8 +123,8 @@ impl Swim {
     /// Whether a member was heard on its own link within the last probe period.
     fn is_fresh(&self, member: NodeId) -> bool {
         let period = self.health.stretch(self.config.probe_period);
-        let link = self.links.get(&member);
-        link.is_some_and(|link| link.heard_at + period > self.now)
+        let heard_at = self.peers.heard_at(member);
+        heard_at.is_some_and(|at| at + period > self.now)
     }
 
     /// Believes what is held against a member.
@@ -160,7 +143,7 @@ impl Swim {
         self.time_suspicion(subject);
     }
 
-    /// A link is gone and with it the evidence against what was doubted.
+    /// A link is gone, and with it the evidence that a doubted accusation was wrong: it is believed now.
     pub(super) fn reconsider(&mut self, subject: NodeId) {
         let held = self.roster.get(&subject).filter(|member| member.is_in());
         let held = held.and_then(|member| member.suspicion.as_ref());
@@ -197,7 +180,7 @@ impl Swim {
         }
     }
 
-    /// A window is no longer of interest.
+    /// Stops the timers of a suspicion that is over.
     pub(super) fn end_window(&mut self, subject: NodeId) {
         self.deadlines.clear(&Timer::Suspicion(subject));
         self.deadlines.clear(&Timer::Inquiry(subject));
@@ -214,14 +197,8 @@ impl Swim {
         if is_alone && self.is_relay() && !self.watches.contains_key(&subject) {
             self.try_member(subject);
         }
-        let relays = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.role == Role::Relay);
-        let mut asked: Vec<NodeId> = relays
-            .map(|(id, _)| *id)
-            .filter(|id| *id != subject)
-            .collect();
+        let mut asked = self.peers.list(Role::Relay);
+        asked.retain(|id| *id != subject);
         self.rng.shuffle(&mut asked);
         for relay in asked.into_iter().take(INQUIRIES) {
             let question = Message::TableDiff {
@@ -294,7 +271,7 @@ impl Swim {
         };
         for accuser in suspicion.accusers() {
             if accuser == self.me {
-                let unlinked = !self.links.contains_key(&subject);
+                let unlinked = !self.peers.contains(subject);
                 if let Some(watch) = self.watches.get_mut(&subject).filter(|_| unlinked) {
                     watch.wrongs = watch.wrongs.saturating_add(1);
                     watch.unlinked_at = self.now;
@@ -306,42 +283,18 @@ impl Swim {
     }
 
     fn count_refuted(&mut self, accuser: NodeId, subject: NodeId) {
-        let count = self.refuted_count(accuser, subject).saturating_add(1);
-        let pair = (accuser, subject);
-        if self.refuted.len() >= REFUTED_MAX && !self.refuted.contains_key(&pair) {
-            let pairs: Vec<_> = self.refuted.keys().copied().collect();
-            for (one, other) in pairs {
-                if self.refuted_count(one, other) == 0 {
-                    self.refuted.remove(&(one, other));
-                }
-            }
-            if self.refuted.len() >= REFUTED_MAX {
-                return;
-            }
-        }
-        let at = self.now;
-        self.refuted.insert(pair, Refuted { count, at });
-        if count == self.config.false_accusations_max.saturating_add(1) {
+        let count = self.false_accusations.add(self.now, accuser, subject);
+        if count == Some(self.config.false_accusations_max.saturating_add(1)) {
             self.offend(accuser, Offence::FalseAccusation);
         }
     }
 
-    /// How often an accuser was wrong about a member, as far as that is not forgiven.
-    fn refuted_count(&self, accuser: NodeId, subject: NodeId) -> u32 {
-        let Some(refuted) = self.refuted.get(&(accuser, subject)) else {
-            return 0;
-        };
-        let decay = self.config.false_accusation_decay.as_millis().max(1);
-        let passed = self.now.since(refuted.at).as_millis().checked_div(decay);
-        let forgiven = u32::try_from(passed.unwrap_or(0)).unwrap_or(u32::MAX);
-        refuted.count.saturating_sub(forgiven)
-    }
-
     fn distrusts(&self, accuser: NodeId, subject: NodeId) -> bool {
-        self.refuted_count(accuser, subject) > self.config.false_accusations_max
+        let count = self.false_accusations.count(self.now, accuser, subject);
+        count > self.config.false_accusations_max
     }
 
-    /// A peer that speaks although something is held against it hears what, at most once a second.
+    /// Tells a peer that speaks what it is accused of, so that it can refute; at most once a probe period.
     pub(super) fn tell_if_accused(&mut self, peer: NodeId) {
         let counts = self.roster.counts();
         if counts.suspect == 0 && counts.dead == 0 {
@@ -350,17 +303,13 @@ impl Swim {
         let accused = self.roster.get(&peer).is_some_and(|member| {
             matches!(member.state(), MemberState::Suspect | MemberState::Dead)
         });
-        let period = self.config.probe_period;
-        let Some(link) = self.links.get_mut(&peer).filter(|_| accused) else {
-            return;
-        };
-        if link
-            .told_at
-            .is_some_and(|told_at| told_at + period > self.now)
+        if !accused
+            || !self
+                .peers
+                .may_tell(peer, self.now, self.config.probe_period)
         {
             return;
         }
-        link.told_at = Some(self.now);
         let words = self.accusations_of(peer).into_iter();
         let rumours: Vec<Rumour> = words.map(Rumour::Accusation).collect();
         if !rumours.is_empty() {

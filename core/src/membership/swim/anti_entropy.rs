@@ -1,4 +1,4 @@
-//! Comparing tables: what rumours missed, and what a newcomer could not hear.
+//! Anti-entropy: tables of members are compared, so that nobody misses for ever what a rumour did not bring.
 //!
 //! On every link the node with the higher identity asks now and then whether the tables are equal; if
 //! not, the other sends its table in pages, and each page is answered with the differences. Nothing is
@@ -7,7 +7,7 @@
 //! Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", PODC 1987,
 //! section 1.3 (anti-entropy behind rumour mongering, checksums first).
 
-use super::{Link, Message, Swim, TableEntry, Timer, probe::TOLD_MAX};
+use super::{Message, Swim, TableEntry, Timer, probe::TOLD_MAX};
 use crate::{
     kernel::{
         crypto::Hash,
@@ -33,28 +33,14 @@ const COMPARISONS_PER_SECOND_MAX: u32 = 128;
 /// puts on a page is its own setting; a lower bound here would hide the rest of its pages for ever.
 const ENTRIES_MAX: usize = 4_096;
 
-/// A tab is told each rumour once, by its homes only, so tables are compared so many times as often with
-/// it. A comparison is 40 bytes; fewer leave a tab with what it missed for longer.
+/// How many times as often tables are compared with a tab as with a relay. A tab hears each rumour once, from
+/// its homes only, so it misses more. A comparison is 40 bytes.
 const TAB_ROUNDS: u32 = 4;
 
 impl Swim {
-    /// A link's counters for the present second.
-    pub(super) fn window_of(&mut self, peer: NodeId) -> Option<&mut Link> {
-        let now = self.now;
-        let link = self.links.get_mut(&peer)?;
-        if now.since(link.window_at) >= Duration::from_secs(1) {
-            link.window_at = now;
-            link.verifies = 0;
-            link.comparisons = 0;
-        }
-        Some(link)
-    }
-
     fn may_compare(&mut self, peer: NodeId) -> bool {
-        let may = self.window_of(peer).is_some_and(|link| {
-            link.comparisons = link.comparisons.saturating_add(1);
-            link.comparisons <= COMPARISONS_PER_SECOND_MAX
-        });
+        let max = COMPARISONS_PER_SECOND_MAX;
+        let may = self.peers.may_compare(peer, self.now, max);
         if !may {
             self.stats.comparisons_refused = self.stats.comparisons_refused.saturating_add(1);
         }
@@ -64,17 +50,16 @@ impl Swim {
     /// Asks a peer whether the tables are equal; soon again after the link came up, in case a message
     /// was lost, then regularly.
     pub(super) fn on_compare(&mut self, peer: NodeId) {
-        let Some(link) = self.links.get_mut(&peer) else {
+        let Some(round) = self.peers.next_round(peer) else {
             return;
         };
-        link.compare_rounds = link.compare_rounds.saturating_add(1);
-        let is_tab = link.role == Role::Tab || self.identity.role == Role::Tab;
+        let is_tab = self.peers.role(peer) == Some(Role::Tab) || self.identity.role == Role::Tab;
         let regular = if is_tab {
             self.config.compare_interval / TAB_ROUNDS
         } else {
             self.config.compare_interval
         };
-        let interval = match link.compare_rounds {
+        let interval = match round {
             1 => Duration::from_secs(1),
             2 => Duration::from_secs(4),
             _ => self.rng.jitter(regular, 100),
@@ -156,8 +141,8 @@ impl Swim {
                 Some(member) => is_better(*known, standing_of(member), member.is_relay()),
                 None => true,
             };
-            // What is held against this node it wants to hear too: to refute it, or to overtake a
-            // life of its own that its store has forgotten.
+            // This node also wants what others know of it: to refute accusations, or to go above an
+            // incarnation that its store has forgotten.
             wanted && covered.is_none_or(|covered| *id <= covered)
         });
         let want: Vec<NodeId> = want.map(|(id, _)| id).collect();
@@ -255,15 +240,15 @@ impl Swim {
 
     /// Whether nothing was heard of a member in this run.
     fn is_unheard(&self, id: NodeId) -> bool {
-        !self.links.contains_key(&id)
+        !self.peers.contains(id)
             && self
                 .roster
                 .get(&id)
                 .is_none_or(|member| *member.why() == Why::Remembered)
     }
 
-    /// A newcomer need not wait for the window of someone whom it never heard: the accusations are
-    /// signed, and if they lie, the member refutes.
+    /// Takes a member for dead at once that this node never heard and a peer calls dead. Waiting for the
+    /// window again would add nothing: the accusations are signed, and a living member refutes them.
     fn find_dead(&mut self, by: NodeId, id: NodeId) {
         let suspect = self.roster.get(&id);
         let suspect = suspect.filter(|member| member.state() == MemberState::Suspect);

@@ -1,6 +1,6 @@
 //! What must hold in membership at any time; simulators and tests ask.
 
-use super::{Stats, Swim, Timer, accusations::REFUTED_MAX, probe::HELPS_MAX};
+use super::{Swim, Timer, false_accusations::PAIRS_MAX, probe::HELPS_MAX};
 use crate::{
     kernel::{
         bounded::{Gauge, first_broken},
@@ -12,7 +12,7 @@ use crate::{
     membership::{
         member::{Evidence, MemberState},
         presence::HOMES_MAX,
-        roster::{Counts, Member},
+        roster::Member,
         suspicion::ACCUSERS_MAX,
         why::Why,
     },
@@ -41,7 +41,7 @@ impl Component for Swim {
         tell("members", self.roster.len(), members_max);
         tell(
             "links of membership",
-            self.links.len(),
+            self.peers.len(),
             max(self.config.links_max),
         );
         tell("lost links", self.lost.len(), members_max);
@@ -53,7 +53,11 @@ impl Component for Swim {
         );
         tell("rumours", self.rumours.len(), max(self.config.rumours_max));
         tell("helped probes", self.helping.len(), HELPS_MAX);
-        tell("refuted accusations", self.refuted.len(), REFUTED_MAX);
+        tell(
+            "refuted accusations",
+            self.false_accusations.len(),
+            PAIRS_MAX,
+        );
         let observed = self
             .roster
             .rings()
@@ -63,9 +67,7 @@ impl Component for Swim {
         tell("watched neighbours", self.watches.len(), observed);
     }
     fn metrics(&self, to: &mut Metrics) {
-        self.state_metrics(to);
-        self.probe_metrics(to);
-        self.rumour_metrics(to);
+        self.tell_metrics(to);
     }
 
     fn settings(&self) -> &dyn Settings {
@@ -111,7 +113,7 @@ impl Swim {
         let ends = |target: &NodeId| self.deadlines.at(&Timer::Verdict(*target)).is_some();
         first_broken(&[
             (
-                !self.links.contains_key(&self.me),
+                !self.peers.contains(self.me),
                 "membership counts on a link to itself",
             ),
             (
@@ -203,189 +205,5 @@ impl Swim {
     #[must_use]
     pub const fn table_digest(&self) -> Hash {
         self.roster.digest()
-    }
-
-    fn state_metrics(&self, to: &mut Metrics) {
-        let Counts {
-            alive,
-            suspect,
-            dead,
-            left,
-            parked,
-        } = self.counts();
-        let states = [
-            ("alive", alive),
-            ("suspect", suspect),
-            ("dead", dead),
-            ("left", left),
-            ("parked", parked),
-        ];
-        for (state, count) in states {
-            let label = ("state", state);
-            to.gauge_of("sporenet_members", "Members by state.", label, count.into());
-        }
-        to.gauge(
-            "sporenet_incarnation",
-            "This node's incarnation.",
-            self.incarnation().0,
-        );
-        to.gauge(
-            "sporenet_local_health_multiplier",
-            "Lifeguard's local health multiplier; 1 is healthy.",
-            self.health_multiplier().into(),
-        );
-    }
-
-    /// What was counted of probes, accusations and links.
-    fn probe_metrics(&self, to: &mut Metrics) {
-        let Stats {
-            probes,
-            helpers_asked,
-            probes_failed,
-            helped,
-            accusations,
-            refutations,
-            doubted,
-            distrusted,
-            unlinked,
-            links_refused,
-            stalls,
-            members_refused,
-            members_evicted,
-            sends_dropped,
-            rumours: _,
-            rumours_stale: _,
-            rumours_unknown: _,
-            rumours_dropped: _,
-            verifies: _,
-            verifies_refused: _,
-            signatures_bad: _,
-            comparisons_refused: _,
-        } = self.stats();
-        let counters = [
-            (
-                "sporenet_probes",
-                "Pings sent to neighbours of its own accord.",
-                probes,
-            ),
-            (
-                "sporenet_probe_helpers_asked",
-                "Helpers asked to reach a silent neighbour.",
-                helpers_asked,
-            ),
-            (
-                "sporenet_probes_failed",
-                "Probes that nobody answered.",
-                probes_failed,
-            ),
-            (
-                "sporenet_probes_helped",
-                "Times it helped another to reach a third.",
-                helped,
-            ),
-            (
-                "sporenet_accusations",
-                "Accusations by this node.",
-                accusations,
-            ),
-            (
-                "sporenet_refutations",
-                "Refutations by this node.",
-                refutations,
-            ),
-            (
-                "sporenet_accusations_doubted",
-                "Accusations by others that its own evidence contradicted.",
-                doubted,
-            ),
-            (
-                "sporenet_accusations_distrusted",
-                "Accusations ignored since their accuser was wrong too often.",
-                distrusted,
-            ),
-            (
-                "sporenet_membership_unlinked",
-                "Messages about members from peers without a link.",
-                unlinked,
-            ),
-            (
-                "sporenet_membership_links_refused",
-                "Links that membership ignored because there were too many.",
-                links_refused,
-            ),
-            (
-                "sporenet_stalls",
-                "Times the process did not run when it should have.",
-                stalls,
-            ),
-            (
-                "sporenet_members_refused",
-                "Members refused because the table was full.",
-                members_refused,
-            ),
-            (
-                "sporenet_members_evicted",
-                "Members that made room for others in a full table.",
-                members_evicted,
-            ),
-            (
-                "sporenet_membership_sends_dropped",
-                "Messages about members dropped because too many were waiting.",
-                sends_dropped,
-            ),
-        ];
-        for (name, help, value) in counters {
-            to.counter(name, help, value);
-        }
-    }
-
-    /// What was counted of rumours, signatures and comparisons of tables.
-    fn rumour_metrics(&self, to: &mut Metrics) {
-        let stats = self.stats();
-        let counters = [
-            (
-                "sporenet_rumours_received",
-                "Rumours received.",
-                stats.rumours,
-            ),
-            (
-                "sporenet_rumours_stale",
-                "Rumours that said nothing new.",
-                stats.rumours_stale,
-            ),
-            (
-                "sporenet_rumours_unknown",
-                "Rumours about or by nodes that are not known.",
-                stats.rumours_unknown,
-            ),
-            (
-                "sporenet_rumours_dropped",
-                "Rumours dropped because there were too many to tell.",
-                stats.rumours_dropped,
-            ),
-            (
-                "sporenet_rumour_signatures_checked",
-                "Signatures of rumours checked.",
-                stats.verifies,
-            ),
-            (
-                "sporenet_rumour_signatures_refused",
-                "Rumours dropped unchecked because their sender sent too many.",
-                stats.verifies_refused,
-            ),
-            (
-                "sporenet_rumour_signatures_bad",
-                "Signatures of rumours that did not hold.",
-                stats.signatures_bad,
-            ),
-            (
-                "sporenet_table_comparisons_refused",
-                "Comparisons of member tables refused because a peer asked too often.",
-                stats.comparisons_refused,
-            ),
-        ];
-        for (name, help, value) in counters {
-            to.counter(name, help, value);
-        }
     }
 }

@@ -82,7 +82,8 @@ impl Swim {
         }
     }
 
-    /// One identity in two processes: the first word stays, the owner hears of it once a minute.
+    /// Two processes show one identity: the record that was known first stays, and the owner is told, at most
+    /// once a minute.
     fn on_copy(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let id = record.claims().id;
         let told = self.roster.get(&id).and_then(|member| member.conflict_at);
@@ -204,11 +205,7 @@ impl Swim {
     /// Tells fresh rumours to the linked relays (a random part of them where they are many) and to
     /// every linked tab, which has nobody else to hear them from.
     pub(super) fn on_flush(&mut self) {
-        let of_role = |role: Role| {
-            let links = self.links.iter().filter(move |(_, link)| link.role == role);
-            links.map(|(id, _)| *id).collect::<Vec<NodeId>>()
-        };
-        let (mut relays, tabs) = (of_role(Role::Relay), of_role(Role::Tab));
+        let (mut relays, tabs) = (self.peers.list(Role::Relay), self.peers.list(Role::Tab));
         let fanout = usize::from(self.config.gossip_fanout);
         if relays.len() > fanout {
             self.rng.shuffle(&mut relays);

@@ -1,6 +1,6 @@
 //! Links coming and going, whom to be linked to, and whom to try.
 
-use super::{Event, Link, Message, Swim, Timer, probe::Watch};
+use super::{Event, Message, Swim, Timer, probe::Watch};
 use crate::{
     kernel::{
         address::Address,
@@ -16,8 +16,8 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-/// How many relays are tried at once: with one, the address of a living one waits behind all that are
-/// gone for good.
+/// How many relays are tried at once. With one, a living relay waits until all that are gone for good
+/// were tried before it.
 const TRIES_AT_ONCE: usize = 3;
 
 impl Swim {
@@ -26,20 +26,11 @@ impl Swim {
         if peer == self.me || self.has_left() {
             return;
         }
-        if self.links.len() >= links_max && !self.links.contains_key(&peer) {
+        if self.peers.len() >= links_max && !self.peers.contains(peer) {
             self.stats.links_refused = self.stats.links_refused.saturating_add(1);
             return;
         }
-        let link = Link {
-            role,
-            heard_at: self.now,
-            told_at: None,
-            window_at: self.now,
-            verifies: 0,
-            comparisons: 0,
-            compare_rounds: 0,
-        };
-        self.links.insert(peer, link);
+        self.peers.insert(peer, role, self.now);
         self.lost.remove(&peer);
         self.cancel_probe(peer);
         if self.watches.contains_key(&peer) {
@@ -74,7 +65,7 @@ impl Swim {
     }
 
     pub(super) fn on_peer_down(&mut self, peer: NodeId, abrupt: bool) {
-        let Some(link) = self.links.remove(&peer) else {
+        let Some(role) = self.peers.remove(peer) else {
             return;
         };
         self.deadlines.clear(&Timer::Compare(peer));
@@ -87,7 +78,7 @@ impl Swim {
             watch.wrongs = 0;
             self.schedule_probe(peer);
         }
-        match link.role {
+        match role {
             Role::Tab => self.release(peer),
             Role::Relay => self.on_relay_lost(peer, abrupt),
         }
@@ -105,16 +96,16 @@ impl Swim {
         self.reconsider(peer);
         self.neighbours_dirty |= !self.is_relay();
         self.avoid(peer);
-        if !self.is_linked_to_relay() {
+        if !self.peers.has_relay() {
             let at = self.now + self.config.try_interval_isolated;
             self.deadlines.set_earlier(Timer::Try, at);
         }
     }
 
-    /// With an abrupt loss of the link moments ago: the process is gone. A helper that still reached
-    /// the member has cleared the loss.
+    /// A refused redial proves a crash if the link was lost abruptly moments ago. The loss is no longer
+    /// noted if a helper reached the member since then.
     pub(super) fn on_dial_refused(&mut self, peer: NodeId) {
-        if self.has_left() || self.links.contains_key(&peer) {
+        if self.has_left() || self.peers.contains(peer) {
             return;
         }
         self.avoid(peer);
@@ -171,12 +162,8 @@ impl Swim {
         }
     }
 
-    fn is_linked_to_relay(&self) -> bool {
-        self.links.values().any(|link| link.role == Role::Relay)
-    }
-
     pub(super) fn schedule_try(&mut self) {
-        let interval = if self.is_linked_to_relay() {
+        let interval = if self.peers.has_relay() {
             self.config.try_interval
         } else {
             self.config.try_interval_isolated
@@ -210,10 +197,10 @@ impl Swim {
     }
 
     fn next_try(&self) -> Option<NodeId> {
-        let isolated = !self.is_linked_to_relay();
+        let isolated = !self.peers.has_relay();
         let counts = self.roster.counts();
         if !isolated && counts.dead == 0 && counts.parked == 0 {
-            // Nobody sleeps: none of thousands need be asked.
+            // No relay is dead or parked, so the whole table need not be searched.
             return None;
         }
         let worth_it = |(id, member): &(&NodeId, &Member)| {
@@ -228,7 +215,7 @@ impl Swim {
                 && member.is_relay()
                 && **id != self.me
                 && !member.record().addresses.is_empty()
-                && !self.links.contains_key(*id)
+                && !self.peers.contains(**id)
                 && !self.watches.contains_key(*id)
         };
         let later = self.roster.after(self.try_after);

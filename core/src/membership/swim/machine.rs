@@ -2,13 +2,16 @@
 //!
 //! Source: the papers on the page of [`swim`](super).
 
-use super::{Command, Config, Event, Identity, Message, Stats, accusations, own_record, probe};
+use super::{
+    Command, Config, Event, Identity, Message, Stats, false_accusations::FalseAccusations,
+    own_record, peers::Peers, probe,
+};
 use crate::{
     kernel::{
         address::Address,
         crypto::{Signed, Verified},
         deadlines::Deadlines,
-        id::{Incarnation, NodeId, Role},
+        id::{Incarnation, NodeId},
         machine::{Input, Machine, Output},
         outbox::Outbox,
         rng::Rng,
@@ -60,21 +63,6 @@ pub(super) enum Timer {
     Forgive(NodeId),
 }
 
-/// A linked peer.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Link {
-    pub(super) role: Role,
-    pub(super) heard_at: Time,
-    /// The last time it was told what is held against it.
-    pub(super) told_at: Option<Time>,
-    /// The second in which `verifies` and `comparisons` count.
-    pub(super) window_at: Time,
-    pub(super) verifies: u32,
-    pub(super) comparisons: u32,
-    pub(super) compare_rounds: u8,
-}
-
 /// Membership: one node's view of who belongs and who is alive.
 ///
 /// ```
@@ -115,7 +103,7 @@ pub struct Swim {
     pub(super) ownership: own_record::Ownership,
     pub(super) roster: Roster,
     pub(super) health: LocalHealth,
-    pub(super) links: BTreeMap<NodeId, Link>,
+    pub(super) peers: Peers,
     /// Abrupt losses of links, for evidence of crashes.
     pub(super) lost: BTreeMap<NodeId, Time>,
     pub(super) neighbours: Vec<(NodeId, Vec<Address>)>,
@@ -125,7 +113,7 @@ pub struct Swim {
     pub(super) helping: BTreeMap<u64, probe::Help>,
     pub(super) sequence: u64,
     pub(super) rumours: RumourQueue,
-    pub(super) refuted: BTreeMap<(NodeId, NodeId), accusations::Refuted>,
+    pub(super) false_accusations: FalseAccusations,
     pub(super) held: BTreeSet<NodeId>,
     pub(super) lease_sequence: u64,
     pub(super) avoided: BTreeSet<NodeId>,
@@ -170,7 +158,7 @@ impl Swim {
             ownership: own_record::Ownership::new(),
             roster,
             health: LocalHealth::new(config.health_max),
-            links: BTreeMap::new(),
+            peers: Peers::new(),
             lost: BTreeMap::new(),
             neighbours: Vec::new(),
             neighbours_dirty: true,
@@ -179,7 +167,7 @@ impl Swim {
             helping: BTreeMap::new(),
             sequence: rng.next_u64() >> 1,
             rumours: RumourQueue::new(usize::try_from(config.rumours_max).unwrap_or(usize::MAX)),
-            refuted: BTreeMap::new(),
+            false_accusations: FalseAccusations::new(config.false_accusation_decay),
             held: BTreeSet::new(),
             lease_sequence: incarnation.0.saturating_mul(1 << 24),
             avoided: BTreeSet::new(),
@@ -233,12 +221,12 @@ impl Swim {
     /// When something was last heard on a peer's link, as far as it was told; `None` without a link.
     #[must_use]
     pub fn heard_at(&self, peer: NodeId) -> Option<Time> {
-        Some(self.links.get(&peer)?.heard_at)
+        self.peers.heard_at(peer)
     }
 
     /// The peers that it counts on a link to.
     pub fn linked(&self) -> impl Iterator<Item = NodeId> {
-        self.links.keys().copied()
+        self.peers.iter()
     }
 
     /// Every member, this node included, in the order of identities.
@@ -390,7 +378,7 @@ impl Swim {
         if self.has_left() {
             return;
         }
-        if !self.links.contains_key(&from) {
+        if !self.peers.contains(from) {
             self.stats.unlinked = self.stats.unlinked.saturating_add(1);
             return;
         }

@@ -22,10 +22,12 @@
 //! | `links` | links coming and going, neighbours, whom to try |
 //! | `probe` | pings, helpers, verdicts |
 //! | `accusations` | accusations, suspicion, refutations by others |
+//! | `peers` | the linked peers: when each was heard, what work it used up |
+//! | `false_accusations` | how often each accuser was wrong about each member |
 //! | `gossip` | rumours in and out |
 //! | `anti_entropy` | comparing tables |
 //! | `tabs` | vouching for tabs; in a tab, the choice of homes |
-//! | `check` | what must hold, gauges, metrics |
+//! | `check`, `metrics` | what must hold, gauges; every number that is measured |
 //!
 //! Invariants: nobody is dead without a signed accusation and a window to refute; no incarnation is
 //! announced before it is durable; tabs are never suspect or dead; dead members are never forgotten.
@@ -37,12 +39,15 @@ mod anti_entropy;
 mod check;
 mod config;
 mod contract;
+mod false_accusations;
 #[cfg(feature = "recording")]
 mod frozen;
 mod gossip;
 mod links;
 mod machine;
+mod metrics;
 mod own_record;
+mod peers;
 mod probe;
 mod tabs;
 #[cfg(test)]
@@ -53,4 +58,4 @@ pub use contract::{
     Command, Event, INCARNATION_KEY, Identity, MEMBERS_KEY, Message, Offence, Stats, TableEntry,
 };
 pub use machine::Swim;
-use machine::{Link, Timer};
+use machine::Timer;

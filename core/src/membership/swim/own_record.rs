@@ -48,13 +48,13 @@ struct Foreign {
     overtaken: u8,
 }
 
-/// So often another process's record is taken for a memory. Of a life that is over, members may hold
-/// several, one for each time that it refuted; a life that goes on answers each time, within a round of
-/// gossip or two.
+/// How often a foreign record of this identity is overtaken before another process is assumed. Members may
+/// remember several records of an earlier run of this node, one for each of its refutations. A process that
+/// still runs answers each time, within a round of gossip or two.
 const OVERTAKEN_MAX: u8 = 4;
 
-/// How long after a store did not take a reservation it is asked again: a full store has to be asked now
-/// and then, and a suspect has seconds to refute.
+/// The pause before a reservation that failed is asked for again. A full store may have room soon, and a
+/// suspect has seconds to refute.
 const RESERVATION_PAUSE: Duration = Duration::from_secs(1);
 
 impl Ownership {
@@ -305,7 +305,7 @@ impl Swim {
         }
         if self.may_announce() {
             let rumours = vec![Rumour::Record(self.own.to_signed())];
-            let peers: Vec<NodeId> = self.links.keys().copied().collect();
+            let peers: Vec<NodeId> = self.peers.iter().collect();
             for peer in peers {
                 let rumours = rumours.clone();
                 self.outbox.send(peer, Message::Gossip { rumours });
@@ -318,7 +318,7 @@ impl Swim {
         self.deadlines = crate::kernel::deadlines::Deadlines::new();
         // Whoever comes back has to know whom to dial.
         self.persist_roster();
-        if self.links.is_empty() {
+        if self.peers.is_empty() {
             self.outbox.event(Event::Departed);
         } else {
             let at = self.now + self.config.leave_delay;

@@ -78,10 +78,10 @@ impl Swim {
         let Some(watch) = self.watches.get(&neighbour) else {
             return;
         };
-        let next = match self.links.get(&neighbour) {
+        let next = match self.peers.heard_at(neighbour) {
             // An ill node needs answers of its own to recover.
             Some(_) if self.health.multiplier() > 1 => self.now,
-            Some(link) => link.heard_at + self.probe_period(),
+            Some(heard_at) => heard_at + self.probe_period(),
             None => {
                 let patience = 1_u32
                     .checked_shl(u32::from(watch.wrongs.min(6)))
@@ -116,7 +116,7 @@ impl Swim {
         self.probes.insert(neighbour, probe);
         let end = self.now + self.probe_period();
         self.deadlines.set(Timer::Verdict(neighbour), end);
-        if self.links.contains_key(&neighbour) {
+        if self.peers.contains(neighbour) {
             self.stats.probes = self.stats.probes.saturating_add(1);
             self.ping(neighbour, sequence);
             let at = self.now + self.health.stretch(self.config.probe_timeout);
@@ -158,7 +158,7 @@ impl Swim {
                     .get(peer)
                     .is_some_and(|member| member.is_relay() && member.state() == MemberState::Alive)
         };
-        let candidates = self.links.keys().filter(|peer| fit(peer)).copied();
+        let candidates = self.peers.iter().filter(fit);
         let (mut first, mut rest): (Vec<NodeId>, Vec<NodeId>) =
             candidates.partition(|peer| near.contains(peer));
         self.rng.shuffle(&mut first);
@@ -229,7 +229,7 @@ impl Swim {
         self.on_rumours(from, rumours);
         let can_help = self.is_relay()
             && target != from
-            && self.links.contains_key(&target)
+            && self.peers.contains(target)
             && self.helping.len() < HELPS_MAX;
         if !can_help {
             let answer = if target == self.me {
@@ -286,9 +286,7 @@ impl Swim {
 
     /// Anything that comes in on a peer's link is evidence of its life.
     pub(super) fn heard(&mut self, peer: NodeId) {
-        if let Some(link) = self.links.get_mut(&peer) {
-            link.heard_at = self.now;
-        }
+        self.peers.heard(peer, self.now);
         if let Some(probe) = self.probes.get_mut(&peer) {
             probe.heard = true;
         }
@@ -343,9 +341,7 @@ impl Swim {
             if let Some(watch) = self.watches.get_mut(&neighbour) {
                 watch.unlinked_at = self.now;
             }
-            if let Some(link) = self.links.get_mut(&neighbour) {
-                link.heard_at = self.now;
-            }
+            self.peers.heard(neighbour, self.now);
             self.schedule_probe(neighbour);
         }
     }

@@ -63,7 +63,7 @@ impl Swim {
     }
 
     pub(super) fn on_renew(&mut self, tab: NodeId) {
-        if self.held.contains(&tab) && self.links.contains_key(&tab) {
+        if self.held.contains(&tab) && self.peers.contains(tab) {
             self.vouch(tab, true);
         }
     }
@@ -134,7 +134,7 @@ impl Swim {
         if !self.is_tab(id) {
             return;
         }
-        if self.held.contains(&id) && self.links.contains_key(&id) {
+        if self.held.contains(&id) && self.peers.contains(id) {
             self.vouch(id, true);
         }
         self.update_tab(id);
@@ -186,7 +186,7 @@ impl Swim {
         let wanted = usize::from(self.config.homes);
         let chosen_before = |id: NodeId| self.neighbours.iter().any(|(home, _)| *home == id);
         let rank = |id: NodeId, member: &Member| {
-            let (linked, avoided) = (self.links.contains_key(&id), self.avoided.contains(&id));
+            let (linked, avoided) = (self.peers.contains(id), self.avoided.contains(&id));
             let worth = match member.state() {
                 MemberState::Alive | MemberState::Suspect if linked && chosen_before(id) => 0_u8,
                 MemberState::Alive | MemberState::Suspect if linked => 1,
@@ -198,11 +198,8 @@ impl Swim {
             };
             Some((worth, Reverse(affinity(self.me, id)), id))
         };
-        let linked = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.role == Role::Relay);
-        let linked = linked.filter_map(|(id, _)| rank(*id, self.roster.get(id)?));
+        let linked = self.peers.of_role(Role::Relay);
+        let linked = linked.filter_map(|id| rank(id, self.roster.get(&id)?));
         let mut ranked: Vec<_> = linked.filter(|(worth, ..)| *worth < 2).collect();
         if ranked.len() < wanted {
             let relays = self
@@ -238,7 +235,7 @@ impl Swim {
     }
 
     pub(super) fn on_patience_end(&mut self, relay: NodeId) {
-        if !self.links.contains_key(&relay) {
+        if !self.peers.contains(relay) {
             self.avoid(relay);
         }
     }

@@ -53,7 +53,7 @@ pub(super) struct Contest {
     pub(super) answered: bool,
 }
 
-/// An answer is worth so long: after it the peer is asked anew.
+/// How long a peer's answer that it still runs counts. After that the peer is asked again.
 const CONTEST_WORTH: Duration = Duration::from_secs(10);
 
 /// The links of one node.
@@ -325,8 +325,9 @@ impl Links {
         self.accept(link, new, dialled, via);
     }
 
-    /// A peer that says that a newer run of it took over was itself still running; so were we, if it is
-    /// right that our identity is in use. That may be a lie: it is told on as hearsay.
+    /// A link ended. Two reasons tell of two processes with one identity. `Superseded`: the peer says that
+    /// a newer run of it took over. `IdentityInUse`: the peer says that our identity runs elsewhere; it may
+    /// lie, so the node hears who said it.
     fn on_down(&mut self, link: LinkId, reason: CloseReason) {
         if self.end_arrival(link, &reason) {
             return;
@@ -404,8 +405,8 @@ impl Links {
         }
     }
 
-    /// RFC 5880: the session is down when nothing came for a whole detection time: nothing since
-    /// before the ping that was sent two intervals ago.
+    /// Closes a link on which nothing came for a whole detection time (RFC 5880, section 6.8.4), or pings.
+    /// A relay waits one and a half intervals since the last word, a tab three.
     fn on_ping_timer(&mut self, peer: NodeId) {
         let Some(role) = self.peers.get(&peer).map(|routed| routed.identity.role) else {
             return;
@@ -440,8 +441,8 @@ impl Links {
         self.deadlines.set(Timer::Ping(peer), self.now + interval);
     }
 
-    /// A timer that is far too late says that this process did not run (a suspended laptop, a
-    /// throttled tab): the peers' silence meanwhile means nothing.
+    /// This process did not run for a while (a suspended laptop, a throttled tab) if a timer is far too
+    /// late. The silence of peers in that time proves nothing, so their clocks start anew.
     fn forgive_silence_if_stalled(&mut self) {
         let late = self
             .deadlines

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     kernel::{
         bytes::Bytes,
-        component::{Component as _, Settings as _},
+        component::Settings as _,
         id::Ticket,
         laws::{self, Bounds},
         machine::{Input, Machine as _, Output},
