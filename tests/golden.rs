@@ -16,7 +16,7 @@ use sporenet_core::{
         dissemination::Rumour,
         member::{Accusation, Evidence, Lease, Location, MemberRecord, MemberState, Standing},
         spore::{Authority, Pointer, Spore},
-        swim::{self, SyncEntry},
+        swim::{self, TableEntry},
     },
     node::message::Message,
     overlay::links,
@@ -129,8 +129,8 @@ fn lease() -> Signed<Lease> {
     Verified::seal(lease, &keypair(2), NETWORK).to_signed()
 }
 
-fn entries() -> Vec<SyncEntry> {
-    vec![SyncEntry {
+fn entries() -> Vec<TableEntry> {
+    vec![TableEntry {
         record: record(),
         state: MemberState::Suspect,
         accusations: vec![accusation(Evidence::Silence)],
@@ -178,26 +178,26 @@ fn comparisons() -> Vec<(&'static str, swim::Message)> {
         MemberState::Parked,
     ];
     let table = states.into_iter().zip(1..);
-    let table = swim::Message::SyncTable {
+    let table = swim::Message::TablePage {
         after: Some(id(1)),
         through: None,
         entries: table
             .map(|(state, seed)| (id(seed), Incarnation(300), state))
             .collect(),
     };
-    let diff = swim::Message::SyncDiff {
+    let diff = swim::Message::TableDiff {
         through: Some(id(2)),
         entries: entries(),
         want: vec![id(3)],
     };
     let hash = Hash::from_bytes([6; 32]);
     vec![
-        ("sync-hash", swim::Message::SyncHash { hash }),
-        ("sync-table", table),
-        ("sync-diff", diff),
+        ("table-digest", swim::Message::TableDigest { hash }),
+        ("table-page", table),
+        ("table-diff", diff),
         (
-            "sync-entries",
-            swim::Message::SyncEntries { entries: entries() },
+            "table-entries",
+            swim::Message::TableEntries { entries: entries() },
         ),
     ]
 }

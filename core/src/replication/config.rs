@@ -194,50 +194,34 @@ impl Settings for Config {
 
     #[cfg(any(test, feature = "sim"))]
     fn draw(&mut self, rng: &mut Rng) {
+        // The same for all nodes: `ahead_max`. Bounds that no run comes near: `cells_bytes_max`,
+        // `batches_max`, `chains_max`, `under_replicated_bytes_max`, `peers_max`, `namespaces_max`.
         let batch = u64::try_from(BATCH_BYTES_MAX).unwrap_or(u64::MAX);
-        self.summary_interval = span(1_000, 60_000, rng);
-        self.fetch_patience = span(500, 20_000, rng);
-        self.push_patience = span(200, 20_000, rng);
-        self.ack_patience = span(500, 20_000, rng);
-        self.in_flight_bytes_max = narrow(batch, batch.saturating_mul(4), rng);
-        self.in_flight_max = narrow(1, 1_024, rng);
-        self.window_bytes = narrow(1_024, 256 << 10, rng);
-        self.fetches_max = narrow(1, 64, rng);
-        self.loads_max = narrow(1, 100, rng);
-        self.recent_bytes_max = narrow(1, 8 << 20, rng);
-        self.waiting_max = narrow(64, 16_384, rng);
-        self.waiting_bytes_max = number(batch, batch.saturating_mul(100), rng);
-        self.staged_bytes_max = number(batch.saturating_mul(2), batch.saturating_mul(50), rng);
-        self.changes_max = narrow(16, 65_536, rng);
-        self.outbox_max = narrow(1_024, 16_384, rng);
-        self.epoch_patience = span(1_000, 60_000, rng);
-        self.side_branch_bytes_max = number(batch.saturating_mul(8), batch.saturating_mul(80), rng);
+        self.summary_interval = rng.span(1_000, 60_000);
+        self.fetch_patience = rng.span(500, 20_000);
+        self.push_patience = rng.span(200, 20_000);
+        self.ack_patience = rng.span(500, 20_000);
+        self.in_flight_bytes_max = narrow(rng.number(batch, batch.saturating_mul(4)));
+        self.in_flight_max = narrow(rng.number(1, 1_024));
+        self.window_bytes = narrow(rng.number(1_024, 256 << 10));
+        self.fetches_max = narrow(rng.number(1, 64));
+        self.loads_max = narrow(rng.number(1, 100));
+        self.recent_bytes_max = narrow(rng.number(1, 8 << 20));
+        self.waiting_max = narrow(rng.number(64, 16_384));
+        self.waiting_bytes_max = rng.number(batch, batch.saturating_mul(100));
+        self.staged_bytes_max = rng.number(batch.saturating_mul(2), batch.saturating_mul(50));
+        self.changes_max = narrow(rng.number(16, 65_536));
+        self.outbox_max = narrow(rng.number(1_024, 16_384));
+        self.epoch_patience = rng.span(1_000, 60_000);
+        self.side_branch_bytes_max = rng.number(batch.saturating_mul(8), batch.saturating_mul(80));
         self.verify_on_restore = rng.chance(500);
     }
 }
 
-/// What the machine and its settings are called.
-pub(in crate::replication) const NAME: &str = "replication";
-
-/// From `least` to `most`, every power of two as likely as the others.
+/// A drawn number for a setting of 32 bits.
 #[cfg(any(test, feature = "sim"))]
-fn number(least: u64, most: u64, rng: &mut Rng) -> u64 {
-    let times = most.checked_div(least).unwrap_or(most);
-    let doublings = u64::from(times.max(1).ilog2());
-    let low = least << rng.below(doublings.saturating_add(1));
-    low.saturating_add(rng.below(low.max(1))).min(most)
-}
-
-/// The same for settings of 32 bits.
-#[cfg(any(test, feature = "sim"))]
-fn narrow(least: u64, most: u64, rng: &mut Rng) -> u32 {
-    u32::try_from(number(least, most, rng)).unwrap_or(u32::MAX)
-}
-
-/// The same in milliseconds.
-#[cfg(any(test, feature = "sim"))]
-fn span(least: u64, most: u64, rng: &mut Rng) -> Duration {
-    Duration::from_millis(number(least, most, rng))
+fn narrow(drawn: u64) -> u32 {
+    u32::try_from(drawn).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -64,5 +64,7 @@ impl Settings for Config {
 
     /// All stay as they are: no run waits for hours or lets thousands in.
     #[cfg(any(test, feature = "sim"))]
-    fn draw(&mut self, _: &mut crate::kernel::rng::Rng) {}
+    fn draw(&mut self, _: &mut crate::kernel::rng::Rng) {
+        // `invites_max`, `redemptions_max`, `entrances_max`, `retry_grace`, `expired_kept`, `store_retry`.
+    }
 }

@@ -212,6 +212,10 @@ impl Settings for Config {
 
     #[cfg(any(test, feature = "sim"))]
     fn draw(&mut self, rng: &mut Rng) {
+        // The same for all nodes: `rings`. Bounds that no run comes near: `gossip_bytes_max`,
+        // `page_bytes_max`, `members_max`, `links_max`, `rumours_max`, `verifies_per_second_max`,
+        // `sends_max`, `false_accusations_max`. Spans that a run is too short for, or that change nothing
+        // in it: `false_accusation_decay`, `leave_delay`.
         let probe_period = rng.span(200, 2_500);
         let lease_ttl = rng.span(10_000, 100_000);
         let block = small(rng.number(20, 1_000));

@@ -56,6 +56,8 @@ impl Settings for Config {
 
     #[cfg(any(test, feature = "sim"))]
     fn draw(&mut self, rng: &mut Rng) {
+        // As they are: how dials are made (`dialer`), how long newcomers wait (`arrival_patience`), and
+        // bounds that no run comes near (`arriving_max`, `links_max`).
         self.ping_interval = rng.span(500, 8_000);
         // A tab gives up after three of its own, a relay pings in its own.
         self.ping_interval_tab = rng.span(4_000, 9_000);

@@ -75,7 +75,10 @@ impl Settings for Config {
         Ok(())
     }
 
-    /// The journal's bounds are on memory and on the store; no run comes near them.
     #[cfg(any(test, feature = "sim"))]
-    fn draw(&mut self, _: &mut Rng) {}
+    fn draw(&mut self, _: &mut Rng) {
+        // Bounds on memory that no run comes near: `batch_ops_max`, `batch_bytes_max`,
+        // `queue_bytes_max`, `loads_max`, `load_records_max`. What the store can do: `in_flight_max`.
+        // A run waits for a full store as often as a node: `full_retry`.
+    }
 }

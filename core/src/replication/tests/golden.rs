@@ -184,10 +184,10 @@ fn words_of_branches() -> Words {
         first: 1,
     };
     vec![
-        ("set-aside", set_aside),
-        ("fetch-aside", fetch_aside),
-        ("aside-batches", Message::BranchBatches { batches }),
-        ("fetch-ahead", ahead),
+        ("name-branches", set_aside),
+        ("fetch-branches", fetch_aside),
+        ("branch-batches", Message::BranchBatches { batches }),
+        ("fetch-tab-copy", ahead),
     ]
 }
 
