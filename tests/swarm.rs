@@ -193,11 +193,12 @@ fn every_scenario_and_every_regression_holds() {
     assert!(files.len() >= 10, "only {}", files.len());
     // Each is one run on one core.
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let next = Mutex::new(files.iter());
+    let left = Mutex::new(files.iter());
+    let next = || left.lock().unwrap().next();
     thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                while let Some(file) = { next.lock().unwrap().next() } {
+                while let Some(file) = next() {
                     holds(file);
                 }
             });

@@ -76,7 +76,9 @@ fn machines(sources: &[Source]) -> Vec<Machine> {
 /// A machine's folder, by the path of the file with its `impl Machine`.
 fn home(path: &str) -> String {
     let path = path.trim_end_matches(".rs");
-    let inner = path.strip_suffix("/machine").or(path.strip_suffix("/mod"));
+    let inner = ["/machine", "/mod"]
+        .into_iter()
+        .find_map(|end| path.strip_suffix(end));
     inner.unwrap_or(path).to_owned()
 }
 
@@ -141,8 +143,8 @@ fn without_source(machine: &Machine) -> Option<String> {
         file.path == machine.path
             || [format!("{home}.rs"), format!("{home}/mod.rs")].contains(&file.path)
     };
-    let plates = machine.files.iter().filter(is_plate);
-    let says = plates.filter(|file| file.text.contains("Source:")).count() > 0;
+    let mut plates = machine.files.iter().filter(is_plate);
+    let says = plates.any(|file| file.text.contains("Source:"));
     (!says).then(|| machine.fault("has no `Source:`"))
 }
 

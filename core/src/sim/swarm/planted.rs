@@ -94,13 +94,14 @@ fn the_swarm_finds_every_planted_bug() {
     let wanted = |bug: &&Planted| only.is_empty() || only.split(',').any(|one| one == bug.name());
     let full = env::var("SPORENET_PLANTED_FULL").is_ok();
     let known = known_seeds();
-    let next = Mutex::new(Planted::ALL.iter().filter(wanted));
+    let left = Mutex::new(Planted::ALL.iter().filter(wanted));
+    let next = || left.lock().unwrap().next();
     let missed = Mutex::new(Vec::new());
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                while let Some(bug) = { next.lock().unwrap().next() } {
+                while let Some(bug) = next() {
                     let seed = known.get(bug.name()).filter(|_| !full).copied();
                     if row(*bug, seed).is_none() {
                         missed.lock().unwrap().push(bug.name());
