@@ -17,8 +17,7 @@ pub fn first_broken(rules: &[(bool, &'static str)]) -> Result<(), &'static str> 
 }
 
 /// A queue that drops its oldest item when full, and counts what it dropped.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct RingLog<T> {
     items: VecDeque<T>,
     max: usize,
@@ -72,12 +71,8 @@ impl<T> RingLog<T> {
 }
 
 /// A map that refuses new keys when full, and counts what it refused.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "recording",
-    serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))
-)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>, V: serde::Deserialize<'de>"))]
 pub struct BoundedMap<K, V> {
     entries: BTreeMap<K, V>,
     max: usize,

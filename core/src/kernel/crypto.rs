@@ -11,9 +11,7 @@ use ed25519_dalek::{Signature as DalekSignature, Signer, SigningKey, VerifyingKe
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-#[cfg(feature = "recording")]
 mod tape;
-#[cfg(feature = "recording")]
 pub use tape::{SIGNATURES_MAX, Tape};
 
 /// A BLAKE3 hash.
@@ -96,7 +94,6 @@ impl Secret {
     }
 }
 
-#[cfg(feature = "recording")]
 impl Secret {
     /// What stands in a recording in its place: as long, the same each time, and of no use.
     #[must_use]
@@ -128,12 +125,10 @@ impl<'de> Deserialize<'de> for Secret {
 pub struct Keypair {
     key: SigningKey,
     id: NodeId,
-    #[cfg(feature = "recording")]
     taping: Taping,
 }
 
 /// What becomes of signatures.
-#[cfg(feature = "recording")]
 #[derive(Clone)]
 enum Taping {
     Off,
@@ -152,7 +147,6 @@ impl Keypair {
         Self {
             key,
             id,
-            #[cfg(feature = "recording")]
             taping: Taping::Off,
         }
     }
@@ -186,7 +180,6 @@ impl Keypair {
     /// Signs `bytes` for one purpose in one network.
     #[must_use]
     pub fn sign(&self, domain: &str, network: NetworkId, bytes: &[u8]) -> Signature {
-        #[cfg(feature = "recording")]
         if let Taping::Take(tape) = &self.taping {
             return tape.take();
         }
@@ -195,7 +188,6 @@ impl Keypair {
                 .sign(&signed_form(domain, network, bytes))
                 .to_bytes(),
         );
-        #[cfg(feature = "recording")]
         if let Taping::Leave(tape) = &self.taping {
             tape.leave(&signature);
         }
@@ -203,7 +195,6 @@ impl Keypair {
     }
 }
 
-#[cfg(feature = "recording")]
 impl Keypair {
     /// Leaves every signature on `tape` from now on, or on none. The clones of before don't.
     pub fn leave_on(&mut self, tape: Option<&Arc<Tape>>) {
@@ -234,14 +225,12 @@ impl Keypair {
 }
 
 /// Its public half: a recording holds no key.
-#[cfg(feature = "recording")]
 impl Serialize for Keypair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.id.serialize(serializer)
     }
 }
 
-#[cfg(feature = "recording")]
 impl<'de> Deserialize<'de> for Keypair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self {
@@ -492,7 +481,6 @@ impl<T: SignedBody> Verified<T> {
     }
 }
 
-#[cfg(feature = "recording")]
 impl<T> Serialize for Verified<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -500,7 +488,6 @@ impl<T> Serialize for Verified<T> {
 }
 
 /// Only for thawing the state of a node that has verified it: no message holds a `Verified`.
-#[cfg(feature = "recording")]
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Verified<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Signed::deserialize(deserializer).map(Self)

@@ -169,7 +169,6 @@ impl<K: Ord + Clone> Default for Deadlines<K> {
 }
 
 /// The keys with their moments; the order in time follows from them.
-#[cfg(feature = "recording")]
 impl<K: serde::Serialize> serde::Serialize for Deadlines<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.by_key.is_empty() {
@@ -180,7 +179,6 @@ impl<K: serde::Serialize> serde::Serialize for Deadlines<K> {
     }
 }
 
-#[cfg(feature = "recording")]
 impl<'de, K: Ord + Clone + serde::Deserialize<'de>> serde::Deserialize<'de> for Deadlines<K> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut deadlines = Self::new();

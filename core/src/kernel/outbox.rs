@@ -98,7 +98,6 @@ impl<M, E> Outbox<M, E> {
 }
 
 /// Its bounds and counters: an owner is frozen only between inputs, when everything was taken.
-#[cfg(feature = "recording")]
 impl<M, E> serde::Serialize for Outbox<M, E> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.queue.is_empty() {
@@ -109,7 +108,6 @@ impl<M, E> serde::Serialize for Outbox<M, E> {
     }
 }
 
-#[cfg(feature = "recording")]
 impl<'de, M, E> serde::Deserialize<'de> for Outbox<M, E> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (sends_max, sends_dropped) = serde::Deserialize::deserialize(deserializer)?;

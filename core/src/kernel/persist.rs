@@ -8,8 +8,7 @@ use crate::kernel::bytes::Bytes;
 use alloc::string::String;
 
 /// A request of a machine: make this durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Persist {
     /// Comes back in the answer. The machine numbers its own requests; 0 where it waits for none.
     pub token: u64,
@@ -18,8 +17,7 @@ pub struct Persist {
 }
 
 /// What to make durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum PersistOp {
     /// Append a record with this body to the journal.
     Append(Bytes),

@@ -113,12 +113,10 @@ impl Rng {
 }
 
 /// Words of four bytes in a block of the stream.
-#[cfg(feature = "recording")]
 const BLOCK_WORDS: u64 = 16;
 
 /// A recording keeps the seed and the position: how many bytes of the block in use are drawn, and the
 /// number of the block that comes next. A block is in use until a word of the next one is drawn.
-#[cfg(feature = "recording")]
 impl serde::Serialize for Rng {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let words = u64::try_from(self.0.get_word_pos()).unwrap_or(u64::MAX);
@@ -131,7 +129,6 @@ impl serde::Serialize for Rng {
     }
 }
 
-#[cfg(feature = "recording")]
 impl<'de> serde::Deserialize<'de> for Rng {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (seed, used, next_block) = <([u8; 32], u64, u32)>::deserialize(deserializer)?;
@@ -189,7 +186,6 @@ mod tests {
     }
 
     /// Recordings hold the position in this form.
-    #[cfg(feature = "recording")]
     #[test]
     fn a_generator_that_was_kept_goes_on_where_it_was() {
         // After so many bytes: bytes used of the block, and the next block.

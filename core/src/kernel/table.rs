@@ -141,7 +141,6 @@ impl<K: Sharded, V: Clone> Table<K, V> {
 }
 
 /// In a recording: its entries in order.
-#[cfg(feature = "recording")]
 impl<K: Sharded + serde::Serialize, V: Clone + serde::Serialize> serde::Serialize for Table<K, V> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
@@ -154,7 +153,6 @@ impl<K: Sharded + serde::Serialize, V: Clone + serde::Serialize> serde::Serializ
     }
 }
 
-#[cfg(feature = "recording")]
 impl<'de, K, V> serde::Deserialize<'de> for Table<K, V>
 where
     K: Sharded + serde::Deserialize<'de>,
@@ -230,7 +228,6 @@ mod tests {
         assert_eq!((one.len(), two.len()), (1_000, 999));
     }
 
-    #[cfg(feature = "recording")]
     #[test]
     fn a_recording_holds_a_table_of_several_parts_as_a_map() {
         let entries = (0..1_000).map(|number| (id(number * 64), number));

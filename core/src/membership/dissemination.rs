@@ -59,8 +59,7 @@ type Key = (u8, NodeId, NodeId);
 /// Times told, importance, newest first.
 type Rank = (u32, u8, Reverse<u64>);
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     rumour: Rumour,
     source: Option<NodeId>,
@@ -70,8 +69,7 @@ struct Entry {
 /// The rumours this node still tells.
 ///
 /// Bounded in number; when full, the one told most often goes, and is counted.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RumourQueue {
     entries: BTreeMap<Key, Entry>,
     ranking: BTreeSet<(Rank, Key)>,

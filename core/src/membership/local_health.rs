@@ -17,8 +17,7 @@
 use core::time::Duration;
 
 /// The local health multiplier's score, from 0 (healthy) to a maximum.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct LocalHealth {
     score: u8,
     score_max: u8,

@@ -31,16 +31,14 @@ pub const HOMES_MAX: usize = 4;
 const HEARD_MAX: usize = 20;
 
 /// A lease as it was heard here.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Held {
     lease: Verified<Lease>,
     expires_at: Time,
 }
 
 /// How far a home was heard about the tab.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Heard {
     home: NodeId,
     sequence: u64,
@@ -51,8 +49,7 @@ struct Heard {
 /// The leases of one tab, the latest of each home.
 ///
 /// Bounded to [`HOMES_MAX`]; a further home replaces one that no longer holds the tab, or is refused.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Leases(Vec<Heard>);
 
 impl Leases {

@@ -21,8 +21,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 /// The relays on K rings. Insertion, removal and the question for neighbours cost O(K log n).
 ///
 /// Bounded by the number of relays that its owner inserts.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Rings {
     members: Table<NodeId, ()>,
     orders: Vec<Table<(u64, NodeId), ()>>,

@@ -37,8 +37,7 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 
 /// How many members are in which state, this node included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Alive.
     pub alive: u32,
@@ -80,8 +79,7 @@ pub struct MemberView<'a> {
 }
 
 /// One line of the table.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Member {
     record: Verified<MemberRecord>,
     state: MemberState,
@@ -138,8 +136,7 @@ impl Member {
 
 /// The table: members by identity, the rings over the relays that take part, the counts, and a
 /// digest that is equal where the tables are.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Roster {
     /// Tables of nodes in one process share what they agree on.
     members: Table<NodeId, Arc<Member>>,

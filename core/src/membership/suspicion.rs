@@ -25,8 +25,7 @@ use core::time::Duration;
 pub const ACCUSERS_MAX: usize = 8;
 
 /// The windows of refutation.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Windows {
     /// The shortest window for silence in a mesh of one relay. Default 4 s. Together with the probe
     /// period and timeout it must exceed the longest pause that a healthy node may make: halve it and
@@ -94,8 +93,7 @@ const fn permille_of_log(confirmations: usize, wanted: u32) -> u32 {
 }
 
 /// What is held against one member at one incarnation.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Suspicion {
     started_at: Time,
     crash_at: Option<Time>,

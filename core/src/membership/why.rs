@@ -8,8 +8,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
 /// The reason for a member's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Why {
     /// It is this node.
     ThisNode,

@@ -16,15 +16,13 @@ use crate::{
 use alloc::vec::Vec;
 
 /// A message between two nodes on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Envelope {
     link: LinkId,
     body: Body,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Body {
     /// As it came: a frame's kind and bytes.
     Sealed { kind: u16, bytes: Bytes },

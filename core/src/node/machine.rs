@@ -30,13 +30,11 @@ use crate::{
     replication::replica::Replica,
     wire::session::{SessionLimits, SessionParams, VERSIONS},
 };
-#[cfg(feature = "recording")]
 use alloc::boxed::Box;
 use alloc::{borrow::Cow, collections::BTreeMap};
 
 /// Counters of what the node itself decides.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Counters {
     pub(super) messages_in: u64,
     pub(super) messages_out: u64,
@@ -53,8 +51,7 @@ pub(super) struct Counters {
 }
 
 /// One node of the mesh: the sum of all machines.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Node {
     pub(super) config: Config,
     pub(super) keypair: Keypair,
@@ -76,11 +73,10 @@ pub struct Node {
     pub(super) started_at: Time,
     pub(super) counters: Counters,
     pub(super) outbox: Outbox<Envelope, Event>,
-    #[cfg(feature = "recording")]
     #[serde(skip)]
     pub(super) recorder: Option<Box<super::recording::recorder::Recorder>>,
     #[cfg(any(test, feature = "sim"))]
-    #[cfg_attr(feature = "recording", serde(skip))]
+    #[serde(skip)]
     pub(super) mask: super::mask::Mask,
 }
 
@@ -126,9 +122,6 @@ impl Node {
     pub fn session_params(&self) -> SessionParams {
         let params = SessionParams {
             network: self.network,
-            #[cfg(not(feature = "recording"))]
-            keypair: self.keypair.clone(),
-            #[cfg(feature = "recording")]
             keypair: self.keypair.apart(),
             incarnation: self.swim.incarnation(),
             instance: self.instance,
@@ -217,18 +210,14 @@ impl Machine for Node {
     type Event = Event;
 
     fn handle_input(&mut self, now: Time, input: Input<Envelope, Command>) {
-        #[cfg(feature = "recording")]
         self.record_before(now, Some(&input));
         self.take_input(now, input);
-        #[cfg(feature = "recording")]
         self.record_after();
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        #[cfg(feature = "recording")]
         self.record_before(now, None);
         self.take_timeout(now);
-        #[cfg(feature = "recording")]
         self.record_after();
     }
 
@@ -251,7 +240,6 @@ impl Machine for Node {
         if let Some(Output::Send { .. }) = output {
             self.counters.messages_out = self.counters.messages_out.saturating_add(1);
         }
-        #[cfg(feature = "recording")]
         self.record_output(output.as_ref());
         output
     }

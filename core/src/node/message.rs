@@ -13,8 +13,7 @@ use crate::{
 use alloc::vec::Vec;
 
 /// A message between two nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Message {
     /// About the link itself.
     Links(links::Message),

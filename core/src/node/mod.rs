@@ -10,7 +10,7 @@
 //! | `start/` | what a host decides; how a node starts from its store |
 //! | `life/` | joining, running, fenced, leaving; links and messages that arrive |
 //! | `read/` | what a console, an API or a person reads: views, metrics, sentences, checks |
-//! | `recording/` | what a node got, in one file that can be replayed (feature `recording`) |
+//! | `recording/` | what a node got, in one file that can be replayed |
 //! | `mask` | what an adversary does in a node's name (tests, feature `sim`) |
 //! | `endpoint/` | the same node behind links and bytes, for hosts with one thread |
 //!
@@ -29,7 +29,6 @@ pub mod mask;
 pub mod message;
 mod pump;
 mod read;
-#[cfg(feature = "recording")]
 pub mod recording;
 mod route;
 mod send;

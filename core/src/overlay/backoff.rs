@@ -8,8 +8,7 @@ use crate::kernel::{
 };
 
 /// How long to wait between attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BackoffConfig {
     /// The most the first wait may be. Default 500 ms; 50 ms to 10 s. Too small hammers a peer that
     /// restarts, too large makes a short outage long.
@@ -29,8 +28,7 @@ impl Default for BackoffConfig {
 }
 
 /// The failures of one destination and when it may be tried again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Backoff {
     failures: u32,
     ready_at: Time,

@@ -3,8 +3,7 @@
 use crate::kernel::time::{Duration, Time};
 
 /// How many dials a node may start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DialBudgetConfig {
     /// The wait per dial in the long run. Default 100 ms (ten a second). Too small lets a node with
     /// many lost peers storm them; too large makes rejoining a large mesh slow.
@@ -25,8 +24,7 @@ impl Default for DialBudgetConfig {
 /// A token bucket in its virtual-scheduling form (GCRA): one moment instead of a counter.
 ///
 /// Source: ITU-T I.371, 2004, annex A.1 (generic cell rate algorithm).
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct DialBudget {
     config: DialBudgetConfig,
     /// When the bucket would be full again.

@@ -23,8 +23,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::fmt;
 
 /// Where the journal goes on, for [`Journal::new`](super::journal::Journal::new).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tail {
     /// The sequence of the next record.
     pub next: u64,

@@ -60,8 +60,7 @@ impl EntryView {
 pub(in crate::replication) type Change = (u64, Namespace, Key);
 
 /// All cells.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Cells {
     namespaces: BTreeMap<Namespace, BTreeMap<Key, Register>>,
     bytes: u64,

@@ -63,8 +63,7 @@ impl fmt::Display for Hlc {
 }
 
 /// A node's clock.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
     latest: Hlc,
     wall: Option<(WallTime, Time)>,

@@ -9,8 +9,7 @@ use crate::{
 use core::time::Duration;
 
 /// How a [`Replica`](crate::replication::replica::Replica) behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// The most bytes that cells may take in memory, about; beyond it writes are refused with `Full`
     /// and remote batches are left for later. Default 512 MiB on a relay, 64 MiB in a tab; from
@@ -217,6 +216,9 @@ impl Settings for Config {
         self.verify_on_restore = rng.chance(500);
     }
 }
+
+/// What the machine and its settings are called.
+pub(in crate::replication) const NAME: &str = "replica";
 
 /// A drawn number for a setting of 32 bits.
 #[cfg(any(test, feature = "sim"))]

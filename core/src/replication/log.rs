@@ -46,8 +46,7 @@ pub struct Head {
 }
 
 /// What must come in order: a chain, or the part of it in one namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::replication) struct Lane {
     pub(in crate::replication) shard: u16,
     pub(in crate::replication) writer: Writer,
@@ -56,8 +55,7 @@ pub(in crate::replication) struct Lane {
 }
 
 /// Where a lane ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::replication) struct End {
     pub(in crate::replication) sequence: u64,
     pub(in crate::replication) hash: Hash,
@@ -87,15 +85,13 @@ impl End {
 /// Proof that an author signed two batches with one sequence.
 pub(in crate::replication) type Proof = Box<(Signed<Batch>, Signed<Batch>)>;
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Fork {
     at: u64,
     proof: Option<Proof>,
 }
 
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::replication) struct Slot {
     /// Where the journal keeps it.
     pub(in crate::replication) journal: u64,
@@ -114,8 +110,7 @@ impl Slot {
     }
 }
 
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Chain {
     /// Contiguous from sequence 1.
     slots: Vec<Slot>,
@@ -178,8 +173,7 @@ impl Chain {
     }
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stream {
     end: End,
     /// The sequences in order, where whole chains are held.
@@ -211,8 +205,7 @@ pub(in crate::replication) type TailSlot = (u64, u64, u32);
 const TAIL_MAX: usize = 256;
 
 /// The log of all shards.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::replication) struct Log {
     chains: BTreeMap<ChainId, Chain>,
     streams: BTreeMap<(Namespace, u16, Writer), Stream>,

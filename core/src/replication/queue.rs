@@ -26,8 +26,7 @@ use alloc::{
 };
 
 /// A write that waits for its turn.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Waiting {
     pub(in crate::replication) request: RequestId,
     pub(in crate::replication) key: Key,
@@ -44,16 +43,14 @@ impl Waiting {
 }
 
 /// Writes that wait, per shard and namespace; namespaces take turns.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct WriteQueue {
     shards: BTreeMap<u16, ShardQueue>,
     count: usize,
     bytes: u64,
 }
 
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct ShardQueue {
     turns: VecDeque<Namespace>,
     writes: BTreeMap<Namespace, VecDeque<Waiting>>,
@@ -120,8 +117,7 @@ impl WriteQueue {
 }
 
 /// Where a batch came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Source {
     /// It was written here.
     Own,
@@ -132,8 +128,7 @@ pub(in crate::replication) enum Source {
 }
 
 /// A batch that is with the journal.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Staged {
     pub(in crate::replication) token: u64,
     pub(in crate::replication) batch: Verified<Batch>,
@@ -150,8 +145,7 @@ pub(in crate::replication) struct Staged {
 }
 
 /// Batches that are with the journal, per lane in order.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Staging {
     lanes: BTreeMap<Lane, VecDeque<Staged>>,
     tokens: BTreeMap<u64, Lane>,

@@ -26,8 +26,7 @@ use alloc::{
 pub(in crate::replication) type Owner = (u16, NodeId);
 
 /// Where a batch of a side branch is.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Place {
     /// In the log. `doubtful`: the journal could not give it.
     Held {
@@ -40,8 +39,7 @@ pub(in crate::replication) enum Place {
 }
 
 /// All side branches.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct SideBranches {
     places: BTreeMap<(Owner, Root), Place>,
     /// Those in memory whose writes are not visible yet.

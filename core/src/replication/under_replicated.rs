@@ -13,8 +13,7 @@ use crate::{
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct UnderReplicated {
     /// By their places in the journal.
     batches: BTreeMap<u64, Signed<Batch>>,

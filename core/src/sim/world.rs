@@ -420,7 +420,6 @@ impl<S: Shell> World<S> {
     }
 
     /// A running host's node, to start and save its recording.
-    #[cfg(feature = "recording")]
     pub fn node_mut(&mut self, host: HostId) -> Option<&mut Node> {
         let host = self.hosts.get_mut(usize::from(host))?;
         Some(host.shell.as_mut()?.node_mut())

@@ -4,8 +4,7 @@ use crate::kernel::component::Settings;
 use core::time::Duration;
 
 /// Settings of admission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// Limited invites that may be open at a time, 1 to 65 536; beyond, issuing is refused.
     pub invites_max: u32,

@@ -38,8 +38,7 @@ pub fn isolation_key_name(epoch: u32) -> String {
 }
 
 /// Who a node is to admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Own {
     /// The node.
     pub id: NodeId,
@@ -214,8 +213,7 @@ impl fmt::Display for InviteRefusal {
 }
 
 /// How a peer broke the rules of admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Offence {
     /// It welcomed a node that did not ask it to.
     UnexpectedWelcome,
@@ -241,8 +239,7 @@ impl Offence {
 }
 
 /// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Invites issued.
     pub issued: u64,

@@ -37,8 +37,7 @@ struct Stored {
     uses: Vec<NodeId>,
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Open {
     invitation: Invitation,
     /// Who used it, or is about to.
@@ -66,8 +65,7 @@ pub(super) enum Taken {
 }
 
 /// The limited invites by serial.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Invites {
     open: BTreeMap<Serial, Open>,
 }

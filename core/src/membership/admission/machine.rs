@@ -2,7 +2,6 @@
 //!
 //! Source: the papers on the page of [`admission`](super).
 
-#[cfg(feature = "recording")]
 use super::blind;
 use super::{
     Command, Config, Credentials, Event, GENESIS_KEY, InviteRefusal, Message, Offence, Own, Stats,
@@ -35,16 +34,16 @@ use core::time::Duration;
 /// Sends that may wait to be fetched; a lost welcome is fetched again by the newcomer.
 const SENDS_MAX: usize = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum Timer {
     /// Store again what a welcome brought.
     StoreWelcome,
 }
 
 /// What waits for the store.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) enum Waiting {
     /// An invite's counter, before the invite is given out.
     Issue { request: RequestId, serial: Serial },
@@ -54,8 +53,7 @@ pub(super) enum Waiting {
     Join,
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Redemption {
     pub(super) serial: Serial,
     pub(super) newcomer: NodeId,
@@ -63,8 +61,7 @@ pub(super) struct Redemption {
 }
 
 /// What a welcome brought, until it is durable.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Welcome {
     pub(super) genesis: Bytes,
     pub(super) epoch: u32,
@@ -75,8 +72,7 @@ pub(super) struct Welcome {
 }
 
 /// Admission of one node. See the module's page.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Admission {
     pub(super) config: Config,
     pub(super) own: Own,
@@ -97,7 +93,6 @@ pub struct Admission {
     pub(super) outbox: Outbox<Message, Event>,
     pub(super) stats: Stats,
     /// Whether it is replayed: what it holds in place of secrets proves nothing.
-    #[cfg(feature = "recording")]
     #[serde(skip)]
     pub(super) blind: bool,
 }
@@ -140,7 +135,6 @@ impl Admission {
                 unreadable,
                 ..Stats::default()
             },
-            #[cfg(feature = "recording")]
             blind: false,
         }
     }
@@ -454,7 +448,6 @@ impl Admission {
         let Some((invitation, invite_key)) = &self.invitation else {
             return false;
         };
-        #[cfg(feature = "recording")]
         if self.blind {
             return epoch == invitation.epoch && !blind::is_wrong(isolation_key);
         }

@@ -30,7 +30,6 @@
 //!
 //! Not here: handshakes (`wire`), links under an invite (`overlay`), where members are (`node`).
 
-#[cfg(feature = "recording")]
 mod blind;
 mod check;
 mod config;

@@ -6,8 +6,7 @@ use crate::{kernel::component::Settings, membership::suspicion::Windows};
 use core::time::Duration;
 
 /// The settings of membership. All nodes of a mesh should share them.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// How many rings the relays sit on: each relay has at most twice as many neighbours. Default 4;
     /// sensible: 2 (fragile above some hundred relays) to 8 (twice the probes for little more).

@@ -27,8 +27,7 @@ pub const INCARNATION_KEY: &str = "node/incarnation";
 pub const MEMBERS_KEY: &str = "node/members";
 
 /// Who this node is, for as long as its process runs.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// Its key pair.
     pub keypair: Keypair,
@@ -246,8 +245,7 @@ pub enum Event {
 }
 
 /// What a peer did wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Offence {
     /// It passed on something whose signature does not hold.
     BadSignature,
@@ -270,8 +268,7 @@ impl Offence {
 }
 
 /// Counters since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Pings sent to neighbours of our own accord.
     pub probes: u64,

@@ -14,16 +14,14 @@ use alloc::{collections::BTreeMap, vec::Vec};
 pub(super) const PAIRS_MAX: usize = 4_096;
 
 /// How often one accuser was wrong about one member, when it was counted last.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Count {
     count: u32,
     at: Time,
 }
 
 /// The counts of all pairs of accuser and accused.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct FalseAccusations {
     pairs: BTreeMap<(NodeId, NodeId), Count>,
     /// One is forgotten in so long.

@@ -31,8 +31,9 @@ use alloc::{
 };
 use core::time::Duration;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum Timer {
     /// Notices stalls.
     Pulse,
@@ -93,8 +94,7 @@ pub(super) enum Timer {
 /// assert_eq!(swim.counts().alive, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Swim {
     pub(super) config: Config,
     pub(super) identity: Identity,

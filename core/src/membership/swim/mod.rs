@@ -40,7 +40,6 @@ mod check;
 mod config;
 mod contract;
 mod false_accusations;
-#[cfg(feature = "recording")]
 mod frozen;
 mod gossip;
 mod links;

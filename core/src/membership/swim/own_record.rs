@@ -24,8 +24,7 @@ use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
 /// What stands between this node and its next word about itself.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Ownership {
     standing: Standing,
     durable: Incarnation,
@@ -38,8 +37,7 @@ pub(super) struct Ownership {
 }
 
 /// Another process met with this node's identity.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Foreign {
     instance: InstanceId,
     /// Its highest incarnation.

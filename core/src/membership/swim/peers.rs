@@ -7,8 +7,7 @@ use crate::kernel::{
 use alloc::{collections::BTreeMap, vec::Vec};
 
 /// A linked peer.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Peer {
     role: Role,
     heard_at: Time,
@@ -23,8 +22,7 @@ struct Peer {
 }
 
 /// All linked peers.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Peers {
     linked: BTreeMap<NodeId, Peer>,
 }

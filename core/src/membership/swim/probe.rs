@@ -15,8 +15,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::time::Duration;
 
 /// What is known of a neighbour beside its link.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Watch {
     /// Since when it has been a neighbour without a link.
     pub(super) unlinked_at: Time,
@@ -25,8 +24,7 @@ pub(super) struct Watch {
 }
 
 /// A probe in flight.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Probe {
     sequence: u64,
     helpers: BTreeSet<NodeId>,
@@ -36,8 +34,7 @@ pub(super) struct Probe {
 }
 
 /// A ping on another's behalf.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Help {
     origin: NodeId,
     origin_sequence: u64,

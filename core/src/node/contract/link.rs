@@ -14,8 +14,7 @@ use crate::{
 };
 
 /// Something happened to a link. Links are numbered by the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum LinkInput {
     /// A handshake succeeded.
     Up {

@@ -28,8 +28,7 @@ use crate::kernel::{
 };
 
 /// An input of the node's owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Command {
     /// Something happened to a link.
     Link(LinkInput),
@@ -38,8 +37,7 @@ pub enum Command {
 }
 
 /// What a host tells a node, links aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum HostInput {
     /// The store answers.
     Store(StoreInput),
@@ -55,8 +53,7 @@ pub enum HostInput {
 }
 
 /// A word of the host that needs no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Signal {
     /// The wall clock, at start and then about every second.
     WallClock(WallTime),

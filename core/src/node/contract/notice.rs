@@ -27,8 +27,7 @@ pub enum Severity {
 }
 
 /// A notice with its number and its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(Serialize, Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeEntry {
     /// Consecutive within a run, from 1.
     pub id: u64,
@@ -41,8 +40,7 @@ pub struct NoticeEntry {
 }
 
 /// Something that an operator may want to read happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(Serialize, Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     /// The node founded a network and started.
     Founded {
@@ -187,8 +185,7 @@ pub enum Notice {
 }
 
 /// Why a node is fenced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(Serialize, Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FenceCause {
     /// A link ended because a later process has this identity.
     Superseded(CloseReason),
@@ -197,8 +194,7 @@ pub enum FenceCause {
 }
 
 /// What a peer did, by the machine that noticed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(Serialize, Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Offence {
     /// Against membership.
     Swim(swim::Offence),

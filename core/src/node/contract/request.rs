@@ -14,8 +14,7 @@ use crate::{
 use core::{fmt, time::Duration};
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Request {
     /// Write a value. Answered by [`Reply::Written`] or [`Refusal::Write`].
     Write {

@@ -4,8 +4,7 @@ use crate::kernel::{bytes::Bytes, id::Ticket, store::StoreBatch};
 use alloc::vec::Vec;
 
 /// The store answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum StoreInput {
     /// A batch is durable.
     Persisted(Ticket),

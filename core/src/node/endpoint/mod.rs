@@ -184,7 +184,6 @@ impl Endpoint {
     }
 
     /// The node, to start, stop and save its recording, or to put a mask on it.
-    #[cfg(any(test, feature = "recording", feature = "sim"))]
     pub const fn node_mut(&mut self) -> &mut Node {
         &mut self.node
     }

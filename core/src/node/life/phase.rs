@@ -16,8 +16,7 @@ use crate::{
 };
 
 /// Where a node is in its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::node) enum Phase {
     Joining,
     Running,

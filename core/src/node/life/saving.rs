@@ -11,15 +11,13 @@ use crate::{
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 /// What a start can't do without and the store has not confirmed, by token.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::node) struct Unsaved {
     waiting: BTreeMap<u64, Value>,
     last_token: u64,
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Value {
     key: String,
     value: Bytes,

@@ -25,8 +25,7 @@ pub struct TimelinePage {
 }
 
 /// The log.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::node) struct Timeline {
     entries: RingLog<NoticeEntry>,
     last_id: u64,
@@ -70,7 +69,6 @@ impl Timeline {
     }
 
     /// The number of the newest entry; 0 if there is none.
-    #[cfg(feature = "recording")]
     #[must_use]
     pub(in crate::node) const fn last_id(&self) -> u64 {
         self.last_id

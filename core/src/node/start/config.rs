@@ -12,8 +12,7 @@ use alloc::{string::String, vec::Vec};
 
 /// What a host decides about its node. The settings of the single machines follow from the role and
 /// have defaults; each is documented at its machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// Relay or tab.
     pub role: Role,

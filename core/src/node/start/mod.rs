@@ -338,7 +338,6 @@ fn build(
         started_at: now,
         counters: Counters::default(),
         outbox: Outbox::new(SENDS_MAX),
-        #[cfg(feature = "recording")]
         recorder: None,
         #[cfg(any(test, feature = "sim"))]
         mask: crate::node::mask::Mask::default(),

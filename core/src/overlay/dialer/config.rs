@@ -7,8 +7,7 @@ use crate::{
 use alloc::vec::Vec;
 
 /// How a node dials.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DialerConfig {
     /// The wait between attempts at one destination.
     pub backoff: BackoffConfig,

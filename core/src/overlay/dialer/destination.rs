@@ -22,8 +22,7 @@ pub enum Destination {
 }
 
 /// A destination and its fortune.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     pub(super) addresses: Vec<Address>,
     pub(super) turn: u32,

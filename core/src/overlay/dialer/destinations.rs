@@ -15,8 +15,7 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 
 /// All destinations of a node.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Dialer {
     pub(super) config: DialerConfig,
     pub(super) destinations: BTreeMap<Destination, Attempts>,

@@ -11,8 +11,7 @@ use crate::{
 use alloc::vec::Vec;
 
 /// A link under an invite's key.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Arrival {
     identity: PeerIdentity,
     /// The dial that opened it, if this node is the newcomer. It counts as running until the end.

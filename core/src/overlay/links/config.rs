@@ -8,8 +8,7 @@ use crate::{
 };
 
 /// How links are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// How dials are made.
     pub dialer: DialerConfig,

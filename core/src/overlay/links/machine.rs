@@ -19,8 +19,7 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(super) enum Timer {
     Ping(NodeId),
     /// A link under an invite waits no longer.
@@ -30,8 +29,7 @@ pub(super) enum Timer {
 }
 
 /// A routed link.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Peer {
     pub(super) identity: PeerIdentity,
     pub(super) link: LinkId,
@@ -45,8 +43,7 @@ pub(super) struct Peer {
     pub(super) contest: Option<Contest>,
 }
 
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Contest {
     pub(super) nonce: u64,
     pub(super) asked_at: Time,
@@ -57,8 +54,7 @@ pub(super) struct Contest {
 const CONTEST_WORTH: Duration = Duration::from_secs(10);
 
 /// The links of one node.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Links {
     pub(super) config: Config,
     pub(super) id: NodeId,

@@ -6,8 +6,7 @@ use crate::kernel::rng::Rng;
 use core::time::Duration;
 
 /// Settings of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// Batches with the store at a time, 1 to 4. One gives the largest groups; more hide a store's
     /// latency, but only for a store that, once a batch has failed, fails those already behind it:

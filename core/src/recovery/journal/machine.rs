@@ -35,14 +35,14 @@ const OP_OVERHEAD: u64 = 64;
 /// The size of the probe: one page of the usual stores, so that success means usable space.
 const PROBE_BYTES: usize = 4_096;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum Timer {
     Probe,
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Pending {
     origin: Origin,
     persist: Persist,
@@ -64,16 +64,14 @@ impl Pending {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Outcome {
     Waiting,
     Stored,
     Failed { full: bool },
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Batch {
     pub(super) ticket: Ticket,
     pub(super) entries: Vec<(Pending, Option<u64>)>,
@@ -84,8 +82,7 @@ pub(super) struct Batch {
     pub(super) doomed: bool,
 }
 
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct LoadWaiting {
     origin: Origin,
     token: u64,
@@ -93,8 +90,7 @@ pub(super) struct LoadWaiting {
 }
 
 /// The journal of one node. See the module's page.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Journal {
     pub(super) config: Config,
     pub(super) tail: Tail,

@@ -41,8 +41,7 @@ pub const SEEN_MAX: usize = 16;
 pub const CONTEXT_MAX: usize = 32;
 
 /// One write as the register keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Version {
     /// Who wrote it.
     pub author: NodeId,
@@ -64,8 +63,7 @@ pub enum Effect {
 }
 
 /// A register. Empty until the first write.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Register {
     /// Newest first; the first is the value, the rest are its conflicts. At most one per author, or
     /// two twins.

@@ -22,8 +22,7 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// A part of an answer.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Piece {
     Ready(Box<Signed<Batch>>),
     /// In the journal, at this sequence.
@@ -31,8 +30,7 @@ pub(in crate::replication) enum Piece {
 }
 
 /// What an answer is for.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Answer {
     /// A fetch.
     Fetched { request: u64 },
@@ -47,8 +45,7 @@ pub(in crate::replication) enum Answer {
 }
 
 /// An answer that waits for the journal.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Load {
     pub(in crate::replication) to: NodeId,
     pub(in crate::replication) answer: Answer,
@@ -119,8 +116,7 @@ pub(in crate::replication) fn piece_at(db: &Database, journal: u64) -> Piece {
 }
 
 /// The answers that wait for the journal.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Answers {
     loads: BTreeMap<u64, Load>,
 }

@@ -28,8 +28,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// A fetch in progress.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Fetch {
     peer: NodeId,
     request: u64,
@@ -44,8 +43,7 @@ const SUMMARY_PAUSE: Duration = Duration::from_millis(100);
 pub(in crate::replication) const WANTED_MAX: usize = 65_536;
 
 /// What a peer has of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Wanted {
     pub(in crate::replication) up_to: u64,
     /// The batch that contradicts ours or proves a fork, if that is what is wanted.
@@ -53,8 +51,7 @@ pub(in crate::replication) struct Wanted {
 }
 
 /// A catching-up with one peer.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 struct CatchUp {
     since: Time,
     batches: u64,
@@ -62,8 +59,7 @@ struct CatchUp {
 }
 
 /// A linked peer.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Compared {
     /// What it has and we lack. At most [`WANTED_MAX`] chains.
     has: BTreeMap<ChainId, Wanted>,
@@ -103,8 +99,7 @@ impl Compared {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct AntiEntropy {
     peers: BTreeMap<NodeId, Compared>,
     /// At most one fetch per shard.

@@ -25,8 +25,7 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Timer {
     /// Compare with a peer.
     Summary(NodeId),
@@ -55,8 +54,7 @@ pub(in crate::replication) enum Timer {
 }
 
 /// See the module.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Context {
     pub(in crate::replication) config: Config,
     pub(in crate::replication) keypair: Keypair,

@@ -131,8 +131,9 @@ pub enum Event {
 }
 
 /// How a node broke the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Offence {
     /// It sent a batch whose signature does not hold.
     BadSignature,

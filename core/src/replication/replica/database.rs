@@ -31,8 +31,7 @@ use alloc::{
 use core::time::Duration;
 
 /// See the module.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Database {
     pub(in crate::replication) clock: Clock,
     pub(in crate::replication) log: Log,

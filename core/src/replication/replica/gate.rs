@@ -35,16 +35,14 @@ const BAD_SIGNATURES_MAX: u32 = 8;
 const MUTE: Duration = Duration::from_secs(60);
 
 /// Batches with wrong signatures that a peer sent, and until when nothing of it is taken therefore.
-#[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Sender {
     bad_signatures: u32,
     muted_until: Time,
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Gate {
     /// Linked peers that sent a wrong signature.
     senders: BTreeMap<NodeId, Sender>,

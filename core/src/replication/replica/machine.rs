@@ -76,8 +76,7 @@ use core::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Replica {
     pub(in crate::replication) cx: Context,
     pub(in crate::replication) db: Database,
@@ -123,14 +122,12 @@ impl Replica {
     ///
     /// # Errors
     /// Which setting is out of range.
-    #[cfg(feature = "recording")]
     pub fn check_settings(&self) -> Result<(), &'static str> {
         use crate::kernel::component::Settings;
         self.cx.config.validate()
     }
 
     /// The key pair, to bind it to a tape.
-    #[cfg(feature = "recording")]
     pub const fn keypair_mut(&mut self) -> &mut Keypair {
         &mut self.cx.keypair
     }

@@ -24,8 +24,7 @@ const TOLD_MAX: usize = 64;
 pub(in crate::replication) const DOTS_MAX: usize = 1_024;
 
 /// What is on its way to and from a peer.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Mail {
     /// Pushes that it has not confirmed, with their bytes.
     in_flight: BTreeMap<Dot, u32>,
@@ -38,8 +37,7 @@ struct Mail {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Pushes {
     peers: BTreeMap<NodeId, Mail>,
 }

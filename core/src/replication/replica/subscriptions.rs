@@ -28,8 +28,7 @@ pub(in crate::replication) const SUBSCRIBE_HEADS_MAX: usize = 4_096;
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a namespace stands between a tab and one of its homes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) enum Subscription {
     /// The next page is on its way, or has to be asked for.
     Paging,
@@ -40,8 +39,7 @@ pub(in crate::replication) enum Subscription {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Subscriptions {
     /// On a relay the namespaces that it serves to each tab, in a tab those asked of each relay.
     peers: BTreeMap<NodeId, BTreeMap<Namespace, Subscription>>,

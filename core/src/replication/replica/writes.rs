@@ -25,8 +25,7 @@ use alloc::{
 };
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Writes {
     /// Why writes are refused; none: they are taken.
     blocks: BTreeSet<WriteBlock>,

@@ -31,8 +31,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 pub(in crate::replication) const LACKING_MAX: usize = 1_024;
 
 /// Where a tab's part of another's chain ends, if not here.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) chain: ChainId,
     pub(in crate::replication) head: Head,
@@ -45,8 +44,7 @@ pub(in crate::replication) struct TabCopy {
 }
 
 /// What a peer has beside the log here.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Branched {
     /// The side branches that it has and we lack, and what of it is asked for. At most [`LACKING_MAX`].
     lacking: Vec<(Owner, Root)>,
@@ -58,8 +56,7 @@ pub(in crate::replication) struct Branched {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Branches {
     pub(in crate::replication) peers: BTreeMap<NodeId, Branched>,
 }

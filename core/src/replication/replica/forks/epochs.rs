@@ -55,8 +55,7 @@ pub(in crate::replication) const PAUSE: Duration = Duration::from_secs(1);
 const DOUBLINGS_MAX: u32 = 10;
 
 /// When an epoch may begin.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Begin {
     at: Time,
     /// It is put off while a part of the own log is being fetched, but not beyond this.
@@ -64,8 +63,7 @@ pub(in crate::replication) struct Begin {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Epochs {
     /// Our own batches that the journal once had beyond a damaged record, by chain: before they are
     /// back, nothing may be written there, or the chain would fork.

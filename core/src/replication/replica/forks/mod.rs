@@ -24,8 +24,7 @@ use reissue::Reissue;
 const RECORDS_MAX: u32 = 256;
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Forks {
     pub(in crate::replication) epochs: Epochs,
     pub(in crate::replication) reissue: Reissue,

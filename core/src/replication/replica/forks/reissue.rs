@@ -30,8 +30,7 @@ use core::time::Duration;
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// A batch of our own in the journal that does not follow the one before it.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Orphan {
     chain: ChainId,
     sequence: u64,
@@ -40,8 +39,7 @@ pub(in crate::replication) struct Orphan {
 }
 
 /// Whose turn it is in a shard.
-#[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Turn {
     /// After which batch issuing again goes on.
     cursor: Option<Root>,
@@ -52,8 +50,7 @@ struct Turn {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Reissue {
     /// Found at the replay only: at most one per record of the journal.
     orphans: Vec<(Root, Orphan)>,
