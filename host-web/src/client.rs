@@ -358,8 +358,8 @@ impl Client {
             let watches = self.watches.borrow();
             let answers = self.answers.borrow();
             answers
-                .iter()
-                .map(|(id, _)| *id)
+                .keys()
+                .copied()
                 .filter(|id| !watches.contains_key(id))
                 .collect()
         };

@@ -241,8 +241,12 @@ fn untold(machine: &Machine) -> Vec<String> {
         .collect()
 }
 
-/// How a function that gives the list of all machines is signed.
-const LISTS: [&str; 2] = ["-> [&dyn Component", "-> [&mut dyn Component"];
+/// How a function that gives the list of all machines, or of their settings, is signed.
+const LISTS: [&str; 3] = [
+    "-> [&dyn Component",
+    "-> [&mut dyn Component",
+    "-> [&mut dyn Settings",
+];
 
 /// Machines that the node holds, but not on its list of all machines.
 fn unlisted(machines: &[Machine], sources: &[Source]) -> Vec<String> {
@@ -293,8 +297,12 @@ fn every_message_of_every_machine_is_pinned() {
 #[test]
 fn every_setting_is_drawn_in_simulation_and_every_counter_is_a_metric() {
     let machines = machines(&core());
-    let components = machines.iter().filter(|machine| machine.is_component());
-    report(components.flat_map(|machine| [undrawn(machine), untold(machine)].concat()));
+    report(machines.iter().flat_map(|machine| {
+        let alone = (!machine.is_component()).then(|| machine.fault("is no `Component`"));
+        let mut faults = [undrawn(machine), untold(machine)].concat();
+        faults.extend(alone);
+        faults
+    }));
 }
 
 #[test]

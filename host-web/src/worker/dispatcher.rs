@@ -369,7 +369,7 @@ impl Dispatcher {
         }
         let namespaces = node.namespaces();
         // What was just opened is shown before its first key is here.
-        let opened = self.opened.iter().map(|(name, _)| (name.to_string(), 0));
+        let opened = self.opened.keys().map(|name| (name.to_string(), 0));
         let held = namespaces
             .iter()
             .map(|(name, keys)| (name.to_string(), *keys));

@@ -58,9 +58,10 @@ struct Pair {
 
 /// The batch that an output asks to be made durable.
 fn persisted_by(output: &EndpointOutput) -> Option<Ticket> {
-    match output {
-        EndpointOutput::Host(HostOutput::Store(StoreOutput::Persist(batch))) => Some(batch.ticket),
-        _ => None,
+    if let EndpointOutput::Host(HostOutput::Store(StoreOutput::Persist(batch))) = output {
+        Some(batch.ticket)
+    } else {
+        None
     }
 }
 

@@ -61,7 +61,6 @@ impl Timeline {
     }
 
     /// The entries after `id`, oldest first, and whether older ones are gone; all that are kept for 0.
-    #[must_use]
     pub(in crate::node) fn since(&self, id: u64) -> (impl Iterator<Item = &NoticeEntry>, bool) {
         let first = self.entries.iter().next();
         let gap = first.is_some_and(|first| first.id > id.saturating_add(1));

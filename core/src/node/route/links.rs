@@ -133,9 +133,10 @@ impl Node {
 
     /// Whether the process that a link met under our identity is at least as new as this one.
     fn is_older_than(&self, reason: &CloseReason) -> bool {
-        match reason {
-            CloseReason::IdentityInUse { incarnation } => *incarnation >= self.swim.incarnation(),
-            _ => true,
+        if let CloseReason::IdentityInUse { incarnation } = reason {
+            *incarnation >= self.swim.incarnation()
+        } else {
+            true
         }
     }
 

@@ -1,13 +1,14 @@
 //! Corners of forks: answers that are late, empty or useless, a journal that is busy, timers that come early.
 
 use super::{
-    hostile::{WALL, op, seal},
+    forks::in_epoch,
+    hostile::{WALL, op, push, seal, unchecked},
     world::{NETWORK, World, key, keypair, ns, value},
 };
 use crate::{
     kernel::{
         component::Component,
-        crypto::{Keypair, Signed, Verified, decode_exactly},
+        crypto::{Hash, Keypair, Signed, Verified, decode_exactly},
         id::{NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
         persist::{Persist, PersistFailed, Persisted},
@@ -330,4 +331,25 @@ fn writes_go_on_when_a_batch_of_ours_from_a_peer_is_not_kept() {
     let full = false;
     relay.tell(Command::PersistFailed(PersistFailed { token, full }));
     assert!(relay.said(persists));
+}
+
+#[test]
+fn a_later_epoch_needs_no_earlier_one() {
+    let mut world = World::new(22, 2, 0);
+    world.link_all();
+    push(&mut world, 1, 0, &in_epoch(2, "v"));
+    world.run_for(SECOND);
+    world.put(0, "n", "k", "w");
+    world.run_for(SECOND);
+    let (shard, node) = (shard_of(&ns("n"), &key("k")), world.id(0));
+    let head = world.replica(1).head(shard, Writer { node, epoch: 2 });
+    assert_eq!(head.sequence, 2);
+    assert_ne!(head.hash, Hash::ZERO);
+    let proof = (in_epoch(2, "v"), in_epoch(2, "x"));
+    let from = world.id(1);
+    let (first, second) = (Box::new(unchecked(&proof.0)), Box::new(unchecked(&proof.1)));
+    world.say(from, 0, Message::Evidence { first, second });
+    world.settle();
+    assert_eq!(world.get(1, "n", "k"), value("w"));
+    world.assert_relays_agree();
 }

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     kernel::{
         bytes::Bytes,
-        crypto::{Hash, Signed, Verified, decode_exactly},
+        crypto::{Signed, Verified, decode_exactly},
     },
     replication::{
-        batch::{Batch, EPOCHS_MAX, Record, Writer, shard_of},
+        batch::{Batch, EPOCHS_MAX, Record, shard_of},
         log::{Lane, Log, chain_lane, chain_of},
         replica::{Command, Event, Message, Offence},
         write::{AckLevel, WriteBlock, WriteRefusal},
@@ -409,7 +409,7 @@ fn a_full_store_puts_off_issuing_again_and_does_not_spin() {
     assert_eq!(world.get(0, "n", &names[4]), value("v"));
 }
 
-fn in_epoch(epoch: u32, text: &str) -> Signed<Batch> {
+pub(super) fn in_epoch(epoch: u32, text: &str) -> Signed<Batch> {
     let mut batch = seal(&keypair(0), None, op("k", WALL, text))
         .claims()
         .clone();
@@ -680,25 +680,4 @@ fn nothing_that_a_relay_confirmed_is_lost_however_often_stores_go_back() {
     for seed in 0..12 {
         chaos(seed);
     }
-}
-
-#[test]
-fn a_later_epoch_needs_no_earlier_one() {
-    let mut world = World::new(22, 2, 0);
-    world.link_all();
-    push(&mut world, 1, 0, &in_epoch(2, "v"));
-    world.run_for(SECOND);
-    world.put(0, "n", "k", "w");
-    world.run_for(SECOND);
-    let (shard, node) = (shard_of(&ns("n"), &super::world::key("k")), world.id(0));
-    let head = world.replica(1).head(shard, Writer { node, epoch: 2 });
-    assert_eq!(head.sequence, 2);
-    assert_ne!(head.hash, Hash::ZERO);
-    let proof = (in_epoch(2, "v"), in_epoch(2, "x"));
-    let from = world.id(1);
-    let (first, second) = (Box::new(unchecked(&proof.0)), Box::new(unchecked(&proof.1)));
-    world.say(from, 0, Message::Evidence { first, second });
-    world.settle();
-    assert_eq!(world.get(1, "n", "k"), value("w"));
-    world.assert_relays_agree();
 }
