@@ -19,8 +19,8 @@ use sporenet_core::{
         Node,
         config::Config,
         contract::{
-            Command, Event, HostInput, HostOutput, LinkInput, LinkOutput, Reply, Request, Signal,
-            StoreInput, StoreOutput,
+            Command, Dial, Event, HostInput, HostOutput, LinkInput, LinkOutput, Reply, Request,
+            Signal, StoreInput, StoreOutput,
         },
         envelope::Envelope,
         recording::BYTES_MAX_DEFAULT,
@@ -244,7 +244,7 @@ impl Pair {
                 self.words
                     .push_back((1 - node, Input::Message { from, message }));
             }
-            Output::Event(Event::Link(LinkOutput::Dial { dial, hint, .. })) => {
+            Output::Event(Event::Link(LinkOutput::Dial(Dial { dial, hint, .. }))) => {
                 self.links += 1;
                 let invitation = match hint {
                     KeyHint::Invite(invitation) => Some(invitation),

@@ -4,10 +4,7 @@
 use crate::{
     clock::{self, Clock},
     exit::{Code, Failure},
-    links::{
-        Counters, LinkContext, OUTGOING_MAX, ToLink, count,
-        dial::{self, Dial},
-    },
+    links::{Counters, LinkContext, OUTGOING_MAX, ToLink, count, dial},
     logging::TimelineLog,
     store::Store,
 };
@@ -459,21 +456,8 @@ impl Driver {
 
     fn on_link_output(&mut self, output: LinkOutput) {
         match output {
-            LinkOutput::Dial {
-                dial,
-                address,
-                expect,
-                hint,
-                key,
-            } => {
+            LinkOutput::Dial(wanted) => {
                 let registration = self.register();
-                let wanted = Dial {
-                    dial,
-                    address,
-                    expect,
-                    hint,
-                    key,
-                };
                 tokio::spawn(dial::run(wanted, registration, self.context.clone()));
             }
             LinkOutput::Key { link, key } => self.tell_link(link, ToLink::Key(key)),

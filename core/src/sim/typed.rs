@@ -13,7 +13,7 @@ use crate::{
     membership::roster::Roster,
     node::{
         Node,
-        contract::{Command, Event, LinkInput, LinkOutput},
+        contract::{Command, Dial, Event, LinkInput, LinkOutput},
         endpoint::{EndpointInput, EndpointOutput},
         envelope::Envelope,
         message::Message,
@@ -325,13 +325,13 @@ impl Typed {
 
     fn on_link_output(&mut self, output: LinkOutput) {
         match output {
-            LinkOutput::Dial {
+            LinkOutput::Dial(Dial {
                 dial,
                 address,
                 expect,
                 hint,
                 key,
-            } => {
+            }) => {
                 let link = self.number_link();
                 let state = State::Connecting;
                 let dialled = Link {

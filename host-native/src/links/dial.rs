@@ -8,11 +8,10 @@ use crate::{
 use sporenet_core::{
     kernel::{
         address::{Address, Transport},
-        crypto::Secret,
-        id::{DialId, LinkId, NodeId},
+        id::{DialId, LinkId},
     },
-    node::contract::LinkInput,
-    wire::{close::CloseReason, invitation::KeyHint, session::Session},
+    node::contract::{Dial, LinkInput},
+    wire::{close::CloseReason, session::Session},
 };
 use std::{
     io::{Error, ErrorKind},
@@ -23,21 +22,6 @@ use tokio_tungstenite::{client_async_with_config, tungstenite::Error as WsError}
 
 /// How long a connection may take to open, and again to become a WebSocket.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the core asked for.
-#[derive(Debug)]
-pub(crate) struct Dial {
-    /// Comes back in the answer.
-    pub(crate) dial: DialId,
-    /// Where to.
-    pub(crate) address: Address,
-    /// Who must answer there, if known.
-    pub(crate) expect: Option<NodeId>,
-    /// Which key to offer.
-    pub(crate) hint: KeyHint,
-    /// That key.
-    pub(crate) key: Secret,
-}
 
 /// Connects, shakes hands and runs the link, or tells the core why not.
 pub(crate) async fn run(wanted: Dial, registration: Registration, context: LinkContext) {

@@ -55,22 +55,26 @@ pub enum LinkInput {
     },
 }
 
+/// A link to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// Comes back in the answer.
+    pub dial: DialId,
+    /// Where to.
+    pub address: Address,
+    /// Who must answer there, if known.
+    pub expect: Option<NodeId>,
+    /// Which key to offer.
+    pub hint: KeyHint,
+    /// That key.
+    pub key: Secret,
+}
+
 /// Something is to be done about a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkOutput {
     /// Open a link; answer with [`LinkInput::Up`] or [`LinkInput::DialFailed`].
-    Dial {
-        /// Comes back in the answer.
-        dial: DialId,
-        /// Where to.
-        address: Address,
-        /// Who must answer there, if known.
-        expect: Option<NodeId>,
-        /// Which key to offer.
-        hint: KeyHint,
-        /// That key.
-        key: Secret,
-    },
+    Dial(Dial),
     /// The answer to [`LinkInput::KeyWanted`].
     Key {
         /// The link that asked.

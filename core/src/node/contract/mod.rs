@@ -16,7 +16,7 @@ mod request;
 mod store;
 
 pub use self::{
-    link::{LinkInput, LinkOutput},
+    link::{Dial, LinkInput, LinkOutput},
     notice::{FenceCause, Notice, NoticeEntry, Offence, Severity},
     request::{Refusal, Reply, Request},
     store::{StoreInput, StoreOutput},

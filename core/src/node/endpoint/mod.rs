@@ -20,7 +20,6 @@ use crate::{
     kernel::{
         address::Address,
         bytes::Bytes,
-        crypto::Secret,
         id::{DialId, LinkId, NodeId},
         machine::{Input, Machine, Output},
         rng::Rng,
@@ -28,7 +27,7 @@ use crate::{
     },
     node::{
         Node,
-        contract::{Command, Event, HostInput, HostOutput, LinkInput, LinkOutput},
+        contract::{Command, Dial, Event, HostInput, HostOutput, LinkInput, LinkOutput},
         envelope::Envelope,
         setup::{Setup, StartError},
         tuning::Tuning,
@@ -37,7 +36,6 @@ use crate::{
         class::Class,
         close::CloseReason,
         identity::PeerIdentity,
-        invitation::KeyHint,
         session::{SendError, Session, SessionEvent},
     },
 };
@@ -119,12 +117,7 @@ const LINKS_MAX: usize = 1_024;
 
 #[derive(Debug)]
 enum Link {
-    Connecting {
-        dial: DialId,
-        expect: Option<NodeId>,
-        hint: KeyHint,
-        key: Secret,
-    },
+    Connecting(Dial),
     Open {
         session: Box<Session>,
         dial: Option<DialId>,
@@ -208,7 +201,7 @@ impl Endpoint {
         self.node.check()?;
         let sessions = self.links.values().filter_map(|link| match link {
             Link::Open { session, .. } => Some(session),
-            Link::Connecting { .. } => None,
+            Link::Connecting(_) => None,
         });
         for session in sessions {
             session.check().map_err(|what| format!("session: {what}"))?;
@@ -276,7 +269,7 @@ impl Endpoint {
                 Link::Open { session, .. } => {
                     session.poll_timeout().is_some_and(|at| at <= self.now)
                 }
-                Link::Connecting { .. } => false,
+                Link::Connecting(_) => false,
             })
             .map(|(link, _)| *link)
             .collect();
@@ -298,7 +291,7 @@ impl Endpoint {
         }
         let sessions = self.links.values().filter_map(|link| match link {
             Link::Open { session, .. } => session.poll_timeout(),
-            Link::Connecting { .. } => None,
+            Link::Connecting(_) => None,
         });
         sessions.chain(self.node.poll_timeout()).min()
     }
@@ -329,18 +322,16 @@ impl Endpoint {
     }
 
     fn on_opened(&mut self, link: LinkId) {
-        let Some(Link::Connecting { .. }) = self.links.get(&link) else {
+        let Some(Link::Connecting(wanted)) = self.links.get(&link) else {
             return;
         };
-        let Some(Link::Connecting {
+        let Dial {
             dial,
             expect,
             hint,
             key,
-        }) = self.links.remove(&link)
-        else {
-            return;
-        };
+            ..
+        } = wanted.clone();
         let params = self.node.session_params();
         let entropy = self.rng.bytes32();
         let session = Box::new(Session::initiate(
@@ -360,7 +351,7 @@ impl Endpoint {
 
     fn on_ended(&mut self, link: LinkId, reason: CloseReason) {
         match self.links.remove(&link) {
-            Some(Link::Connecting { dial, .. }) => {
+            Some(Link::Connecting(Dial { dial, .. })) => {
                 self.tell(LinkInput::DialFailed { dial, reason })
             }
             Some(Link::Open { dial, peer, .. }) => self.tell_end(link, dial, peer, reason),
@@ -414,7 +405,7 @@ impl Endpoint {
                     self.flush(link);
                     let peer = match self.links.remove(&link) {
                         Some(Link::Open { peer, .. }) => peer,
-                        Some(Link::Connecting { .. }) | None => None,
+                        Some(Link::Connecting(_)) | None => None,
                     };
                     self.tell_end(link, dial, peer, reason.clone());
                     self.outputs
@@ -502,23 +493,10 @@ impl Endpoint {
 
     fn on_link_output(&mut self, output: LinkOutput) {
         match output {
-            LinkOutput::Dial {
-                dial,
-                address,
-                expect,
-                hint,
-                key,
-            } => {
+            LinkOutput::Dial(dial) => {
                 let link = self.number_link();
-                self.links.insert(
-                    link,
-                    Link::Connecting {
-                        dial,
-                        expect,
-                        hint,
-                        key,
-                    },
-                );
+                let address = dial.address.clone();
+                self.links.insert(link, Link::Connecting(dial));
                 self.outputs
                     .push_back(EndpointOutput::Connect { link, address });
             }

@@ -3,7 +3,7 @@
 use crate::{
     kernel::machine::Output,
     node::{
-        contract::{Changed, Event, HostOutput, LinkOutput, StoreOutput},
+        contract::{Changed, Dial, Event, HostOutput, LinkOutput, StoreOutput},
         envelope::Envelope,
     },
 };
@@ -32,7 +32,7 @@ impl Digest {
 /// The number of an event's kind, with what it is about.
 const fn event_kind(event: &Event) -> (u64, u64) {
     match event {
-        Event::Link(LinkOutput::Dial { dial, .. }) => (1 << 32, dial.0),
+        Event::Link(LinkOutput::Dial(Dial { dial, .. })) => (1 << 32, dial.0),
         Event::Link(LinkOutput::Key { link, .. }) => (2 << 32, link.0),
         Event::Link(LinkOutput::Close { link, .. }) => (3 << 32, link.0),
         Event::Host(HostOutput::Store(StoreOutput::Persist(batch))) => (4 << 32, batch.ticket.0),

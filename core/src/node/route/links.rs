@@ -19,7 +19,7 @@ use crate::{
     },
     membership::{admission, dissemination::Rumour, swim},
     node::{
-        contract::{FenceCause, LinkOutput, Notice},
+        contract::{Dial, FenceCause, LinkOutput, Notice},
         machine::Node,
         message::Message,
     },
@@ -46,14 +46,14 @@ impl Node {
                 expect,
             } => {
                 if let Some((hint, key)) = self.admission.credential() {
-                    let dial = LinkOutput::Dial {
+                    let dial = Dial {
                         dial,
                         address,
                         expect,
                         hint,
                         key,
                     };
-                    self.outbox.event(dial.into());
+                    self.outbox.event(LinkOutput::Dial(dial).into());
                 } else {
                     let reason = CloseReason::WrongKey;
                     self.tell_links(links::Command::DialFailed { dial, reason });
