@@ -114,7 +114,7 @@ const MIXED_PERMILLE: u32 = 200;
 /// Of a thousand meshes, so many have nodes with settings far apart.
 const WIDE_PERMILLE: u32 = 100;
 /// Of a thousand meshes, in so many hosts join during the chaos; of as many others, one whose store is full.
-const JOINS_PERMILLE: u32 = 350;
+const JOINS_PERMILLE: u32 = 450;
 /// Of a thousand joins, in so many the relay that gave the invite is killed as they begin.
 const INVITER_KILLED_PERMILLE: u32 = 400;
 /// Within so many outputs, less than a handshake and a welcome make.
