@@ -21,7 +21,7 @@
 //!
 //! Papers: SWIM (2002), Lifeguard (2017), Rapid (2018).
 //!
-//! Not here: links and dials (`overlay`), how ill someone is (`detection`), what is stored (`node`).
+//! Not here: links and dials (`overlay`), the store (`recovery`), what others learn of it (`node/route`).
 
 pub mod admission;
 pub mod dissemination;
