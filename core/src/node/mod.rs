@@ -1,5 +1,7 @@
 //! The sum: one node of the mesh.
 //!
+//! Begin with `machine`, `pump`, `route/links` and `send`: they show how machines become a node.
+//!
 //! | file | what lives there |
 //! |---|---|
 //! | `machine` | `Node`: the machines as named fields, the four verbs |

@@ -5,7 +5,7 @@
 //! | `record` | one journal record: checksummed, numbered, chained to the one before |
 //! | `entry` | one named entry of the store, sealed |
 //! | `journal` | the only way to the store: group commit, failures, loads |
-//! | `replay` | the stored journal read at start: torn tail, quarantine, refusal |
+//! | `replay` | the stored journal read at start: a torn tail is cut off, damaged records are set aside |
 //!
 //! Invariants: nothing is reported durable before the store said so; what was reported durable is
 //! found again or reported damaged; a damaged journal is never mistaken for an empty one.

@@ -12,7 +12,10 @@
 //! | `cells` | the key space in memory: list, changes |
 //! | `queue` | writes that wait, batches that are with the journal |
 //!
-//! Papers: Kulkarni 2014 (clock); Preguiça 2010 (versions); Kleppmann 2022 (log); Demers 1987 (anti-entropy).
+//! Papers: Kulkarni et al., "Logical Physical Clocks", 2014 (clock); Preguiça et al., "Dotted Version
+//! Vectors", 2010 (versions); Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022 (log); Demers et
+//! al., "Epidemic Algorithms for Replicated Database Maintenance", 1987 (anti-entropy).
+//!
 //! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
 //! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain
 //! says from a fork on is not taken until its author issues it again. Two relays with equal frontiers

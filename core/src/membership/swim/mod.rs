@@ -6,7 +6,7 @@
 //! | Neighbours are successor and predecessor on K pseudo-random rings. | Rapid (Suresh et al., ATC 2018), section 4.1 |
 //! | Timeouts stretch with the node's own health; helpers say no; suspicion shrinks with independent accusers; a suspect hears of it first. | Lifeguard (Dadgar et al., 2017), section IV |
 //! | An accused member raises its incarnation. | SWIM, section 4.2 |
-//! | Everyone decides on its own from signed accusations; nobody believes a verdict. | this house |
+//! | Everyone decides on its own from signed accusations; nobody believes a verdict. | docs/adr/0002-own-swim.md |
 //!
 //! Figures with the defaults: silence is accused 2.0 to 2.1 s after the last answer and dead 4.25 s
 //! (two relays) to 4.75 s (eight) after enough accusations; a crash (link lost abruptly and a redial
@@ -28,6 +28,7 @@
 //! | `anti_entropy` | comparing tables |
 //! | `tabs` | vouching for tabs; in a tab, the choice of homes |
 //! | `check`, `metrics` | what must hold, gauges; every number that is measured |
+//! | `frozen` | what a recording needs when it brings a node back |
 //!
 //! Invariants: nobody is dead without a signed accusation and a window to refute; no incarnation is
 //! announced before it is durable; tabs are never suspect or dead; dead members are never forgotten.

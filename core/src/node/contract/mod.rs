@@ -7,6 +7,8 @@
 //! | request | [`Request`] with a number | [`Reply`] with the same number |
 //! | the rest | [`Signal`]: clock, network, parking, leaving | [`Changed`], and [`Notice`]: what happened |
 //!
+//! `link`, `store`, `request` and `notice` have a file each; the rest is here.
+//!
 //! A shell that handles links itself ([`Endpoint`](crate::node::endpoint::Endpoint)) passes
 //! [`HostInput`] and [`HostOutput`] through as they are.
 

@@ -1,4 +1,6 @@
 //! Forks: chains whose author signed two batches with one sequence. A first reader may skip this folder.
+//! docs/adr/0012-writer-epochs.md says what is done about them, and why; docs/architecture.md has the words
+//! (glossary, "Data").
 //!
 //! | file | what it does |
 //! |---|---|
@@ -8,6 +10,8 @@
 //! | `tab_copies` | what tabs hold of others' chains and their homes do not |
 //! | `keep` | side branches in memory, and visible |
 //! | `flow` | proofs of forks, and what follows from them in the other parts |
+//!
+//! Not here: chains and proofs (`replication/log`), the branches themselves (`side_branches`).
 
 pub(in crate::replication) mod branches;
 pub(in crate::replication) mod epochs;
