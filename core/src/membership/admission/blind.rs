@@ -48,6 +48,7 @@ impl Admission {
             isolation_key,
             spore,
         } = message;
+        // In a replay the recorded message is blinded already.
         let isolation_key = if self.blind {
             isolation_key.clone()
         } else if self.is_origin_of_invite(*epoch, isolation_key) {
