@@ -92,7 +92,7 @@ impl Invites {
                 // refuses it.
                 let uses_max = stored.invitation.uses_max.unwrap_or(0);
                 stored.version == STORED_VERSION
-                    // An entry under a wrong key could take the place of the true one, with fewer uses.
+                    // Under a wrong key it could take the place of the true entry, with fewer uses.
                     && *key == key_of(&stored.invitation.serial)
                     // A store copied from another relay: its invites are honoured there.
                     && stored.invitation.issuer == issuer

@@ -353,8 +353,8 @@ impl Machine for Swim {
 
     fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
-        // At the end of time `now` plus a span saturates to `now`, so a timer that sets itself again
-        // is due at once. The bound ends this loop even then.
+        // At the end of time `now` plus a span saturates to `now`, so a timer that sets itself
+        // again is due at once. The bound ends this loop even then.
         for _ in 0..self.deadlines.len().saturating_mul(2) {
             let Some(timer) = self.deadlines.pop_due(self.now) else {
                 break;
