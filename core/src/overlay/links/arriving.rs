@@ -57,6 +57,7 @@ impl Links {
         }
         // Another entry let this node in meanwhile: nobody has to let it in any more.
         let is_member = dial.is_some() && self.joined;
+        // A link to itself, or after a stop, is refused like any other.
         if is_member || identity.id == self.id || self.stopped {
             self.on_up(link, identity, dial);
             return;
@@ -70,6 +71,7 @@ impl Links {
                 reason: reason.clone(),
             });
             if let Some(dial) = dial {
+                // It never was an arrival, so nobody else answers the dial.
                 self.fail_dial(dial, reason);
             }
             return;
@@ -90,6 +92,8 @@ impl Links {
     pub(super) fn on_joined(&mut self) {
         self.joined = true;
         let links: Vec<LinkId> = self.arriving.keys().copied().collect();
+        // Before it had joined, admission gave no key to anybody (`Busy`), so all of these are its
+        // own dials.
         for link in links {
             self.on_admitted(link);
         }

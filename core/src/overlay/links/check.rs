@@ -28,6 +28,7 @@ impl Component for Links {
             self.now.since(routed.heard_at) <= patience
         };
         let is_patient = |link: &LinkId| self.deadlines.at(&Timer::Arrival(*link)).is_some();
+        // A machine that was not woken in time can't have noticed silence yet.
         let on_time = self.deadlines.next().is_none_or(|next| next >= self.now);
         first_broken(&[
             (!self.is_linked(self.id), "it is linked to itself"),
