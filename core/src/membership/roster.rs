@@ -429,12 +429,12 @@ pub fn freshness(known: &MemberRecord, claimed: &MemberRecord) -> Freshness {
         Freshness::Newer
     } else if newer(known.incarnation, claimed.incarnation) {
         Freshness::Stale
-    // Equal incarnations, and each process reserves its own before it uses it: two run with one
-    // identity.
     } else if claimed.instance != known.instance {
+        // Every process reserves its incarnations before it uses them, so two with an equal one
+        // run with copies of one store.
         Freshness::Copied
-    // A node that cannot make a higher incarnation durable says goodbye at the present one.
     } else if claimed.standing == Standing::Left && known.standing != Standing::Left {
+        // A node that cannot make a higher incarnation durable says goodbye at the present one.
         Freshness::Newer
     } else {
         Freshness::Stale

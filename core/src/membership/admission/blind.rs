@@ -1,7 +1,8 @@
 //! Admission in a recording, which holds no key.
 //!
-//! The one decision that depends on a key's value is whether an isolation key made our invite. It is
-//! carried by what stands in the key's place: zeros in place of a wrong one.
+//! The one decision that depends on a key's value is whether an isolation key made our invite. A
+//! recording carries its outcome: zeros stand in place of a wrong key, and anything else in place of
+//! a right one.
 
 use super::{Admission, Message};
 use crate::{

@@ -373,9 +373,9 @@ impl Admission {
                 self.reject(link, CloseReason::Busy);
                 continue;
             };
+            // Before `Admit`: the link becomes an ordinary one with it, and the welcome must be the
+            // first word.
             self.outbox.send(
-                // Before `Admit`: the link becomes an ordinary one with it, and the welcome must be
-                // the first word.
                 peer.id,
                 Message::Welcome {
                     genesis: genesis.clone(),

@@ -293,8 +293,9 @@ impl Swim {
             return;
         };
         for accuser in suspicion.accusers() {
-            // This node accused for want of a link and was wrong: it waits longer the next time.
             if accuser == self.me {
+                // Without a link it accused for want of one and was wrong: it waits longer the next
+                // time. With a link its own pings tell.
                 let unlinked = !self.peers.contains(subject);
                 if let Some(watch) = self.watches.get_mut(&subject).filter(|_| unlinked) {
                     watch.wrongs = watch.wrongs.saturating_add(1);

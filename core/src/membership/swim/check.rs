@@ -19,7 +19,7 @@ use crate::{
 };
 use core::time::Duration;
 
-/// How late a lease may be noticed to have run out: a step that a stall has put off.
+/// How long after its end a lease may still hold a tab alive: a stall puts off the step that notices.
 const LATE: Duration = Duration::from_secs(5);
 
 impl Component for Swim {

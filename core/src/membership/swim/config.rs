@@ -39,8 +39,8 @@ pub struct Config {
     pub gossip_bytes_max: u32,
     /// The most bytes of rumours on a ping or an acknowledgement. Default 1,200, one datagram's worth.
     pub piggyback_bytes_max: u32,
-    /// Up to this many linked relays are all told a fresh rumour; beyond, a random half again as few
-    /// would do, so that many are drawn. Default 12: more than the neighbours on four rings.
+    /// Up to this many linked relays are all told a fresh rumour; of more, this many are drawn at
+    /// random. Default 12: more than the eight neighbours on four rings.
     pub gossip_fanout: u8,
     /// λ: a rumour is told λ·log₂(n) times. Default 3; 1 misses members under loss, 6 doubles traffic.
     pub retransmit_factor: u32,

@@ -36,7 +36,7 @@ impl Peers {
 
     /// A link to a peer is up.
     pub(super) fn insert(&mut self, peer: NodeId, role: Role, now: Time) {
-        // A second link to a peer begins anew, counters included.
+        // A new link begins anew, counters included.
         let link = Peer {
             role,
             heard_at: now,

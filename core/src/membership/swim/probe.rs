@@ -44,8 +44,8 @@ pub(super) struct Help {
     nacked: bool,
 }
 
-/// The most pings on others' behalf at a time; further requests are declined at once. As many as the
-/// neighbours of a relay with several silent neighbours of its own would ask for, several times over.
+/// The most pings on others' behalf at a time; further requests are declined at once. It is several
+/// times what the neighbours of one relay ask for while several relays near it are silent.
 pub(super) const HELPS_MAX: usize = 256;
 
 /// The most accusations that are handed to a suspect at once: any one of them makes it refute.
@@ -282,7 +282,7 @@ impl Swim {
             return;
         };
         if help.nacked {
-            // The second time: the asker's period is over, a late yes would help nobody.
+            // The second time: one more period has passed, and the asker has most likely judged.
             self.helping.remove(&sequence);
             return;
         }

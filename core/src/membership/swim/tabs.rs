@@ -43,7 +43,7 @@ impl Swim {
             return;
         }
         self.deadlines.clear(&Timer::Renew(tab));
-        // A tab that said goodbye or that it parks does not come back in a moment.
+        // A tab that said goodbye, or that it parks, is not expected back in a moment.
         let is_present = |member: &Member| member.record().standing == Standing::Present;
         let may_return = self.roster.get(&tab).is_some_and(is_present);
         let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);

@@ -346,6 +346,6 @@ impl Dialer {
     }
 }
 
-/// The longest a first dial waits so that the other side's dial comes first: of two nodes that want
-/// each other, the one with the larger identity waits.
+/// Bounds how long a first dial waits so that the other side's dial comes first: of two relays that
+/// want each other, the one with the larger identity waits a quarter to three quarters of this.
 pub(crate) const COURTESY: Duration = Duration::from_millis(400);

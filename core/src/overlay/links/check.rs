@@ -12,7 +12,8 @@ use crate::{
     overlay::dialer::Destination,
 };
 
-/// How late silence may be noticed: three intervals of a tab are looked at once in an interval.
+/// How late silence may be noticed, beyond four intervals: a tab waits for three and looks once in
+/// each.
 const LATE: Duration = Duration::from_secs(2);
 
 impl Component for Links {
