@@ -204,6 +204,7 @@ impl Spore {
     #[must_use]
     pub fn fit(&self, entries: usize, bytes: usize) -> Self {
         let mut small = Self::new(self.network);
+        // Entries first: they are the addresses meant for newcomers.
         small.entries = self.entries.iter().take(entries).cloned().collect();
         while small.encoded_len() > bytes && small.entries.pop_last().is_some() {}
         let mut best: Vec<&Pointer> = self

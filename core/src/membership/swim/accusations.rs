@@ -157,6 +157,7 @@ impl Swim {
 
     /// A link is gone, and with it the evidence that a doubted accusation was wrong: it is believed now.
     pub(super) fn reconsider(&mut self, subject: NodeId) {
+        // The dead stay dead: a lost link adds nothing to that.
         let held = self.roster.get(&subject).filter(|member| member.is_in());
         let held = held.and_then(|member| member.suspicion.as_ref());
         let word = held.and_then(|suspicion| suspicion.accusations().next());
@@ -210,6 +211,7 @@ impl Swim {
         let held = self.roster.get(&subject);
         let held = held.and_then(|member| member.suspicion.as_ref());
         let is_alone = held.is_some_and(|held| held.accusers().nth(1).is_none());
+        // Who observes the suspect has a link to it, or dials it already.
         if is_alone && self.is_relay() && !self.watches.contains_key(&subject) {
             self.try_member(subject);
         }

@@ -61,6 +61,8 @@ impl Swim {
         };
         let interval = match round {
             1 => Duration::from_secs(1),
+            // The first two rounds repeat soon: the first question or its answer may be lost while
+            // the link is busy with its beginning.
             2 => Duration::from_secs(4),
             _ => self.rng.jitter(regular, 100),
         };
@@ -71,6 +73,7 @@ impl Swim {
     }
 
     pub(super) fn on_table_digest(&mut self, from: NodeId, hash: Hash) {
+        // Checksums first, tables only if they differ (Demers et al., section 1.3).
         if hash == self.roster.digest() {
             self.compared = true;
         } else if self.may_compare(from) {

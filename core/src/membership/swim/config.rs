@@ -63,7 +63,8 @@ pub struct Config {
     pub verifies_per_second_max: u32,
     /// How long a lease holds. Default 30 s: three renewals may be lost.
     pub lease_ttl: Duration,
-    /// How often a lease is renewed. Default 10 s; must be below a third of `lease_ttl`.
+    /// How often a lease is renewed. Default 10 s; must be below half of `lease_ttl`, so that one
+    /// renewal may be lost.
     pub lease_renewal: Duration,
     /// How long a tab without its link counts as attached. Default 2 s, for a reload; longer shows a
     /// closed tab as alive, shorter shows a reload as parking.

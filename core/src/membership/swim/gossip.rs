@@ -34,6 +34,7 @@ impl Swim {
 
     /// Takes rumours: records first, since leases and accusations are about members.
     pub(super) fn on_rumours(&mut self, from: NodeId, mut rumours: Vec<Rumour>) {
+        // What is cut off is no loss: comparing tables repairs it.
         rumours.truncate(RUMOURS_MAX);
         let count = u64::try_from(rumours.len()).unwrap_or(u64::MAX);
         self.stats.rumours = self.stats.rumours.saturating_add(count);
@@ -68,6 +69,7 @@ impl Swim {
             }
             return;
         }
+        // Nobody else decides about this node's own record.
         if claims.id == self.me {
             self.on_own_record(from, record);
             return;
@@ -91,6 +93,8 @@ impl Swim {
     fn on_copy(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let id = record.claims().id;
         let told = self.roster.get(&id).and_then(|member| member.conflict_at);
+        // Before the signature is checked: two processes that both gossip would cost a check for
+        // every rumour.
         if told.is_some_and(|at| self.now.since(at).as_secs() < 60) {
             self.count_stale();
             return;

@@ -63,6 +63,8 @@ impl Swim {
         let Some(member) = self.roster.get(&peer) else {
             return;
         };
+        // From now on it is known from this run, which `find_dead` and a reader of the table rely
+        // on.
         if *member.why() == Why::Remembered {
             let incarnation = member.record().incarnation;
             let (state, why) = (member.state(), Why::Joined { incarnation });
@@ -180,6 +182,7 @@ impl Swim {
     }
 
     pub(super) fn schedule_try(&mut self) {
+        // An isolated node has nothing else to do, and everything to gain from the next try.
         let interval = if self.peers.has_relay() {
             self.config.try_interval
         } else {

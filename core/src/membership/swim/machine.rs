@@ -165,6 +165,7 @@ impl Swim {
     ) -> Self {
         let me = identity.keypair.id();
         own_record::trim_addresses(&mut identity);
+        // Signed now, told only when the incarnation is durable.
         let own = own_record::sign(&identity, incarnation, Standing::Present);
         let mut roster = Roster::new(
             usize::try_from(config.members_max).unwrap_or(usize::MAX),

@@ -276,6 +276,8 @@ impl Swim {
             incarnation,
             overtaken: overtaken.saturating_add(1),
         });
+        // Above it, the record of an earlier life is overridden for good. A living process raises
+        // its own in turn, and after a few times that is proof enough.
         if overtaken < OVERTAKEN_MAX {
             self.raise(incarnation.next());
         } else {

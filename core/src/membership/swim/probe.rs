@@ -386,6 +386,7 @@ impl Swim {
         let Some(member) = self.roster.get(&subject) else {
             return;
         };
+        // Tabs are never accused; who is dead, parked or has left need not be.
         if !self.may_probe() || !member.is_relay() || !member.is_in() {
             return;
         }

@@ -25,6 +25,7 @@ impl Swim {
     /// The living relays that vouch for a tab now.
     pub(super) fn homes_of(&self, tab: &Member) -> Vec<NodeId> {
         let living = |home: &NodeId| self.roster.get(home).is_some_and(|member| member.is_in());
+        // A home's lease outlives the home: only who takes part can hold a link.
         tab.leases.homes(self.now).filter(living).collect()
     }
 
@@ -42,6 +43,8 @@ impl Swim {
         if !self.held.contains(&tab) {
             return;
         }
+        // Without its link the lease is not renewed, and ends by itself should this node fail
+        // before the grace is over.
         self.deadlines.clear(&Timer::Renew(tab));
         // A tab that said goodbye, or that it parks, is not expected back in a moment.
         let is_present = |member: &Member| member.record().standing == Standing::Present;
