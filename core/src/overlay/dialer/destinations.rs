@@ -244,6 +244,7 @@ impl Dialer {
         let destination = self.running.remove(&dial)?;
         if let Some(attempts) = self.destinations.get_mut(&destination) {
             attempts.dialling = None;
+            // A try has done what it was for; its link needs no destination.
             if attempts.once {
                 self.destinations.remove(&destination);
             }

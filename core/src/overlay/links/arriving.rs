@@ -62,6 +62,7 @@ impl Links {
             self.on_up(link, identity, dial);
             return;
         }
+        // Bounded apart from the peers' links: a crowd of newcomers takes no place from members.
         let arriving = u32::try_from(self.arriving.len()).unwrap_or(u32::MAX);
         if arriving >= self.config.arriving_max {
             self.stats.refused = self.stats.refused.saturating_add(1);
@@ -117,6 +118,7 @@ impl Links {
                 told_by: Some(arrival.identity.id),
             });
         }
+        // The dial counted as running all this time; only now it has failed.
         if let Some(dial) = arrival.dial {
             self.fail_dial(dial, reason.clone());
         }

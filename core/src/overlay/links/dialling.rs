@@ -113,6 +113,7 @@ impl Links {
     pub(super) fn schedule_save(&mut self) {
         // Asked first, since asking clears the mark.
         let wanted = self.dialer.take_changed() && !self.stopped;
+        // One save takes all changes until then.
         if wanted && self.deadlines.at(&Timer::Save).is_none() {
             // The first save is at once, the next ones keep their distance, so that failing dials
             // do not wear the store.
