@@ -25,9 +25,9 @@ use core::time::Duration;
 
 /// The most homes whose leases are kept for one tab.
 pub const HOMES_MAX: usize = 4;
-/// The most homes of one tab whose latest sequence is remembered, even where the lease itself had to
-/// make room. Without it a forgotten lease would be news again, and be told to all again, for ever. A
-/// tab can't move between this many homes while one rumour is still told.
+/// The most homes of one tab whose latest sequence is remembered, even where the lease itself had
+/// to make room. Without it a forgotten lease would be news again, and be told to all again, for
+/// ever. A tab can't move between this many homes while one rumour is still told.
 const HEARD_MAX: usize = 20;
 
 /// A lease as it was heard here.

@@ -1,8 +1,8 @@
 //! Admission in a recording, which holds no key.
 //!
 //! The one decision that depends on a key's value is whether an isolation key made our invite. A
-//! recording carries its outcome: zeros stand in place of a wrong key, and anything else in place of
-//! a right one.
+//! recording carries its outcome: zeros stand in place of a wrong key, and anything else in place
+//! of a right one.
 
 use super::{Admission, Message};
 use crate::{

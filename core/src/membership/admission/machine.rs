@@ -450,8 +450,7 @@ impl Admission {
     }
 
     fn on_welcome(&mut self, from: NodeId, welcome: Welcome) {
-        // Only whom this node dialled under its invite may welcome it: anyone else could be luring
-        // it into another network.
+        // Only relays that this node dialled under its invite were asked for a welcome.
         if !self.entrances.values().any(|peer| *peer == from) {
             return self.offend(from, Offence::UnexpectedWelcome);
         }

@@ -19,7 +19,8 @@ use crate::{
 };
 use core::time::Duration;
 
-/// How long after its end a lease may still hold a tab alive: a stall puts off the step that notices.
+/// How long after its end a lease may still hold a tab alive: a stall puts off the step that
+/// notices.
 const LATE: Duration = Duration::from_secs(5);
 
 impl Component for Swim {

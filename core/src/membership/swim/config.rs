@@ -61,7 +61,7 @@ pub struct Config {
     /// The most signatures of one peer's rumours that are checked in a second. Default 1,000: some
     /// 35 ms of a core. Excess is dropped and counted; comparing tables repairs it.
     pub verifies_per_second_max: u32,
-    /// How long a lease holds. Default 30 s: three renewals may be lost.
+    /// How long a lease holds. Default 30 s: one renewal may be lost, with luck two.
     pub lease_ttl: Duration,
     /// How often a lease is renewed. Default 10 s; must be below half of `lease_ttl`, so that one
     /// renewal may be lost.

@@ -16,8 +16,8 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-/// How many relays are tried at once. One at a time would make a living relay wait until every relay
-/// before it that is gone for good was tried.
+/// How many relays are tried at once. One at a time would make a living relay wait until every
+/// relay before it that is gone for good was tried.
 const TRIES_AT_ONCE: usize = 3;
 
 impl Swim {

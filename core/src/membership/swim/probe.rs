@@ -93,8 +93,8 @@ impl Swim {
         };
         let at = next.max(self.now) + self.lag();
         if !self.may_probe() {
+            // The probe is kept planned while this node is parked, to go on when it returns.
             self.deadlines
-                // The probe is kept planned while this node is parked, to go on when it returns.
                 .set(Timer::Probe(neighbour), self.now + self.probe_period());
         } else if next > self.now {
             self.deadlines.set(Timer::Probe(neighbour), at);
