@@ -47,6 +47,7 @@ impl Rumour {
     /// What it is about: a newer rumour with the same key replaces it.
     fn key(&self) -> Key {
         match self {
+            // Records come first: without them neither an accusation nor a lease can be judged.
             Self::Record(record) => (0, record.claims().id, record.claims().id),
             Self::Accusation(word) => (1, word.claims().subject, word.claims().accuser),
             Self::Lease(lease) => (2, lease.claims().tab, lease.claims().home),
@@ -96,7 +97,10 @@ impl RumourQueue {
     /// Adds a rumour heard from `source` (to whom it won't be told), or our own.
     pub fn push(&mut self, rumour: Rumour, source: Option<NodeId>) {
         let key = rumour.key();
+        // A newer word about the same thing starts at zero: what was told of the old one brought
+        // nobody the new one.
         self.forget(key);
+        // What was told most often is the least loss: others tell it by now.
         if self.entries.len() >= self.max.max(1)
             && let Some((_, most_told)) = self.ranking.last().copied()
         {
@@ -127,6 +131,7 @@ impl RumourQueue {
 
     /// Forgets what was said against `subject`: it refuted, or is gone.
     pub fn forget_accusations(&mut self, subject: NodeId) {
+        // Keys are (kind, subject, speaker), so the accusations of one subject stand side by side.
         let from = (1, subject, NodeId::from_bytes([0; 32]));
         let to = (1, subject, NodeId::from_bytes([u8::MAX; 32]));
         let keys: Vec<Key> = self.entries.range(from..=to).map(|(key, _)| *key).collect();
@@ -145,6 +150,8 @@ impl RumourQueue {
                 continue;
             };
             let with = bytes.saturating_add(entry.rumour.size());
+            // Whatever does not fit ends the message and is not skipped, so that the next message
+            // begins with it.
             if with > bytes_max {
                 break;
             }
@@ -170,11 +177,15 @@ impl RumourQueue {
         let mut bytes = 0_usize;
         let mut taken = Vec::new();
         while let Some((importance, order, key)) = self.fresh.first().copied() {
+            // Cannot be: `forget` and `told` remove from both. Should it be, the loop must still
+            // end.
             let Some(entry) = self.entries.get(&key) else {
                 self.fresh.remove(&(importance, order, key));
                 continue;
             };
             bytes = bytes.saturating_add(entry.rumour.size());
+            // At least one goes out, however large, so that no rumour blocks those behind it for
+            // ever.
             if bytes > bytes_max && !taken.is_empty() {
                 break;
             }
@@ -214,6 +225,7 @@ impl RumourQueue {
             return;
         };
         self.ranking.remove(&(entry.rank, key));
+        // The rank is the place in the order: out, changed, and in again.
         entry.rank.0 = entry.rank.0.saturating_add(times);
         if entry.rank.0 >= told_max {
             self.fresh.remove(&(entry.rank.1, entry.rank.2, key));
@@ -238,6 +250,7 @@ const SCAN_MAX: usize = 64;
 /// λ·⌈log₂(n + 1)⌉: how often a rumour is told in a mesh of `n`.
 #[must_use]
 pub fn told_max(lambda: u32, n: usize) -> u32 {
+    // The number of binary digits of n is ⌈log₂(n + 1)⌉.
     let log = usize::BITS.saturating_sub(n.leading_zeros());
     lambda.saturating_mul(log.max(1)).max(1)
 }

@@ -65,6 +65,7 @@ impl Genesis {
     /// Whether every field is in its range.
     #[must_use]
     pub fn is_in_range(&self) -> bool {
+        // Strictly ascending: no validator twice, and one order for one set.
         let ascending = self
             .validators
             .iter()
@@ -123,6 +124,8 @@ impl core::error::Error for GenesisError {}
 pub fn found(name: Name, keypair: &Keypair, now: WallTime, entropy: &mut Rng) -> Founded {
     let mut salt = [0; 16];
     entropy.fill(&mut salt);
+    // Drawn and not derived: the document is no secret, so a key that followed from it would be
+    // none either.
     let isolation_key = Secret::from_bytes(entropy.bytes32());
     let genesis = Genesis {
         name,
@@ -154,6 +157,7 @@ pub fn network_of(document: &[u8]) -> NetworkId {
 /// # Errors
 /// [`GenesisError`]: the first of hash, form, ranges and signature that does not hold.
 pub fn verify(document: &[u8], network: NetworkId) -> Result<Verified<Genesis>, GenesisError> {
+    // The length comes before the hash: nobody makes this node hash megabytes.
     if document.len() > DOCUMENT_BYTES_MAX || network_of(document) != network {
         return Err(GenesisError::OtherNetwork);
     }

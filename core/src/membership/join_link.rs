@@ -82,6 +82,7 @@ impl JoinLink {
     /// relays.
     #[must_use]
     pub fn new(spore: &Spore, invitation: Invitation, key: Secret) -> Self {
+        // The invite and its key can't be cut; the spore gets what they leave.
         let taken = encode(&(&invitation, &key)).len();
         let spore = spore.fit(ENTRIES_MAX, BODY_BYTES_MAX.saturating_sub(taken));
         Self {
@@ -121,6 +122,7 @@ impl FromStr for JoinLink {
 
     /// Reads both forms; white space, as a terminal's line wrapping leaves it, is ignored.
     fn from_str(text: &str) -> Result<Self, LinkError> {
+        // Before anything is copied: people paste anything.
         if text.len() > READ_MAX {
             return Err(LinkError::TooLong);
         }
@@ -135,6 +137,7 @@ impl FromStr for JoinLink {
             .split_last_chunk::<CHECKSUM>()
             .ok_or(LinkError::Damaged)?;
         let (version, body) = covered.split_first().ok_or(LinkError::Damaged)?;
+        // Before the version: a damaged version byte must not pass for a newer version.
         if checksum(covered) != *sum {
             return Err(LinkError::Damaged);
         }

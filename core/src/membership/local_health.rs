@@ -46,6 +46,7 @@ impl LocalHealth {
     /// 1 when healthy, up to the maximum plus 1.
     #[must_use]
     pub const fn multiplier(&self) -> u32 {
+        // Lifeguard, section IV-A: timeouts are multiplied by the score plus 1.
         (self.score as u32).saturating_add(1)
     }
 

@@ -25,9 +25,9 @@ use core::time::Duration;
 
 /// The most homes whose leases are kept for one tab.
 pub const HOMES_MAX: usize = 4;
-/// The most homes of one tab, those included whose leases were forgotten, of which it is known how far
-/// they have been heard. Without that what was forgotten would be news again, and told to all again,
-/// for ever. More than a tab can have moved between while one rumour is still told.
+/// The most homes of one tab whose latest sequence is remembered, even where the lease itself had
+/// to make room. Without it a forgotten lease would be news again, and be told to all again, for
+/// ever. A tab can't move between this many homes while one rumour is still told.
 const HEARD_MAX: usize = 20;
 
 /// A lease as it was heard here.
@@ -68,6 +68,7 @@ impl Leases {
             return false;
         }
         if self.held().filter(|held| held.lease.home != home).count() >= HOMES_MAX {
+            // A living lease never makes room: else relays that lie could push the true homes out.
             let lapsed = |held: &Held| !held.lease.attached || held.expires_at <= now;
             let mut others = self.0.iter_mut().filter(|heard| heard.home != home);
             let Some(gone) = others.find(|heard| heard.held.as_ref().is_some_and(lapsed)) else {
@@ -75,7 +76,10 @@ impl Leases {
             };
             gone.held = None;
         }
+        // A lease runs from when it was heard, so that no two clocks are compared (Gray and
+        // Cheriton).
         let ttl = Duration::from_millis(u64::from(lease.ttl_ms)).min(ttl_max);
+        // Taken out and put at the end: the list is in the order in which homes were heard.
         self.0.retain(|heard| heard.home != home);
         let held = Some(Held {
             lease,
@@ -86,6 +90,7 @@ impl Leases {
             sequence,
             held,
         });
+        // At most `HOMES_MAX` of the homes have a lease, so there always is one without.
         if self.0.len() > HEARD_MAX
             && let Some(oldest) = self.0.iter().position(|heard| heard.held.is_none())
         {

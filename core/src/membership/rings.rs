@@ -43,6 +43,8 @@ impl Rings {
         if self.members.contains_key(&id) {
             return false;
         }
+        // Zero but for a defect that tests plant: a place depends on the identity alone, never on
+        // history.
         let arrival = if planted::is(Planted::RingByArrival) {
             u64::try_from(self.members.len()).unwrap_or(0)
         } else {
@@ -100,15 +102,20 @@ impl Rings {
     /// neighbours that it would have.
     #[must_use]
     pub fn neighbours(&self, id: NodeId) -> BTreeSet<NodeId> {
+        // A full mesh up to 2K + 1 relays, as the module's page says.
         let others = self.len().saturating_sub(usize::from(self.contains(id)));
         if others <= self.neighbours_max() {
             return self.iter().filter(|other| *other != id).collect();
         }
         let mut neighbours = BTreeSet::new();
         for (ring, order) in (0_u8..).zip(&self.orders) {
+            // The identity breaks ties between equal hashes, so that every node puts the ring in
+            // the same order.
             let at = (place(ring, id), id);
             let successor = order.after(&at).next().map(|(key, ())| key.1);
             let predecessor = order.before(&at).map(|(key, ())| key.1);
+            // The order is a ring: after the last comes the first. `id` itself may stand at the
+            // end.
             let first = || order.keys().map(|key| key.1).find(|other| *other != id);
             let last = || order.keys().map(|key| key.1).rfind(|other| *other != id);
             neighbours.extend(successor.or_else(first));
@@ -123,6 +130,7 @@ impl Rings {
         let mut edges = Vec::new();
         for one in self.iter() {
             let others = self.neighbours(one);
+            // Being neighbours is mutual, so each pair is seen from both ends and kept once.
             edges.extend(others.range(one..).map(|other| (one, *other)));
         }
         edges

@@ -172,6 +172,7 @@ impl Roster {
         now: Time,
     ) -> bool {
         let id = record.id;
+        // Whoever is in the table already takes no further place.
         if !self.members.contains_key(&id) && !self.make_room(record.role) {
             self.refused = self.refused.saturating_add(1);
             return false;
@@ -215,6 +216,7 @@ impl Roster {
         let before = self.members.get(&id)?.state;
         self.unlist(id);
         if let Some(member) = self.get_mut(&id) {
+            // Another reason for the same state does not make the state younger.
             if before != state {
                 member.since = now;
             }
@@ -293,6 +295,8 @@ impl Roster {
         if self.members.len() < self.members_max {
             return true;
         }
+        // Who takes part or is dead never makes room. The dead must be remembered, since tries at
+        // them are what heals a split.
         let candidates = self.members.iter().filter_map(|(id, member)| {
             let rank = match (member.record.role, member.state, newcomer) {
                 (Role::Tab, MemberState::Left, _) => 0_u8,
@@ -300,6 +304,7 @@ impl Roster {
                 (Role::Relay, MemberState::Left, Role::Relay) => 2,
                 (Role::Tab | Role::Relay, _, _) => return None,
             };
+            // Oldest first within a rank; the identity makes the choice the same in every run.
             Some((rank, member.since, *id))
         });
         let Some((_, _, id)) = candidates.min() else {
@@ -318,6 +323,7 @@ impl Roster {
         };
         let count = self.counts.of(member.state);
         *count = count.saturating_sub(1);
+        // XOR is its own inverse: to mix the fingerprint in again takes it out.
         mix(&mut self.digest, &fingerprint(id, member));
     }
 
@@ -397,6 +403,7 @@ pub const fn state_rank(state: MemberState) -> u8 {
         MemberState::Parked => 1,
         MemberState::Suspect => 2,
         MemberState::Dead => 3,
+        // A goodbye is the member's own word and final for its incarnation.
         MemberState::Left => 4,
     }
 }
@@ -423,8 +430,11 @@ pub fn freshness(known: &MemberRecord, claimed: &MemberRecord) -> Freshness {
     } else if newer(known.incarnation, claimed.incarnation) {
         Freshness::Stale
     } else if claimed.instance != known.instance {
+        // Every process reserves its incarnations before it uses them, so two with an equal one
+        // run with copies of one store.
         Freshness::Copied
     } else if claimed.standing == Standing::Left && known.standing != Standing::Left {
+        // A node that cannot make a higher incarnation durable says goodbye at the present one.
         Freshness::Newer
     } else {
         Freshness::Stale

@@ -140,11 +140,15 @@ impl Spore {
     /// Adds a pointer, if it is better than what is known of the node and within the bound.
     pub fn add(&mut self, mut pointer: Pointer) {
         pointer.trim();
+        // Trimmed before it is compared: two pointers that are equal once trimmed are the same
+        // pointer.
         let known = self.pointers.get(&pointer.id);
         if known.is_none_or(|known| *known < pointer) {
             self.pointers.insert(pointer.id, pointer);
         }
         while self.pointers.len() > POINTERS_MAX {
+            // The order of `Pointer`'s fields is the order of worth: authority, last seen,
+            // identity.
             let worst = self.pointers.values().min().map(|pointer| pointer.id);
             if worst.is_none_or(|id| self.pointers.remove(&id).is_none()) {
                 return;
@@ -186,6 +190,7 @@ impl Spore {
         for pointer in self.pointers() {
             heard.add(Pointer {
                 authority: Authority::Gossip,
+                // A sighting in the future would keep this pointer above all honest ones for good.
                 last_seen: pointer.last_seen.min(now),
                 ..pointer.clone()
             });
@@ -199,6 +204,7 @@ impl Spore {
     #[must_use]
     pub fn fit(&self, entries: usize, bytes: usize) -> Self {
         let mut small = Self::new(self.network);
+        // Entries first: they are the addresses meant for newcomers.
         small.entries = self.entries.iter().take(entries).cloned().collect();
         while small.encoded_len() > bytes && small.entries.pop_last().is_some() {}
         let mut best: Vec<&Pointer> = self
@@ -208,6 +214,7 @@ impl Spore {
         best.sort_by(|one, two| two.cmp(one));
         for pointer in best {
             small.pointers.insert(pointer.id, pointer.clone());
+            // Too long for what is left: a worse pointer may be shorter, so the search goes on.
             if small.encoded_len() > bytes {
                 small.pointers.remove(&pointer.id);
             }
@@ -245,6 +252,7 @@ impl Serialize for Spore {
 impl<'de> Deserialize<'de> for Spore {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let encoded = Encoded::<Vec<Pointer>, Vec<Address>>::deserialize(deserializer)?;
+        // What a stranger sent is bounded before it is looked at one by one.
         let fits = encoded.version == VERSION
             && encoded.pointers.len() <= POINTERS_MAX
             && encoded.entries.len() <= ENTRIES_MAX
@@ -257,6 +265,7 @@ impl<'de> Deserialize<'de> for Spore {
                 "a spore of an unknown version or out of bounds",
             ));
         }
+        // Through `add`, so that bounds and order hold whatever was sent.
         let mut spore = Self::new(encoded.network);
         for pointer in encoded.pointers {
             spore.add(pointer);

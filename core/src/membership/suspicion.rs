@@ -67,6 +67,7 @@ impl Windows {
     /// Source: Lifeguard, section IV-B: max(Min, Max − (Max − Min) · log(C + 1) / log(K + 1)).
     #[must_use]
     pub fn silence(&self, confirmations: usize, relays: usize, observers: usize) -> Duration {
+        // ⌊log₂(relays)⌋: the deeper the gossip tree, the longer a refutation travels.
         let doublings = usize::BITS
             .saturating_sub(relays.max(1).leading_zeros())
             .saturating_sub(1);
@@ -74,6 +75,8 @@ impl Windows {
             .silence_min
             .saturating_add(self.silence_per_doubling.saturating_mul(doublings));
         let longest = shortest.saturating_mul(self.silence_max_factor.max(1));
+        // The first accuser confirms nothing. Two relays have one observer each, so the first
+        // accusation must be enough.
         let possible = u32::try_from(observers.saturating_sub(1)).unwrap_or(u32::MAX);
         let done = permille_of_log(confirmations, self.confirmations.min(possible));
         let shrink = longest.saturating_sub(shortest).saturating_mul(done) / 1_000;
@@ -83,6 +86,8 @@ impl Windows {
 
 /// log(confirmations + 1) / log(wanted + 1) in thousandths; 1,000 where nothing is wanted.
 const fn permille_of_log(confirmations: usize, wanted: u32) -> u32 {
+    // As a table, since floating-point logarithms may differ between machines: log 2 / log 3 =
+    // 0.631, log 3 / log 4 = 0.792, log 2 / log 4 = 0.5.
     match (wanted, confirmations) {
         (2, 1) => 631,
         (3.., 2) => 792,
@@ -118,6 +123,8 @@ impl Suspicion {
         match self.accusations.get(&accuser) {
             Some(known) => known.evidence >= evidence,
             None => {
+                // With a full list one more report of silence changes nothing. The first evidence
+                // of a crash does: it ends the window sooner.
                 self.accusations.len() >= ACCUSERS_MAX
                     && (evidence == Evidence::Silence || self.crash_at.is_some())
             }
@@ -129,12 +136,15 @@ impl Suspicion {
         if self.knows(accusation.accuser, accusation.evidence) {
             return false;
         }
+        // Only the first evidence starts the short window: more of it must not put the end off.
         if accusation.evidence == Evidence::Crash && self.crash_at.is_none() {
             self.crash_at = Some(now);
         }
         if self.accusations.len() >= ACCUSERS_MAX
             && !self.accusations.contains_key(&accusation.accuser)
         {
+            // The first evidence of a crash makes room for itself. All others are of silence, so it
+            // does not matter which of them goes.
             self.accusations.pop_last();
         }
         self.accusations.insert(accusation.accuser, accusation);
@@ -153,6 +163,7 @@ impl Suspicion {
         let confirmations = self.accusations.len().saturating_sub(1);
         let silence = self.started_at + windows.silence(confirmations, relays, observers);
         match self.crash_at {
+            // Evidence of a crash only ever shortens: the window for silence may end before it.
             Some(crash_at) => silence.min(crash_at + windows.crash),
             None => silence,
         }

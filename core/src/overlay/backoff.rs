@@ -44,9 +44,12 @@ impl Backoff {
     /// Notes a failure: the next attempt is due after a uniform wait of at most
     /// `base · 2^(failures − 1)`, capped.
     pub fn fail(&mut self, now: Time, config: BackoffConfig, rng: &mut Rng) {
+        // 2²⁰ times the smallest base is far above any sensible cap; 2³² would overflow the shift.
         let doublings = self.failures.min(20);
         self.failures = self.failures.saturating_add(1);
         let ceiling = config.base.saturating_mul(1 << doublings).min(config.cap);
+        // Full jitter: anywhere from now to the ceiling, so that many that failed together do not
+        // come back together.
         self.ready_at = now + rng.span_below(ceiling);
     }
 

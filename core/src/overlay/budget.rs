@@ -44,6 +44,7 @@ impl DialBudget {
     /// When the next dial may start: now, or later.
     #[must_use]
     pub fn ready_at(&self, now: Time) -> Time {
+        // The tolerance τ of I.371: so far ahead of the long-run rate the dials may run.
         let slack = self
             .config
             .interval
@@ -56,6 +57,7 @@ impl DialBudget {
         if self.ready_at(now) > now {
             return false;
         }
+        // TAT' = max(TAT, now) + T in I.371. A quiet time saves up no more than one full bucket.
         self.full_at = self.full_at.max(now) + self.config.interval;
         true
     }

@@ -52,6 +52,8 @@ impl Remembered {
             return Vec::new();
         }
         let waits = self.waits.into_iter().map(|wait| {
+            // A wait that is over leaves the failures: the next one is as long as it would have
+            // been.
             let left = wait.until.as_millis().saturating_sub(wall.as_millis());
             let ready_at = now + Duration::from_millis(left);
             (wait.destination, Backoff::resume(wait.failures, ready_at))

@@ -1,7 +1,8 @@
 //! Admission in a recording, which holds no key.
 //!
-//! The one decision that depends on a key's value is whether an isolation key made our invite. It is
-//! carried by what stands in the key's place: zeros in place of a wrong one.
+//! The one decision that depends on a key's value is whether an isolation key made our invite. A
+//! recording carries its outcome: zeros stand in place of a wrong key, and anything else in place
+//! of a right one.
 
 use super::{Admission, Message};
 use crate::{
@@ -48,6 +49,7 @@ impl Admission {
             isolation_key,
             spore,
         } = message;
+        // In a replay the recorded message is blinded already.
         let isolation_key = if self.blind {
             isolation_key.clone()
         } else if self.is_origin_of_invite(*epoch, isolation_key) {

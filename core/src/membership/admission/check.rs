@@ -13,6 +13,7 @@ impl Component for Admission {
     }
 
     fn check(&self) -> Result<(), &'static str> {
+        // A welcome is stored one entry after the other: the key must not overtake the document.
         let is_join = |waiting: &&Waiting| matches!(waiting, Waiting::Join);
         let joins = self.waiting.values().filter(is_join).count();
         let is_stored_later = self.deadlines.at(&Timer::StoreWelcome).is_some();
@@ -50,6 +51,7 @@ impl Component for Admission {
             self.entrances.len(),
             max(self.config.entrances_max),
         );
+        // Redemptions, invites that are being issued, and one entry of a welcome.
         let waiting = max(self.config.redemptions_max).saturating_add(max(self.config.invites_max));
         tell(
             "what admission waits for",

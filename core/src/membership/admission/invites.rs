@@ -88,9 +88,13 @@ impl Invites {
         let mut unreadable = 0_u64;
         for (key, value) in stored {
             let read = decode_exactly::<Stored>(value).ok().filter(|stored| {
+                // Only limited invites are stored, so 0 marks what is not one, and the range
+                // refuses it.
                 let uses_max = stored.invitation.uses_max.unwrap_or(0);
                 stored.version == STORED_VERSION
+                    // Under a wrong key it could take the place of the true entry, with fewer uses.
                     && *key == key_of(&stored.invitation.serial)
+                    // A store copied from another relay: its invites are honoured there.
                     && stored.invitation.issuer == issuer
                     && (1..=USES_MAX).contains(&uses_max)
                     && stored.uses.len() <= usize::from(uses_max)
@@ -109,6 +113,7 @@ impl Invites {
                     },
                 );
             } else {
+                // Not honoured: an unknown number of uses counts as all of them.
                 unreadable = unreadable.saturating_add(1);
             }
         }
@@ -160,6 +165,8 @@ impl Invites {
     /// Whether a handshake under this invite can still lead to something.
     pub(super) fn opens_handshake(&self, invitation: &Invitation, now: Time) -> bool {
         self.open.get(&invitation.serial).is_some_and(|open| {
+            // The whole description, not the serial alone: another lifetime under this serial is
+            // another invite.
             open.invitation == *invitation && (!open.is_used_up() || now <= open.grace_until)
         })
     }
@@ -173,12 +180,15 @@ impl Invites {
     ) -> Taken {
         match self.open.get_mut(&invitation.serial) {
             Some(open) if open.invitation == *invitation => {
+                // Before the bound is looked at: whose welcome was lost may come again to an invite
+                // that is used up.
                 if open.uses.contains(&peer) {
                     Taken::Again
                 } else if open.is_used_up() {
                     Taken::None
                 } else {
                     open.uses.insert(peer);
+                    // Every use starts the grace anew, so that the last newcomer has all of it.
                     open.grace_until = grace_until;
                     Taken::New
                 }

@@ -57,6 +57,7 @@ pub(super) enum Waiting {
 pub(super) struct Redemption {
     pub(super) serial: Serial,
     pub(super) newcomer: NodeId,
+    /// The newcomer's links, with who is at each: it may dial again while the store is busy.
     pub(super) links: BTreeMap<LinkId, PeerIdentity>,
 }
 
@@ -76,6 +77,7 @@ pub(super) struct Welcome {
 pub struct Admission {
     pub(super) config: Config,
     pub(super) own: Own,
+    /// The isolation key with its epoch; `None` in a newcomer.
     pub(super) isolation: Option<(u32, Secret)>,
     pub(super) invitation: Option<(Invitation, Secret)>,
     pub(super) genesis: Option<Bytes>,
@@ -84,6 +86,7 @@ pub struct Admission {
     pub(super) rng: Rng,
     pub(super) now: Time,
     pub(super) wall: WallTime,
+    /// The next token for the store; 0 means that nothing waits for the answer.
     pub(super) next_token: u64,
     pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Links that we dialled under our invite, with who answered.
@@ -178,9 +181,12 @@ impl Admission {
     ) {
         match self.draft_invitation(ttl, uses_max, role) {
             Err(refusal) => self.refuse_invite(request, refusal),
+            // Nothing is counted, so nothing has to be durable first.
             Ok(invitation) if uses_max.is_none() => self.give_out(request, invitation),
             Ok(invitation) => {
                 let serial = invitation.serial;
+                // Known here before it is durable, but given out only after it: a counter that a
+                // crash lost would let in the same number again.
                 self.invites.add(invitation);
                 self.store_invite(&serial, Some(Waiting::Issue { request, serial }));
             }
@@ -204,6 +210,7 @@ impl Admission {
         if uses_max.is_some() && !self.has_room_for_invite() {
             return Err(InviteRefusal::TooMany);
         }
+        // 16 random bytes: no two invites ever share a serial, so none has to be looked up.
         let mut serial = [0; 16];
         self.rng.fill(&mut serial);
         Ok(Invitation {
@@ -226,6 +233,8 @@ impl Admission {
             Waiting::Redeem(_) | Waiting::Join => false,
         });
         let max = self.config.invites_max;
+        // Invites that wait for the store are bounded too. An expired one may be swept meanwhile,
+        // and its waiting goes on.
         self.invites.count() < max && u32::try_from(issuing.count()).is_ok_and(|count| count < max)
     }
 
@@ -255,6 +264,7 @@ impl Admission {
     }
 
     fn key_for(&self, hint: &KeyHint) -> Result<Secret, CloseReason> {
+        // A newcomer can't check anybody. It may be a member soon.
         let Some((own_epoch, isolation_key)) = &self.isolation else {
             return Err(CloseReason::Busy);
         };
@@ -264,9 +274,13 @@ impl Admission {
             KeyHint::Invite(invitation) => {
                 self.check_invitation(invitation)?;
                 let limited = invitation.uses_max.is_some();
+                // Refused before the handshake goes on: a used-up invite must not cost this node a
+                // key exchange for everyone who holds it.
                 if limited && !self.invites.opens_handshake(invitation, self.now) {
                     return Err(CloseReason::InviteUsed);
                 }
+                // Derived from the whole description: whoever changed the lifetime or the uses has
+                // another key, and the handshake fails (Noise, section 9, pre-shared keys).
                 Ok(invitation.key(isolation_key))
             }
         }
@@ -283,6 +297,7 @@ impl Admission {
         if invitation.epoch != *epoch {
             return Err(CloseReason::WrongEpoch);
         }
+        // Uses are counted in one place; two counters could let in twice as many.
         if invitation.uses_max.is_some() && invitation.issuer != self.own.id {
             let issuer = invitation.issuer;
             return Err(CloseReason::InviteElsewhere { issuer });
@@ -291,6 +306,7 @@ impl Admission {
     }
 
     fn on_arrived(&mut self, link: LinkId, peer: PeerIdentity, invitation: &Invitation) {
+        // Once more: the invite may have expired during the handshake.
         if let Err(reason) = self.check_invitation(invitation) {
             return self.reject(link, reason);
         }
@@ -304,6 +320,8 @@ impl Admission {
             return self.reject(link, CloseReason::Busy);
         }
         let grace_until = self.now + self.config.retry_grace;
+        // The use is taken at once and not when it is durable, or a crowd would be let in during
+        // the write.
         match self.invites.take(invitation, peer.id, grace_until) {
             Taken::None => self.reject(link, CloseReason::InviteUsed),
             Taken::Again => self.redeem_again(link, peer, invitation.serial),
@@ -349,11 +367,14 @@ impl Admission {
 
     fn let_in(&mut self, links: impl Iterator<Item = (LinkId, PeerIdentity)>) {
         for (link, peer) in links {
+            // The genesis document is stored before the key, so a member has both.
             let (Some((epoch, isolation_key)), Some(genesis)) = (&self.isolation, &self.genesis)
             else {
                 self.reject(link, CloseReason::Busy);
                 continue;
             };
+            // Before `Admit`: the link becomes an ordinary one with it, and the welcome must be the
+            // first word.
             self.outbox.send(
                 peer.id,
                 Message::Welcome {
@@ -372,6 +393,8 @@ impl Admission {
         self.entrances.remove(&link);
         for waiting in self.waiting.values_mut() {
             if let Waiting::Redeem(redemption) = waiting {
+                // The use stays taken until the store has answered; only then it is known whether
+                // to give it back.
                 redemption.links.remove(&link);
             }
         }
@@ -381,6 +404,7 @@ impl Admission {
         match self.waiting.remove(&done.token) {
             Some(Waiting::Issue { request, serial }) => {
                 let invitation = self.invites.invitation(&serial).cloned();
+                // It may have expired and been swept while the store was busy.
                 match invitation {
                     Some(invitation) => self.give_out(request, invitation),
                     None => self.refuse_invite(request, InviteRefusal::NotStored),
@@ -391,6 +415,8 @@ impl Admission {
                 self.stats.released = self.stats.released.saturating_add(1);
                 self.invites
                     .release(&redemption.serial, redemption.newcomer);
+                // Should this write fail, the use stays taken in the store: too few are let in,
+                // never too many.
                 self.store_invite(&redemption.serial, None);
             }
             Some(Waiting::Redeem(redemption)) => self.let_in(redemption.links.into_iter()),
@@ -402,6 +428,7 @@ impl Admission {
     fn on_persist_failed(&mut self, failed: PersistFailed) {
         match self.waiting.remove(&failed.token) {
             Some(Waiting::Issue { request, serial }) => {
+                // Nobody has the invite yet, so it can be forgotten.
                 self.invites.remove(&serial);
                 self.refuse_invite(request, InviteRefusal::NotStored);
             }
@@ -413,6 +440,8 @@ impl Admission {
                 }
             }
             Some(Waiting::Join) => {
+                // The welcome is kept: a full store may have room soon, and the newcomer need not
+                // knock again.
                 let again = self.now + self.config.store_retry;
                 self.deadlines.set(Timer::StoreWelcome, again);
             }
@@ -421,15 +450,19 @@ impl Admission {
     }
 
     fn on_welcome(&mut self, from: NodeId, welcome: Welcome) {
+        // Only relays that this node dialled under its invite were asked for a welcome.
         if !self.entrances.values().any(|peer| *peer == from) {
             return self.offend(from, Offence::UnexpectedWelcome);
         }
         if self.invitation.is_none() {
             return self.offend(from, Offence::UnexpectedWelcome);
         }
+        // The invite's key came from the operator, so an isolation key that leads to it is the
+        // right one.
         if !self.is_origin_of_invite(welcome.epoch, &welcome.isolation_key) {
             return self.offend(from, Offence::WrongKey);
         }
+        // The network's identity came with the invite, and is the hash of the document.
         if genesis::verify(&welcome.genesis, self.own.network).is_err() {
             return self.offend(from, Offence::WrongGenesis);
         }
@@ -480,6 +513,7 @@ impl Admission {
                 let isolation = (welcome.epoch, welcome.isolation_key);
                 self.isolation = Some(isolation.clone());
                 self.genesis = Some(welcome.genesis);
+                // The peer could say what it liked: its pointers count as hearsay.
                 let spore = welcome.spore.as_gossip(self.wall);
                 self.outbox.event(Event::Joined { isolation, spore });
             }
@@ -496,6 +530,7 @@ impl Admission {
 
     fn on_entered(&mut self, link: LinkId, peer: NodeId) {
         let count = u32::try_from(self.entrances.len()).unwrap_or(u32::MAX);
+        // Beyond the bound the link stays, but a welcome over it would count as an offence.
         if count < self.config.entrances_max {
             self.entrances.insert(link, peer);
         }
@@ -509,6 +544,7 @@ impl Admission {
     /// Removes limited invites that expired longer than `kept` ago.
     fn sweep(&mut self, kept: Duration) {
         let kept = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+        // A clock that stands near zero has not been set: nothing has expired then.
         let before = WallTime::from_millis(self.wall.as_millis().saturating_sub(kept));
         for serial in self.invites.expired_before(before) {
             self.invites.remove(&serial);

@@ -30,6 +30,8 @@ impl Swim {
         signed: Signed<T>,
     ) -> Option<Verified<T>> {
         if let Some(from) = from
+            // The budget is charged before the check: checking is what a flood would cost this
+            // node.
             && !self.may_verify(from)
         {
             self.stats.verifies_refused = self.stats.verifies_refused.saturating_add(1);
@@ -39,6 +41,8 @@ impl Swim {
         let verified = signed.verify(self.identity.network);
         if verified.is_err() {
             self.stats.signatures_bad = self.stats.signatures_bad.saturating_add(1);
+            // Honest nodes pass on only what they have verified. So the sender is to blame, whoever
+            // is named as the signer.
             if let Some(from) = from {
                 self.offend(from, Offence::BadSignature);
             }
@@ -60,6 +64,7 @@ impl Swim {
             return;
         }
         if subject == self.me {
+            // Only relays accuse, and only relays can be accused: all else needs no refutation.
             let is_relay = |id| self.roster.get(id).is_some_and(|member| member.is_relay());
             if self.is_relay() && is_relay(&accuser) {
                 self.on_accused(from, accusation);
@@ -72,6 +77,8 @@ impl Swim {
             return;
         };
         let held = member.suspicion.as_ref();
+        // At another incarnation the accusation is refuted already, or ahead of the record here;
+        // then the record comes first and comparing tables repairs the rest.
         if !member.is_relay()
             || !member.is_in()
             || claims.incarnation != member.record().incarnation
@@ -80,6 +87,7 @@ impl Swim {
             self.count_stale();
             return;
         }
+        // An accuser that was refuted too often about this member is not even passed on.
         if self.distrusts(accuser, subject) {
             self.stats.distrusted = self.stats.distrusted.saturating_add(1);
             return;
@@ -108,6 +116,8 @@ impl Swim {
             return;
         }
         let (state, record) = (member.state(), member.record().to_signed());
+        // Told on even if it is doubted here: others may lack this node's evidence, and the subject
+        // must hear of it to refute.
         self.rumours.push(Rumour::Accusation(signed), from);
         if accuser != self.me && state == MemberState::Alive && self.is_fresh(subject) {
             self.stats.doubted = self.stats.doubted.saturating_add(1);
@@ -135,6 +145,8 @@ impl Swim {
         };
         if member.state() == MemberState::Alive {
             if let Some(suspicion) = &mut member.suspicion {
+                // The accusation may have been doubted for long. The window runs from when it is
+                // believed.
                 suspicion.restart(now);
             }
             let why = Why::Accused { accuser, evidence };
@@ -145,6 +157,7 @@ impl Swim {
 
     /// A link is gone, and with it the evidence that a doubted accusation was wrong: it is believed now.
     pub(super) fn reconsider(&mut self, subject: NodeId) {
+        // The dead stay dead: a lost link adds nothing to that.
         let held = self.roster.get(&subject).filter(|member| member.is_in());
         let held = held.and_then(|member| member.suspicion.as_ref());
         let word = held.and_then(|suspicion| suspicion.accusations().next());
@@ -162,6 +175,7 @@ impl Swim {
             return;
         }
         let relays = self.roster.rings().len();
+        // In a small mesh fewer can accuse than the window asks for; all of them are enough then.
         let observers = relays
             .saturating_sub(1)
             .min(self.roster.rings().neighbours_max());
@@ -170,10 +184,13 @@ impl Swim {
             let end = if planted::is(Planted::NoSuspicionWindow) {
                 self.now
             } else {
+                // One more accuser may shorten the window to an end that has passed.
                 end.max(self.now)
             };
             self.deadlines.set(Timer::Suspicion(subject), end);
+            // Whoever accuses has evidence of its own and need not ask others.
             if !suspicion.accusers().any(|accuser| accuser == self.me) {
+                // Half of the window leaves the answer time to come before the verdict.
                 let half = self.now + end.since(self.now) / 2;
                 self.deadlines.set_earlier(Timer::Inquiry(subject), half);
             }
@@ -194,6 +211,7 @@ impl Swim {
         let held = self.roster.get(&subject);
         let held = held.and_then(|member| member.suspicion.as_ref());
         let is_alone = held.is_some_and(|held| held.accusers().nth(1).is_none());
+        // Who observes the suspect has a link to it, or dials it already.
         if is_alone && self.is_relay() && !self.watches.contains_key(&subject) {
             self.try_member(subject);
         }
@@ -201,6 +219,8 @@ impl Swim {
         asked.retain(|id| *id != subject);
         self.rng.shuffle(&mut asked);
         for relay in asked.into_iter().take(INQUIRIES) {
+            // An answer to a page that was never sent, with nothing in it but the wish: the relay
+            // sends back the suspect's record and what is held against it.
             let question = Message::TableDiff {
                 through: None,
                 entries: Vec::new(),
@@ -223,6 +243,8 @@ impl Swim {
         }
         if self.is_fresh(subject) {
             self.stats.doubted = self.stats.doubted.saturating_add(1);
+            // The accusations are kept: once this node's own link is gone too, `reconsider`
+            // believes them.
             self.set_state(subject, MemberState::Alive, Why::Heard);
             return;
         }
@@ -244,11 +266,13 @@ impl Swim {
         if before == state {
             return;
         }
+        // Only now it is sure that something changed, not just the reason for it.
         self.note_change(id, Some(before), false);
         if state != MemberState::Suspect {
             self.end_window(id);
         }
         self.neighbours_dirty = true;
+        // A relay came in or dropped out: its leases count from now on, or no longer do.
         if was_in != is_in(self) {
             self.lost.remove(&id);
             self.update_tabs_of(id);
@@ -257,6 +281,7 @@ impl Swim {
 
     /// Remembers that a member's state changed in this step.
     pub(super) fn note_change(&mut self, id: NodeId, from: Option<MemberState>, anyway: bool) {
+        // The first entry of a step stays: it holds what the member was before the step.
         let change = self.changes.entry(id).or_insert((from, false));
         change.1 |= anyway;
     }
@@ -271,6 +296,8 @@ impl Swim {
         };
         for accuser in suspicion.accusers() {
             if accuser == self.me {
+                // Without a link it accused for want of one and was wrong: it waits longer the next
+                // time. With a link its own pings tell.
                 let unlinked = !self.peers.contains(subject);
                 if let Some(watch) = self.watches.get_mut(&subject).filter(|_| unlinked) {
                     watch.wrongs = watch.wrongs.saturating_add(1);
@@ -284,6 +311,7 @@ impl Swim {
 
     fn count_refuted(&mut self, accuser: NodeId, subject: NodeId) {
         let count = self.false_accusations.add(self.now, accuser, subject);
+        // Once, when the bound is crossed. The signature proves whose word it was.
         if count == Some(self.config.false_accusations_max.saturating_add(1)) {
             self.offend(accuser, Offence::FalseAccusation);
         }
@@ -297,10 +325,13 @@ impl Swim {
     /// Tells a peer that speaks what it is accused of, so that it can refute; at most once a probe period.
     pub(super) fn tell_if_accused(&mut self, peer: NodeId) {
         let counts = self.roster.counts();
+        // Every message leads here, and nearly always nobody is accused.
         if counts.suspect == 0 && counts.dead == 0 {
             return;
         }
         let accused = self.roster.get(&peer).is_some_and(|member| {
+            // The dead too: a member that still speaks was declared dead wrongly, and comes back
+            // only by a refutation.
             matches!(member.state(), MemberState::Suspect | MemberState::Dead)
         });
         if !accused

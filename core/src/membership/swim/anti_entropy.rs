@@ -61,6 +61,8 @@ impl Swim {
         };
         let interval = match round {
             1 => Duration::from_secs(1),
+            // The first two rounds repeat soon: the first question or its answer may be lost while
+            // the link is busy with its beginning.
             2 => Duration::from_secs(4),
             _ => self.rng.jitter(regular, 100),
         };
@@ -71,6 +73,7 @@ impl Swim {
     }
 
     pub(super) fn on_table_digest(&mut self, from: NodeId, hash: Hash) {
+        // Checksums first, tables only if they differ (Demers et al., section 1.3).
         if hash == self.roster.digest() {
             self.compared = true;
         } else if self.may_compare(from) {
@@ -85,6 +88,7 @@ impl Swim {
         let mut entries: Vec<_> = self
             .roster
             .after(after)
+            // One more than fits on the page shows whether the table goes on after it.
             .take(max.saturating_add(1))
             .map(line)
             .collect();
@@ -110,6 +114,7 @@ impl Swim {
         if !self.may_compare(from) {
             return;
         }
+        // A table that is out of order or names a member twice does no harm: it is sorted here.
         let theirs: BTreeMap<NodeId, (Incarnation, MemberState)> = entries
             .iter()
             .take(ENTRIES_MAX)
@@ -132,6 +137,8 @@ impl Swim {
                 answer.push(entry);
             }
             if bytes > bytes_max {
+                // The answer is full. It covers the page up to here, and the peer's next page goes
+                // on after it.
                 covered = Some(*id);
                 break;
             }
@@ -146,6 +153,7 @@ impl Swim {
             wanted && covered.is_none_or(|covered| *id <= covered)
         });
         let want: Vec<NodeId> = want.map(|(id, _)| id).collect();
+        // To the end of both tables the peer knows nothing better.
         self.compared |= want.is_empty() && covered.is_none();
         if answer.is_empty() && want.is_empty() && covered.is_none() {
             return;
@@ -178,6 +186,7 @@ impl Swim {
             };
             bytes = bytes.saturating_add(entry.size());
             wanted.push(entry);
+            // What does not fit any more is wanted again in the next round.
             if bytes > bytes_max {
                 break;
             }
@@ -201,6 +210,7 @@ impl Swim {
     }
 
     fn table_entry(&self, id: NodeId, member: &Member) -> Option<TableEntry> {
+        // Not even on request is an incarnation told that is not durable.
         if id == self.me && !self.may_announce() {
             return None;
         }
@@ -216,6 +226,7 @@ impl Swim {
     /// Takes what a peer knows: all records, then who vouches, then who accuses.
     fn take_entries(&mut self, from: NodeId, mut entries: Vec<TableEntry>) {
         entries.truncate(ENTRIES_MAX);
+        // Before the records are taken, since taking one makes its member known.
         let unheard: BTreeSet<NodeId> = entries
             .iter()
             .map(|entry| entry.record.claims().id)
@@ -252,6 +263,8 @@ impl Swim {
     fn find_dead(&mut self, by: NodeId, id: NodeId) {
         let suspect = self.roster.get(&id);
         let suspect = suspect.filter(|member| member.state() == MemberState::Suspect);
+        // Whoever is not suspect here now was called dead without an accusation that holds: a
+        // peer's verdict alone is not believed.
         let Some(suspicion) = suspect.and_then(|member| member.suspicion.as_ref()) else {
             return;
         };
@@ -263,6 +276,7 @@ impl Swim {
     /// difference is not settled twice; and a newcomer, who could not answer before it was let in.
     pub(super) fn schedule_comparison(&mut self, peer: NodeId) {
         let knows_others = |(id, _): (&NodeId, &Member)| *id != self.me && *id != peer;
+        // A newcomer's table is empty, so its asking is no second settling of one difference.
         if self.me > peer || !self.roster.iter().any(knows_others) {
             self.deadlines.set(Timer::Compare(peer), self.now);
         }

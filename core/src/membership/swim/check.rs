@@ -19,7 +19,8 @@ use crate::{
 };
 use core::time::Duration;
 
-/// How late a lease may be noticed to have run out: a step that a stall has put off.
+/// How long after its end a lease may still hold a tab alive: a stall puts off the step that
+/// notices.
 const LATE: Duration = Duration::from_secs(5);
 
 impl Component for Swim {
@@ -83,6 +84,7 @@ impl Swim {
         let state = own.map(Member::state);
         let mut told = self.rumours.records().filter(|record| record.id == self.me);
         let (durable, reserved) = self.reservations();
+        // A node never judges itself: it refutes.
         let dead = matches!(state, Some(MemberState::Suspect | MemberState::Dead));
         first_broken(&[
             (
@@ -109,6 +111,7 @@ impl Swim {
         let watched = |(id, _): &(NodeId, _)| self.watches.contains_key(id);
         let same =
             self.watches.len() == self.neighbours.len() && self.neighbours.iter().all(watched);
+        // Tabs observe nobody, and who has left has dropped its watches.
         let observes = !self.is_relay() || self.has_left() || same;
         let ends = |target: &NodeId| self.deadlines.at(&Timer::Verdict(*target)).is_some();
         first_broken(&[
@@ -179,6 +182,8 @@ impl Swim {
             return true;
         };
         let shortest = match evidence {
+            // The minimum grows with the number of relays, which may have been any when the verdict
+            // fell.
             Evidence::Silence => self.config.windows.silence_min,
             Evidence::Crash => self
                 .config

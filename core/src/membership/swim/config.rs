@@ -39,8 +39,8 @@ pub struct Config {
     pub gossip_bytes_max: u32,
     /// The most bytes of rumours on a ping or an acknowledgement. Default 1,200, one datagram's worth.
     pub piggyback_bytes_max: u32,
-    /// Up to this many linked relays are all told a fresh rumour; beyond, a random half again as few
-    /// would do, so that many are drawn. Default 12: more than the neighbours on four rings.
+    /// Up to this many linked relays are all told a fresh rumour; of more, this many are drawn at
+    /// random. Default 12: more than the eight neighbours on four rings.
     pub gossip_fanout: u8,
     /// λ: a rumour is told λ·log₂(n) times. Default 3; 1 misses members under loss, 6 doubles traffic.
     pub retransmit_factor: u32,
@@ -61,9 +61,10 @@ pub struct Config {
     /// The most signatures of one peer's rumours that are checked in a second. Default 1,000: some
     /// 35 ms of a core. Excess is dropped and counted; comparing tables repairs it.
     pub verifies_per_second_max: u32,
-    /// How long a lease holds. Default 30 s: three renewals may be lost.
+    /// How long a lease holds. Default 30 s: one renewal may be lost, with luck two.
     pub lease_ttl: Duration,
-    /// How often a lease is renewed. Default 10 s; must be below a third of `lease_ttl`.
+    /// How often a lease is renewed. Default 10 s; must be below half of `lease_ttl`, so that one
+    /// renewal may be lost.
     pub lease_renewal: Duration,
     /// How long a tab without its link counts as attached. Default 2 s, for a reload; longer shows a
     /// closed tab as alive, shorter shows a reload as parking.

@@ -49,6 +49,7 @@ impl FalseAccusations {
         let decay = self.decay.as_millis().max(1);
         let passed = now.since(known.at).as_millis().checked_div(decay);
         let forgiven = u32::try_from(passed.unwrap_or(0)).unwrap_or(u32::MAX);
+        // Computed when it is asked for, so that no timer is needed to forget.
         known.count.saturating_sub(forgiven)
     }
 
@@ -62,6 +63,7 @@ impl FalseAccusations {
                 return None;
             }
         }
+        // What was forgiven by now is already taken off the count, so decay goes on from here.
         self.pairs.insert(pair, Count { count, at: now });
         Some(count)
     }

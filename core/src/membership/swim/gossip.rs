@@ -34,6 +34,7 @@ impl Swim {
 
     /// Takes rumours: records first, since leases and accusations are about members.
     pub(super) fn on_rumours(&mut self, from: NodeId, mut rumours: Vec<Rumour>) {
+        // What is cut off is no loss: comparing tables repairs it.
         rumours.truncate(RUMOURS_MAX);
         let count = u64::try_from(rumours.len()).unwrap_or(u64::MAX);
         self.stats.rumours = self.stats.rumours.saturating_add(count);
@@ -56,6 +57,8 @@ impl Swim {
     /// Takes a member's word about itself.
     pub(super) fn on_record(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let claims = record.claims();
+        // Before the signature: honest nodes refuse such a record too, so whoever passes it on is
+        // to blame.
         let addresses_max = match claims.role {
             Role::Relay => ADDRESSES_MAX,
             Role::Tab => 0,
@@ -66,11 +69,14 @@ impl Swim {
             }
             return;
         }
+        // Nobody else decides about this node's own record.
         if claims.id == self.me {
             self.on_own_record(from, record);
             return;
         }
         let known = self.roster.get(&claims.id).map(|member| member.record());
+        // Most rumours say nothing new. Only what would change the table is worth checking a
+        // signature, which takes some 35 µs.
         match known.map_or(Freshness::Newer, |known| freshness(known, claims)) {
             Freshness::Stale => self.count_stale(),
             Freshness::Copied => self.on_copy(from, record),
@@ -87,6 +93,8 @@ impl Swim {
     fn on_copy(&mut self, from: Option<NodeId>, record: Signed<MemberRecord>) {
         let id = record.claims().id;
         let told = self.roster.get(&id).and_then(|member| member.conflict_at);
+        // Before the signature is checked: two processes that both gossip would cost a check for
+        // every rumour.
         if told.is_some_and(|at| self.now.since(at).as_secs() < 60) {
             self.count_stale();
             return;
@@ -113,6 +121,7 @@ impl Swim {
         if !taken {
             return;
         }
+        // Records out of a store or a spore are old news: they are not told on.
         if from.is_some() {
             self.rumours.push(Rumour::Record(signed), from);
         }
@@ -126,6 +135,7 @@ impl Swim {
         let (state, why) = match (record.standing, record.role) {
             (Standing::Left, Role::Relay | Role::Tab) => (MemberState::Left, Why::SaidGoodbye),
             (Standing::Parked, Role::Relay | Role::Tab) => (MemberState::Parked, Why::SaidParked),
+            // A tab is alive by a lease alone, which comes with or after its record.
             (Standing::Present, Role::Tab) => (MemberState::Parked, Why::Unattached),
             (Standing::Present, Role::Relay) if remembered => (MemberState::Alive, Why::Remembered),
             (Standing::Present, Role::Relay) => {
@@ -150,12 +160,15 @@ impl Swim {
         let restarted = known.record().instance != record.instance;
         let (incarnation, standing) = (record.incarnation, record.standing);
         if restarted {
+            // The old process has gone, so its accusers were right: nobody is counted as wrong.
             if let Some(member) = self.roster.get_mut(&id) {
                 member.suspicion = None;
             }
         } else if !planted::is(Planted::SuspicionSticks) {
             self.forgive_and_count(id);
         }
+        // Accusations name the incarnation that is replaced here: neither the window nor the
+        // rumours of them mean anything any more.
         self.end_window(id);
         self.rumours.forget_accusations(id);
         self.roster.update(record);
@@ -164,6 +177,7 @@ impl Swim {
         let (state, why) = match standing {
             Standing::Left => (MemberState::Left, Why::SaidGoodbye),
             Standing::Parked => (MemberState::Parked, Why::SaidParked),
+            // Its state follows from leases (`update_tab`), which the caller looks at next.
             Standing::Present if self.is_tab(id) => return,
             Standing::Present if restarted => (MemberState::Alive, Why::Restarted { incarnation }),
             Standing::Present if refuted => (MemberState::Alive, Why::Refuted { incarnation }),
@@ -206,6 +220,8 @@ impl Swim {
     /// every linked tab, which has nobody else to hear them from.
     pub(super) fn on_flush(&mut self) {
         let (mut relays, tabs) = (self.peers.list(Role::Relay), self.peers.list(Role::Tab));
+        // Beyond the fanout a random part is drawn, as in epidemics: whom this draw leaves out,
+        // others tell.
         let fanout = usize::from(self.config.gossip_fanout);
         if relays.len() > fanout {
             self.rng.shuffle(&mut relays);
@@ -217,10 +233,12 @@ impl Swim {
             relays.rotate_left(turn);
         }
         let bytes_max = usize::try_from(self.config.gossip_bytes_max).unwrap_or(usize::MAX);
+        // Only relays count towards λ·log₂(n), since n counts relays (`told_max`).
         let times = u32::try_from(relays.len()).unwrap_or(u32::MAX);
         let told_max = self.told_max();
         let fresh = self.rumours.take_fresh(bytes_max, times, told_max);
         for peer in relays.into_iter().chain(tabs) {
+            // Nothing goes back to whom it came from.
             let for_peer = fresh.iter().filter(|(_, source)| *source != Some(peer));
             let rumours: Vec<Rumour> = for_peer.map(|(rumour, _)| rumour.clone()).collect();
             if !rumours.is_empty() {
@@ -228,6 +246,7 @@ impl Swim {
             }
         }
         if self.rumours.has_fresh() {
+            // More than one message holds: the rest goes in the next round.
             let at = self.now + self.config.gossip_delay;
             self.deadlines.set(Timer::Flush, at);
         }

@@ -16,8 +16,8 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-/// How many relays are tried at once. With one, a living relay waits until all that are gone for good
-/// were tried before it.
+/// How many relays are tried at once. One at a time would make a living relay wait until every
+/// relay before it that is gone for good was tried.
 const TRIES_AT_ONCE: usize = 3;
 
 impl Swim {
@@ -31,23 +31,29 @@ impl Swim {
             return;
         }
         self.peers.insert(peer, role, self.now);
+        // A link is the best evidence of life: what was lost before proves no crash any more.
         self.lost.remove(&peer);
         self.cancel_probe(peer);
+        // From now on it is pinged on its link, where it waited for `unlinked_grace` before.
         if self.watches.contains_key(&peer) {
             self.schedule_probe(peer);
         }
         if self.avoided.remove(&peer) {
             self.deadlines.clear(&Timer::Forgive(peer));
         }
+        // A tab prefers homes that are linked. A relay's neighbours follow from the rings alone.
         self.neighbours_dirty |= !self.is_relay();
         self.meet(peer);
         if self.may_announce() {
+            // Each side introduces itself: leases, accusations and probes need the record first.
             let rumours = vec![Rumour::Record(self.own.to_signed())];
             self.outbox.send(peer, Message::Gossip { rumours });
         }
         self.schedule_comparison(peer);
         match role {
             Role::Tab => self.hold(peer),
+            // It may be back from a split in which it was taken for dead: only if it hears of that
+            // can it refute.
             Role::Relay => self.tell_if_accused(peer),
         }
     }
@@ -57,6 +63,8 @@ impl Swim {
         let Some(member) = self.roster.get(&peer) else {
             return;
         };
+        // From now on it is known from this run, which `find_dead` and a reader of the table rely
+        // on.
         if *member.why() == Why::Remembered {
             let incarnation = member.record().incarnation;
             let (state, why) = (member.state(), Why::Joined { incarnation });
@@ -65,6 +73,7 @@ impl Swim {
     }
 
     pub(super) fn on_peer_down(&mut self, peer: NodeId, abrupt: bool) {
+        // Its link was never counted: refused beyond `links_max`.
         let Some(role) = self.peers.remove(peer) else {
             return;
         };
@@ -74,6 +83,8 @@ impl Swim {
         }
         self.cancel_probe(peer);
         if let Some(watch) = self.watches.get_mut(&peer) {
+            // The wait for a link starts here, at its shortest: it was linked, so it can be
+            // reached.
             watch.unlinked_at = self.now;
             watch.wrongs = 0;
             self.schedule_probe(peer);
@@ -86,6 +97,8 @@ impl Swim {
 
     fn on_relay_lost(&mut self, peer: NodeId, abrupt: bool) {
         if abrupt && self.roster.get(&peer).is_some() {
+            // Noted for `on_dial_refused`: loss and refusal together are evidence, neither is
+            // alone.
             self.lost.insert(peer, self.now);
             self.probe_lost(peer);
         }
@@ -98,6 +111,8 @@ impl Swim {
         self.avoid(peer);
         if !self.peers.has_relay() {
             let at = self.now + self.config.try_interval_isolated;
+            // The try that is planned may be half a minute away, too long for a node that is all
+            // alone.
             self.deadlines.set_earlier(Timer::Try, at);
         }
     }
@@ -111,6 +126,8 @@ impl Swim {
         self.avoid(peer);
         let memory = self.config.crash_memory;
         let lost_at = self.lost.get(&peer).copied();
+        // A refusal long after the loss may come from a firewall or from a program that took the
+        // port.
         if lost_at.is_some_and(|at| self.now.since(at) <= memory) {
             self.lost.remove(&peer);
             self.accuse(peer, Evidence::Crash);
@@ -129,11 +146,13 @@ impl Swim {
         } else {
             self.choose_homes()
         };
+        // Addresses are compared too: the owner has to hear where a neighbour moved.
         if neighbours == self.neighbours {
             return;
         }
         let before: BTreeSet<NodeId> = self.neighbours.iter().map(|(id, _)| *id).collect();
         let after: BTreeSet<NodeId> = neighbours.iter().map(|(id, _)| *id).collect();
+        // A probe in flight ends without a verdict: who is no neighbour is others' to observe.
         for gone in before.difference(&after) {
             self.watches.remove(gone);
             self.cancel_probe(*gone);
@@ -163,6 +182,7 @@ impl Swim {
     }
 
     pub(super) fn schedule_try(&mut self) {
+        // An isolated node has nothing else to do, and everything to gain from the next try.
         let interval = if self.peers.has_relay() {
             self.config.try_interval
         } else {
@@ -178,6 +198,7 @@ impl Swim {
     pub(super) fn on_try(&mut self) {
         let mut first = None;
         for _ in 0..TRIES_AT_ONCE {
+            // Round robin came back to the first one: there are fewer than three to try.
             let Some(member) = self.next_try().filter(|next| first != Some(*next)) else {
                 break;
             };
@@ -207,18 +228,23 @@ impl Swim {
             let asleep = match member.state() {
                 MemberState::Dead if planted::is(Planted::DeadForgotten) => false,
                 MemberState::Dead | MemberState::Parked => true,
+                // A node that nobody is linked to can't tell who lives: it tries everyone who has
+                // not left.
                 MemberState::Alive | MemberState::Suspect => isolated,
                 MemberState::Left => false,
             };
             asleep
+                // A tab with a home leaves the healing of splits to relays.
                 && (self.is_relay() || isolated)
                 && member.is_relay()
                 && **id != self.me
                 && !member.record().addresses.is_empty()
                 && !self.peers.contains(**id)
+                // Neighbours are dialled anyway (`Event::Neighbours`).
                 && !self.watches.contains_key(*id)
         };
         let later = self.roster.after(self.try_after);
+        // Past the last identity the search goes on at the first.
         let (member, _) = later.chain(self.roster.iter()).find(worth_it)?;
         Some(*member)
     }

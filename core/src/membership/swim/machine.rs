@@ -37,12 +37,17 @@ use core::time::Duration;
 pub(super) enum Timer {
     /// Notices stalls.
     Pulse,
+    /// Fresh rumours waited long enough for others: tell them.
     Flush,
+    /// The pause after the last refutation is over: the next one may go out.
     Refute,
     /// Asks again for incarnations that the store did not take.
     Reserve,
+    /// The members' records changed a while ago: store them.
     RosterChanged,
+    /// The next attempt at relays that are dead, parked or out of reach.
     Try,
+    /// Goodbye had its time to reach the peers.
     Depart,
     /// The next probe of a neighbour.
     Probe(NodeId),
@@ -52,15 +57,21 @@ pub(super) enum Timer {
     Verdict(NodeId),
     /// The helper's own ping has no answer.
     Help(u64),
+    /// A suspect's window is over.
     Suspicion(NodeId),
     /// Half of a suspect's window is over: ask whether it refuted.
     Inquiry(NodeId),
     /// The next comparison of tables with a peer.
     Compare(NodeId),
+    /// The next lease for a tab that this relay holds.
     Renew(NodeId),
+    /// A tab without its link had its time to come back.
     Grace(NodeId),
+    /// The next lease of a tab runs out.
     LeaseEnd(NodeId),
+    /// In a tab: a chosen home had its time to be linked.
     Patience(NodeId),
+    /// In a tab: a relay is avoided no longer.
     Forgive(NodeId),
 }
 
@@ -99,6 +110,7 @@ pub struct Swim {
     pub(super) config: Config,
     pub(super) identity: Identity,
     pub(super) me: NodeId,
+    /// Its word about itself as signed last; told only while `may_announce` holds.
     pub(super) own: Verified<MemberRecord>,
     pub(super) ownership: own_record::Ownership,
     pub(super) roster: Roster,
@@ -106,21 +118,28 @@ pub struct Swim {
     pub(super) peers: Peers,
     /// Abrupt losses of links, for evidence of crashes.
     pub(super) lost: BTreeMap<NodeId, Time>,
+    /// Whom it should be linked to, as the owner was told last.
     pub(super) neighbours: Vec<(NodeId, Vec<Address>)>,
     pub(super) neighbours_dirty: bool,
+    /// The neighbours of a relay, which it observes; empty in a tab.
     pub(super) watches: BTreeMap<NodeId, probe::Watch>,
     pub(super) probes: BTreeMap<NodeId, probe::Probe>,
+    /// Pings on others' behalf, by the sequence of this node's own ping.
     pub(super) helping: BTreeMap<u64, probe::Help>,
     pub(super) sequence: u64,
     pub(super) rumours: RumourQueue,
     pub(super) false_accusations: FalseAccusations,
+    /// The tabs that this relay vouches for: linked, or gone for less than `lease_grace`.
     pub(super) held: BTreeSet<NodeId>,
     pub(super) lease_sequence: u64,
+    /// In a tab: relays that it lost or could not reach moments ago.
     pub(super) avoided: BTreeSet<NodeId>,
+    /// The member that was tried last; the next try goes on after it.
     pub(super) try_after: Option<NodeId>,
     /// Members whose state changed during this step: what it was, and whether to report it anyway.
     pub(super) changes: BTreeMap<NodeId, (Option<MemberState>, bool)>,
     pub(super) roster_dirty: bool,
+    /// Whether tables were compared with a peer in this run.
     pub(super) compared: bool,
     pub(super) rng: Rng,
     pub(super) now: Time,
@@ -146,6 +165,7 @@ impl Swim {
     ) -> Self {
         let me = identity.keypair.id();
         own_record::trim_addresses(&mut identity);
+        // Signed now, told only when the incarnation is durable.
         let own = own_record::sign(&identity, incarnation, Standing::Present);
         let mut roster = Roster::new(
             usize::try_from(config.members_max).unwrap_or(usize::MAX),
@@ -165,10 +185,14 @@ impl Swim {
             watches: BTreeMap::new(),
             probes: BTreeMap::new(),
             helping: BTreeMap::new(),
+            // Half of the range stays free, so that the count never wraps in a run.
             sequence: rng.next_u64() >> 1,
             rumours: RumourQueue::new(usize::try_from(config.rumours_max).unwrap_or(usize::MAX)),
             false_accusations: FalseAccusations::new(config.false_accusation_decay),
             held: BTreeSet::new(),
+            // Members order a home's leases by sequence alone. Every start has a higher
+            // incarnation, so this run begins above all leases of earlier ones, as long as they
+            // were fewer than 16 million each.
             lease_sequence: incarnation.0.saturating_mul(1 << 24),
             avoided: BTreeSet::new(),
             try_after: Some(me),
@@ -185,6 +209,7 @@ impl Swim {
         };
         swim.reserve_incarnations();
         swim.learn(known);
+        // What is known at the start is no change to report, and stored or at hand already.
         swim.changes.clear();
         swim.roster_dirty = false;
         swim.deadlines
@@ -329,7 +354,8 @@ impl Machine for Swim {
 
     fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
-        // Every timer at most twice in a step: an end to this loop even at the end of time.
+        // At the end of time `now` plus a span saturates to `now`, so a timer that sets itself
+        // again is due at once. The bound ends this loop even then.
         for _ in 0..self.deadlines.len().saturating_mul(2) {
             let Some(timer) = self.deadlines.pop_due(self.now) else {
                 break;
@@ -351,7 +377,9 @@ impl Machine for Swim {
 impl Swim {
     /// Takes the time; a wake-up far too late is a stall.
     fn advance(&mut self, now: Time) {
+        // Time never goes back in here, whatever the owner's clock does.
         self.now = self.now.max(now);
+        // Who has left waits for its departure only and judges nobody.
         let due = self.deadlines.next().filter(|_| !self.has_left());
         if let Some(due) = due.filter(|due| self.now > *due + self.config.stall) {
             self.on_stall(self.now.since(due));
@@ -379,9 +407,11 @@ impl Swim {
             return;
         }
         if !self.peers.contains(from) {
+            // The link is beyond `links_max`, or went down before this message was delivered.
             self.stats.unlinked = self.stats.unlinked.saturating_add(1);
             return;
         }
+        // Whatever it says, it is evidence that the sender lives.
         self.heard(from);
         match message {
             Message::Ping {
@@ -410,11 +440,14 @@ impl Swim {
             } => self.on_table_diff(from, through, entries, &want),
             Message::TableEntries { entries } => self.on_table_entries(from, entries),
         }
+        // Only now, since the message itself may have brought the refutation.
         self.tell_if_accused(from);
     }
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
+            // The pulse has no work of its own. It sees to it that some timer is due in every
+            // period, so that a sleep shows as a late one.
             Timer::Pulse => self
                 .deadlines
                 .set(Timer::Pulse, self.now + self.config.probe_period),
@@ -450,6 +483,7 @@ impl Swim {
                 continue;
             };
             let (to, why) = (known.state(), known.why().clone());
+            // A member that changed and changed back within one step did not change for the owner.
             if from != Some(to) || anyway {
                 self.outbox.event(Event::Changed {
                     member,
@@ -461,6 +495,7 @@ impl Swim {
         }
         if self.rumours.has_fresh() && !self.has_left() {
             let at = self.now + self.config.gossip_delay;
+            // An earlier flush stands: a stream of new rumours must not put it off for ever.
             self.deadlines.set_earlier(Timer::Flush, at);
         }
         if core::mem::take(&mut self.roster_dirty) {
@@ -477,6 +512,8 @@ impl Swim {
         self.outbox.event(Event::Stalled { by });
         self.health.worsen(2);
         let mut overdue = Vec::new();
+        // What is overdue is due now instead. Otherwise every further input before the timers ran
+        // would count as one more stall.
         while let Some(timer) = self.deadlines.pop_due(self.now) {
             overdue.push(timer);
         }
@@ -484,15 +521,19 @@ impl Swim {
             self.deadlines.set(timer, self.now);
         }
         self.drop_probes();
+        // A link may have been lost because this node slept: no evidence of a crash.
         self.lost.clear();
         let members: Vec<NodeId> = self.roster.iter().map(|(id, _)| *id).collect();
         for id in members {
             let Some(member) = self.roster.get_mut(&id) else {
                 continue;
             };
+            // `now − by` is when the late timer was due: since then renewals may have been missed.
             member.leases.extend(self.now - by, by);
             let end = member.leases.next_end(self.now);
             if let Some(suspicion) = &mut member.suspicion {
+                // The suspect may have refuted while this node did not listen: it gets its whole
+                // window again.
                 suspicion.restart(self.now);
             }
             if let Some(end) = end {

@@ -26,13 +26,18 @@ use core::time::Duration;
 /// What stands between this node and its next word about itself.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Ownership {
+    /// What the next signature will say of its presence.
     standing: Standing,
+    /// Every incarnation up to this one is durable and may be announced.
     durable: Incarnation,
+    /// Up to this one the store was asked; above `durable` while the answer is awaited.
     reserved: Incarnation,
     /// The incarnation it wants to take as soon as that is durable.
     raise_to: Option<Incarnation>,
+    /// When it refuted last, for the least pause between two refutations.
     refuted_at: Option<Time>,
     foreign: Option<Foreign>,
+    /// It has said goodbye: it speaks no more.
     left: bool,
 }
 
@@ -116,12 +121,15 @@ impl Swim {
     /// Asks for the next block of incarnations when the reserved ones run low.
     pub(super) fn reserve_incarnations(&mut self) {
         let wanted = self.ownership.raise_to.unwrap_or_default();
+        // A refutation that waits for the store needs its incarnation covered too.
         let top = self.own.incarnation.max(wanted);
         let margin = u64::from(self.config.incarnation_margin);
         if !self.has_left()
             && top.0.saturating_add(margin) > self.ownership.reserved.0
+            // At the end of all incarnations there is no block left to ask for.
             && self.ownership.reserved.0 < u64::MAX
         {
+            // An empty block would ask for the same bound for ever.
             let block = u64::from(self.config.incarnation_block).max(1);
             let bound = Incarnation(top.0.saturating_add(block));
             self.ownership.reserved = bound;
@@ -138,7 +146,9 @@ impl Swim {
         }
         let bound = Incarnation(done.token);
         let could_announce = self.may_announce();
+        // An answer to an earlier, smaller reservation takes nothing back.
         self.ownership.durable = self.ownership.durable.max(bound);
+        // The record signed at the start has waited for this.
         if !could_announce && self.may_announce() {
             self.announce();
         }
@@ -150,6 +160,8 @@ impl Swim {
         if failed.token == 0 {
             return;
         }
+        // Back to what is certain, so that the next request asks for all of it again. The present
+        // incarnation is in use even if it is not durable yet.
         self.ownership.reserved = self.ownership.durable.max(self.own.incarnation);
         self.deadlines
             .set(Timer::Reserve, self.now + RESERVATION_PAUSE);
@@ -158,12 +170,15 @@ impl Swim {
     /// Takes a higher incarnation, at least `at_least`, once it is durable.
     fn raise(&mut self, at_least: Incarnation) {
         let wanted = self.ownership.raise_to.unwrap_or_default();
+        // At an equal incarnation others keep the record that they know (`roster::freshness`), so
+        // every new statement needs one of its own.
         let target = wanted.max(at_least).max(self.own.incarnation.next());
         self.ownership.raise_to = Some(target);
         self.try_raise();
     }
 
     fn try_raise(&mut self) {
+        // What is not durable yet stays wanted; the store's answer leads here again.
         if let Some(target) = self.ownership.raise_to
             && target <= self.ownership.durable
             && !self.has_left()
@@ -199,10 +214,13 @@ impl Swim {
     ///
     /// Source: SWIM, section 4.2; Lifeguard, section IV-A (having to refute is a sign of slowness).
     pub(super) fn on_accused(&mut self, from: NodeId, accusation: Signed<Accusation>) {
+        // One refutation answers all accusations of an incarnation: while one is under way, further
+        // accusations ask for nothing more.
         let pending = planted::is(Planted::NeverRefutes)
             || self.ownership.raise_to.is_some()
             || self.deadlines.at(&Timer::Refute).is_some()
             || self.has_left();
+        // A lower incarnation is refuted already. Nobody can know a higher one.
         if pending || accusation.claims().incarnation != self.own.incarnation {
             self.count_stale();
             return;
@@ -212,6 +230,8 @@ impl Swim {
         }
         self.health.worsen(1);
         let since = self.ownership.refuted_at;
+        // A liar that accuses every new incarnation gets one refutation in an interval out of this
+        // node, and not one incarnation for each message.
         match since.map(|at| at + self.config.refute_interval) {
             Some(next) if next > self.now => self.deadlines.set(Timer::Refute, next),
             Some(_) | None => self.on_refute(),
@@ -236,6 +256,8 @@ impl Swim {
         let is_news = known
             .as_ref()
             .is_none_or(|known| incarnation > known.incarnation);
+        // The first two cases are echoes of what this process said, and records that its own
+        // already override. The third is a record that was answered before, told by one more peer.
         if instance == self.identity.instance
             || incarnation < self.own.incarnation
             || !is_news
@@ -247,12 +269,15 @@ impl Swim {
         if self.verify(from, record).is_none() {
             return;
         }
+        // For another instance the count starts anew: it is per foreign process.
         let overtaken = known.map_or(0, |known| known.overtaken);
         self.ownership.foreign = Some(Foreign {
             instance,
             incarnation,
             overtaken: overtaken.saturating_add(1),
         });
+        // Above it, the record of an earlier life is overridden for good. A living process raises
+        // its own in turn, and after a few times that is proof enough.
         if overtaken < OVERTAKEN_MAX {
             self.raise(incarnation.next());
         } else {
@@ -281,6 +306,8 @@ impl Swim {
     /// Stores the members' records for the next start.
     pub(super) fn persist_roster(&mut self) {
         let records = encode(&self.records_to_persist());
+        // Token 0: nothing waits for it. Should it fail, the next change stores the whole table
+        // again.
         let request = Persist::put(0, MEMBERS_KEY, records);
         self.outbox.event(Event::Persist(request));
         self.outbox.event(Event::RosterChanged);
@@ -301,6 +328,8 @@ impl Swim {
         } else {
             self.restate(self.own.incarnation);
         }
+        // Not even goodbye is said at an incarnation that is not durable: the next run could be
+        // given the same one, and others would take it for the one that left.
         if self.may_announce() {
             let rumours = vec![Rumour::Record(self.own.to_signed())];
             let peers: Vec<NodeId> = self.peers.iter().collect();
@@ -309,6 +338,8 @@ impl Swim {
                 self.outbox.send(peer, Message::Gossip { rumours });
             }
         }
+        // From here on nothing is announced, taken in or accused; all timers go, so that none wakes
+        // a machine that only waits to be dropped.
         self.ownership.left = true;
         self.probes.clear();
         self.watches.clear();

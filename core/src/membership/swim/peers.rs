@@ -36,6 +36,7 @@ impl Peers {
 
     /// A link to a peer is up.
     pub(super) fn insert(&mut self, peer: NodeId, role: Role, now: Time) {
+        // A new link begins anew, counters included.
         let link = Peer {
             role,
             heard_at: now,
@@ -112,6 +113,7 @@ impl Peers {
     /// Whether one more signature of a peer may be checked in this second.
     pub(super) fn may_verify(&mut self, peer: NodeId, now: Time, max: u32) -> bool {
         self.window_of(peer, now).is_some_and(|link| {
+            // Refused ones count too: the budget comes back with the next second only.
             link.verifies = link.verifies.saturating_add(1);
             link.verifies <= max
         })
@@ -130,6 +132,8 @@ impl Peers {
         let Some(link) = self.linked.get_mut(&peer) else {
             return false;
         };
+        // Every message of an accused peer leads here, and each could cost an answer of several
+        // hundred bytes.
         if link.told_at.is_some_and(|told_at| told_at + pause > now) {
             return false;
         }
@@ -140,6 +144,8 @@ impl Peers {
     /// A link with its counters for the present second.
     fn window_of(&mut self, peer: NodeId, now: Time) -> Option<&mut Peer> {
         let link = self.linked.get_mut(&peer)?;
+        // Fixed windows let through up to twice the maximum around their border. That is close
+        // enough for a bound on work, and takes two numbers instead of a list.
         if now.since(link.window_at) >= Duration::from_secs(1) {
             link.window_at = now;
             link.verifies = 0;

@@ -26,6 +26,7 @@ pub(super) struct Watch {
 /// A probe in flight.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Probe {
+    /// Comes back in every answer, the target's and the helpers'.
     sequence: u64,
     helpers: BTreeSet<NodeId>,
     nacks: BTreeSet<NodeId>,
@@ -39,11 +40,12 @@ pub(super) struct Help {
     origin: NodeId,
     origin_sequence: u64,
     target: NodeId,
+    /// It has told the asker no; a yes is still passed on.
     nacked: bool,
 }
 
-/// The most pings on others' behalf at a time; further requests are declined at once. As many as the
-/// neighbours of a relay with several silent neighbours of its own would ask for, several times over.
+/// The most pings on others' behalf at a time; further requests are declined at once. It is several
+/// times what the neighbours of one relay ask for while several relays near it are silent.
 pub(super) const HELPS_MAX: usize = 256;
 
 /// The most accusations that are handed to a suspect at once: any one of them makes it refute.
@@ -78,8 +80,11 @@ impl Swim {
         let next = match self.peers.heard_at(neighbour) {
             // An ill node needs answers of its own to recover.
             Some(_) if self.health.multiplier() > 1 => self.now,
+            // Any traffic within the period is as good as an answer, so no ping is needed yet.
             Some(heard_at) => heard_at + self.probe_period(),
             None => {
+                // Every refuted accusation shows that it lives and only this node can't reach it:
+                // the wait doubles, at most 2⁶ = 64 times.
                 let patience = 1_u32
                     .checked_shl(u32::from(watch.wrongs.min(6)))
                     .unwrap_or(1);
@@ -88,6 +93,7 @@ impl Swim {
         };
         let at = next.max(self.now) + self.lag();
         if !self.may_probe() {
+            // The probe is kept planned while this node is parked, to go on when it returns.
             self.deadlines
                 .set(Timer::Probe(neighbour), self.now + self.probe_period());
         } else if next > self.now {
@@ -111,6 +117,7 @@ impl Swim {
             heard: false,
         };
         self.probes.insert(neighbour, probe);
+        // SWIM, section 3.1: one protocol period for the ping and the helpers together.
         let end = self.now + self.probe_period();
         self.deadlines.set(Timer::Verdict(neighbour), end);
         if self.peers.contains(neighbour) {
@@ -147,9 +154,13 @@ impl Swim {
     /// Asks up to k linked relays, the target's own neighbours first.
     pub(super) fn ask_helpers(&mut self, target: NodeId) {
         let wanted = usize::from(self.config.helpers);
+        // The target's ring neighbours are the likeliest to hold a link to it. A helper without one
+        // can only say no.
         let near = self.roster.rings().neighbours(target);
         let fit = |peer: &NodeId| {
             *peer != target
+                // A suspect may be dead, and a helper that does not even say no counts against this
+                // node's own health.
                 && self
                     .roster
                     .get(peer)
@@ -161,6 +172,7 @@ impl Swim {
         self.rng.shuffle(&mut first);
         self.rng.shuffle(&mut rest);
         let helpers: BTreeSet<NodeId> = first.into_iter().chain(rest).take(wanted).collect();
+        // The target was heard in the meantime: there is nothing to ask.
         let Some(probe) = self.probes.get_mut(&target).filter(|probe| !probe.heard) else {
             return;
         };
@@ -185,6 +197,8 @@ impl Swim {
         accusations: Vec<Signed<Accusation>>,
         rumours: Vec<Rumour>,
     ) {
+        // What this node is accused of goes first, so that the answer can carry the refutation
+        // already.
         let accusations = accusations.into_iter().take(TOLD_MAX);
         self.on_rumours(from, accusations.map(Rumour::Accusation).collect());
         self.on_rumours(from, rumours);
@@ -195,6 +209,8 @@ impl Swim {
     pub(super) fn on_ack(&mut self, from: NodeId, sequence: u64, rumours: Vec<Rumour>) {
         self.on_rumours(from, rumours);
         let asked = self.helping.get(&sequence);
+        // Only the target's own answer is passed on, under the number that the asker gave (SWIM,
+        // section 3.1).
         if let Some(help) = asked.filter(|help| help.target == from) {
             let (origin, origin_sequence) = (help.origin, help.origin_sequence);
             self.helping.remove(&sequence);
@@ -207,10 +223,14 @@ impl Swim {
             self.outbox.send(origin, answer);
         }
         let answers = |(target, probe): (&NodeId, &Probe)| {
+            // The number alone proves nothing: the answer counts only from the target or from a
+            // helper that was asked.
             let asked = *target == from || probe.helpers.contains(&from);
             (asked && probe.sequence == sequence).then_some(*target)
         };
         if let Some(target) = self.probes.iter().find_map(answers) {
+            // It lives, whatever became of the link: a refused redial is no evidence of a crash any
+            // more.
             self.lost.remove(&target);
             self.finish_probe(target);
         }
@@ -229,6 +249,7 @@ impl Swim {
             && self.peers.contains(target)
             && self.helping.len() < HELPS_MAX;
         if !can_help {
+            // A no at once is as good as one in time: the asker learns that this node lives.
             let answer = if target == self.me {
                 let rumours = self.piggyback(from);
                 Message::Ack { sequence, rumours }
@@ -247,6 +268,8 @@ impl Swim {
             nacked: false,
         };
         self.helping.insert(own_sequence, help);
+        // Lifeguard, section IV-A: the no must come before the asker's period is over. With the
+        // defaults it asks after 500 ms and hears no after 900 ms, within its period of 1 s.
         let patience = self.config.probe_timeout.saturating_mul(4) / 5;
         self.deadlines
             .set(Timer::Help(own_sequence), self.now + patience);
@@ -259,6 +282,7 @@ impl Swim {
             return;
         };
         if help.nacked {
+            // The second time: one more period has passed, and the asker has most likely judged.
             self.helping.remove(&sequence);
             return;
         }
@@ -277,6 +301,7 @@ impl Swim {
         if let Some(probe) =
             probes.find(|probe| probe.sequence == sequence && probe.helpers.contains(&from))
         {
+            // A set, and only of helpers that were asked: nobody can say no for another.
             probe.nacks.insert(from);
         }
     }
@@ -310,15 +335,20 @@ impl Swim {
             return;
         };
         self.deadlines.clear(&Timer::Ask(target));
+        // It lives but left the ping unanswered, such as a message that was lost: ping again,
+        // accuse nobody.
         if probe.heard {
             let at = self.now + self.lag().max(Duration::from_millis(1));
             self.deadlines.set(Timer::Probe(target), at);
             return;
         }
         self.stats.probes_failed = self.stats.probes_failed.saturating_add(1);
+        // Lifeguard, section IV-A: each missing no is one more sign that this node itself is slow.
+        // If all helpers said no, its own network works and its health stays.
         let missing = probe.helpers.len().saturating_sub(probe.nacks.len());
         let worse = if probe.helpers.is_empty() { 1 } else { missing };
         self.health.worsen(u8::try_from(worse).unwrap_or(u8::MAX));
+        // At least a millisecond, so that the next probe never starts within this very step.
         let at = self.now + self.lag().max(Duration::from_millis(1));
         self.deadlines.set(Timer::Probe(target), at);
         self.accuse(target, Evidence::Silence);
@@ -338,6 +368,7 @@ impl Swim {
             if let Some(watch) = self.watches.get_mut(&neighbour) {
                 watch.unlinked_at = self.now;
             }
+            // As if heard just now: the silence of a sleep is this node's own.
             self.peers.heard(neighbour, self.now);
             self.schedule_probe(neighbour);
         }
@@ -355,12 +386,15 @@ impl Swim {
         let Some(member) = self.roster.get(&subject) else {
             return;
         };
+        // Tabs are never accused; who is dead, parked or has left need not be.
         if !self.may_probe() || !member.is_relay() || !member.is_in() {
             return;
         }
         let incarnation = member.record().incarnation;
         let held = member.suspicion.as_ref();
         if held.is_some_and(|suspicion| suspicion.knows(self.me, evidence)) {
+            // It was said and signed before. If the member had been heard in between, the old word
+            // is believed again.
             self.suspect(subject, self.me, evidence);
             return;
         }

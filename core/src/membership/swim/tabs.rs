@@ -25,6 +25,7 @@ impl Swim {
     /// The living relays that vouch for a tab now.
     pub(super) fn homes_of(&self, tab: &Member) -> Vec<NodeId> {
         let living = |home: &NodeId| self.roster.get(home).is_some_and(|member| member.is_in());
+        // A home's lease outlives the home: only who takes part can hold a link.
         tab.leases.homes(self.now).filter(living).collect()
     }
 
@@ -42,10 +43,14 @@ impl Swim {
         if !self.held.contains(&tab) {
             return;
         }
+        // Without its link the lease is not renewed, and ends by itself should this node fail
+        // before the grace is over.
         self.deadlines.clear(&Timer::Renew(tab));
+        // A tab that said goodbye, or that it parks, is not expected back in a moment.
         let is_present = |member: &Member| member.record().standing == Standing::Present;
         let may_return = self.roster.get(&tab).is_some_and(is_present);
         let links_max = usize::try_from(self.config.links_max).unwrap_or(usize::MAX);
+        // The bound keeps links that come and go from piling up tabs that are waited for.
         if may_return && self.held.len() <= links_max {
             let at = self.now + self.config.lease_grace;
             self.deadlines.set(Timer::Grace(tab), at);
@@ -63,6 +68,7 @@ impl Swim {
     }
 
     pub(super) fn on_renew(&mut self, tab: NodeId) {
+        // In its grace a tab keeps the lease that it has, and gets no further one.
         if self.held.contains(&tab) && self.peers.contains(tab) {
             self.vouch(tab, true);
         }
@@ -77,6 +83,7 @@ impl Swim {
         else {
             return;
         };
+        // One count for all tabs: what is asked of it is only that it rises for each of them.
         self.lease_sequence = self.lease_sequence.saturating_add(1);
         let body = Lease {
             home: self.me,
@@ -88,10 +95,13 @@ impl Swim {
         };
         let lease = Verified::seal(body, &self.identity.keypair, self.identity.network);
         let signed = lease.to_signed();
+        // With as many living homes as are kept of a tab, one more lease is not worth telling.
         if member.leases.accept(self.now, lease, LEASE_TTL_MAX) {
             self.rumours.push(Rumour::Lease(signed), None);
         }
         if attached {
+            // A tenth more or less, so that the leases of a crowd that came together don't all go
+            // out together.
             let renewal = self.rng.jitter(self.config.lease_renewal, 100);
             self.deadlines.set(Timer::Renew(tab), self.now + renewal);
         }
@@ -106,10 +116,13 @@ impl Swim {
             .roster
             .get(&home)
             .is_some_and(|member| member.is_relay());
+        // The lease came before the tab's record or its home's. The home's next renewal repairs
+        // that.
         let Some(member) = self.roster.get(&tab).filter(|_| is_home) else {
             self.stats.rumours_unknown = self.stats.rumours_unknown.saturating_add(1);
             return;
         };
+        // Only this node says whom it holds: its own leases coming back are echoes.
         if member.is_relay() || home == self.me || member.leases.knows(home, sequence) {
             self.count_stale();
             return;
@@ -156,6 +169,8 @@ impl Swim {
                 None => (MemberState::Parked, Why::Unattached),
             },
         };
+        // The tab must be looked at again when a lease runs out, since then nothing else may
+        // happen.
         match member.leases.next_end(self.now) {
             Some(end) => self.deadlines.set(Timer::LeaseEnd(tab), end),
             None => {
@@ -188,6 +203,8 @@ impl Swim {
         let rank = |id: NodeId, member: &Member| {
             let (linked, avoided) = (self.peers.contains(id), self.avoided.contains(&id));
             let worth = match member.state() {
+                // Whoever is linked stays, so that a better relay that turns up does not make all
+                // tabs move. Dead and parked relays come last, for a tab that has no other choice.
                 MemberState::Alive | MemberState::Suspect if linked && chosen_before(id) => 0_u8,
                 MemberState::Alive | MemberState::Suspect if linked => 1,
                 MemberState::Alive | MemberState::Suspect if !avoided => 2,
@@ -199,6 +216,7 @@ impl Swim {
             Some((worth, Reverse(affinity(self.me, id)), id))
         };
         let linked = self.peers.of_role(Role::Relay);
+        // Where enough homes are linked, the whole table need not be ranked.
         let linked = linked.filter_map(|id| rank(id, self.roster.get(&id)?));
         let mut ranked: Vec<_> = linked.filter(|(worth, ..)| *worth < 2).collect();
         if ranked.len() < wanted {
@@ -209,6 +227,7 @@ impl Swim {
             ranked.extend(relays.filter_map(|(id, member)| rank(*id, member)));
         }
         ranked.sort();
+        // The linked ones were found a second time in the table.
         ranked.dedup();
         let homes = ranked.into_iter().take(wanted);
         homes
@@ -221,6 +240,7 @@ impl Swim {
 
     /// In a tab: another home is chosen in place of a relay that is lost or can't be reached.
     pub(super) fn avoid(&mut self, relay: NodeId) {
+        // Only members are remembered, so that the set is no larger than the table.
         if !self.is_relay() && self.roster.get(&relay).is_some() {
             self.avoided.insert(relay);
             let at = self.now + self.config.home_avoidance;

@@ -25,6 +25,7 @@ pub enum Destination {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     pub(super) addresses: Vec<Address>,
+    /// Rises with every failure and picks the address: each in its turn.
     pub(super) turn: u32,
     pub(super) backoff: Backoff,
     pub(super) dialling: Option<DialId>,

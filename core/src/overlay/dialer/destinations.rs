@@ -51,6 +51,7 @@ impl Dialer {
     pub fn remember(&mut self, now: Time, backoffs: Vec<(Destination, Backoff)>) {
         let latest = now + self.config.backoff.cap;
         for (destination, backoff) in backoffs.into_iter().take(self.destinations_max()) {
+            // A clock that was wrong in either run could make the wait as long as years.
             let ready_at = backoff.ready_at().min(latest);
             let backoff = Backoff::resume(backoff.failures(), ready_at);
             self.remembered.insert(destination, backoff);
@@ -94,6 +95,7 @@ impl Dialer {
     ) {
         let addresses = self.dialable(addresses);
         if let Some(attempts) = self.destinations.get_mut(&destination) {
+            // Whoever is wanted for good stays so, though it is tried for a moment too.
             attempts.once &= once;
             if !addresses.is_empty() && attempts.addresses != addresses {
                 attempts.addresses = addresses;
@@ -109,6 +111,7 @@ impl Dialer {
             self.refused = self.refused.saturating_add(1);
             return;
         }
+        // It failed in an earlier run: it goes on waiting where that stopped.
         let mut backoff = self.remembered.remove(&destination).unwrap_or_default();
         backoff.hold_until(not_before);
         self.destinations.insert(
@@ -130,6 +133,7 @@ impl Dialer {
         if let Destination::Entry(_) = destination {
             return false;
         }
+        // The one that is being dialled may be about to succeed.
         let idle_entry = |(destination, attempts): &(&Destination, &Attempts)| match destination {
             Destination::Entry(_) => !attempts.is_dialling(),
             Destination::Member(_) => false,
@@ -152,6 +156,7 @@ impl Dialer {
     pub fn retain_members(&mut self, wanted: impl Fn(&NodeId) -> bool) {
         self.destinations
             .retain(|destination, attempts| match destination {
+                // A try ends by itself after one dial.
                 Destination::Member(peer) => attempts.once || wanted(peer),
                 Destination::Entry(_) => true,
             });
@@ -164,6 +169,7 @@ impl Dialer {
 
     /// Lets everything be tried at once: the network changed.
     pub fn reset_backoff(&mut self) {
+        // Waits were measured on the old network and say nothing about the new one.
         self.changed |= !self.remembered.is_empty();
         self.remembered.clear();
         for attempts in self.destinations.values_mut() {
@@ -201,11 +207,13 @@ impl Dialer {
         let next = idle.min_by_key(|(_, attempts)| attempts.backoff.ready_at());
         let (destination, _) = next.filter(|(_, attempts)| attempts.backoff.ready_at() <= now)?;
         let destination = destination.clone();
+        // Last of all, since a token is spent by this: only a dial that is due may cost one.
         if !self.budget.take(now) {
             return None;
         }
         let attempts = self.destinations.get_mut(&destination)?;
         let address = attempts.address()?.clone();
+        // `want` lets in no destination without an address, so the token is never spent in vain.
         let dial = self.next_dial;
         self.next_dial = dial.next();
         attempts.dialling = Some(dial);
@@ -236,6 +244,7 @@ impl Dialer {
         let destination = self.running.remove(&dial)?;
         if let Some(attempts) = self.destinations.get_mut(&destination) {
             attempts.dialling = None;
+            // A try has done what it was for; its link needs no destination.
             if attempts.once {
                 self.destinations.remove(&destination);
             }
@@ -281,8 +290,11 @@ impl Dialer {
         let destination = self.running.remove(&dial)?;
         let attempts = self.destinations.get_mut(&destination)?;
         let address = attempts.address()?.clone();
+        // The same reason again and again is told to the operator once.
         let news = attempts.last_failure.as_ref() != Some(reason);
         attempts.dialling = None;
+        // The next attempt takes the next address: the first may be one that only its own network
+        // reaches.
         attempts.turn = attempts.turn.wrapping_add(1);
         attempts.last_failure = Some(reason.clone());
         if !planted::is(Planted::BackoffIgnored) {
@@ -318,6 +330,8 @@ impl Dialer {
             return Vec::new();
         };
         let mut dialable: Vec<Address> = Vec::new();
+        // Twice what a record may hold: a bound for addresses from elsewhere, since each is
+        // compared with all.
         for address in addresses.iter().take(16) {
             let usable = self.config.transports.contains(&address.transport());
             let address = if usable {
@@ -333,6 +347,6 @@ impl Dialer {
     }
 }
 
-/// The longest a first dial waits so that the other side's dial comes first: of two nodes that want
-/// each other, the one with the larger identity waits.
+/// Bounds how long a first dial waits so that the other side's dial comes first: of two relays that
+/// want each other, the one with the larger identity waits a quarter to three quarters of this.
 pub(crate) const COURTESY: Duration = Duration::from_millis(400);

@@ -57,10 +57,12 @@ impl Links {
         }
         // Another entry let this node in meanwhile: nobody has to let it in any more.
         let is_member = dial.is_some() && self.joined;
+        // A link to itself, or after a stop, is refused like any other.
         if is_member || identity.id == self.id || self.stopped {
             self.on_up(link, identity, dial);
             return;
         }
+        // Bounded apart from the peers' links: a crowd of newcomers takes no place from members.
         let arriving = u32::try_from(self.arriving.len()).unwrap_or(u32::MAX);
         if arriving >= self.config.arriving_max {
             self.stats.refused = self.stats.refused.saturating_add(1);
@@ -70,6 +72,7 @@ impl Links {
                 reason: reason.clone(),
             });
             if let Some(dial) = dial {
+                // It never was an arrival, so nobody else answers the dial.
                 self.fail_dial(dial, reason);
             }
             return;
@@ -90,6 +93,8 @@ impl Links {
     pub(super) fn on_joined(&mut self) {
         self.joined = true;
         let links: Vec<LinkId> = self.arriving.keys().copied().collect();
+        // Before it had joined, admission gave no key to anybody (`Busy`), so all of these are its
+        // own dials.
         for link in links {
             self.on_admitted(link);
         }
@@ -113,6 +118,7 @@ impl Links {
                 told_by: Some(arrival.identity.id),
             });
         }
+        // The dial counted as running all this time; only now it has failed.
         if let Some(dial) = arrival.dial {
             self.fail_dial(dial, reason.clone());
         }

@@ -12,7 +12,8 @@ use crate::{
     overlay::dialer::Destination,
 };
 
-/// How late silence may be noticed: three intervals of a tab are looked at once in an interval.
+/// How late silence may be noticed, beyond four intervals: a tab waits for three and looks once in
+/// each.
 const LATE: Duration = Duration::from_secs(2);
 
 impl Component for Links {
@@ -28,6 +29,7 @@ impl Component for Links {
             self.now.since(routed.heard_at) <= patience
         };
         let is_patient = |link: &LinkId| self.deadlines.at(&Timer::Arrival(*link)).is_some();
+        // A machine that was not woken in time can't have noticed silence yet.
         let on_time = self.deadlines.next().is_none_or(|next| next >= self.now);
         first_broken(&[
             (!self.is_linked(self.id), "it is linked to itself"),

@@ -16,8 +16,8 @@ pub struct Config {
     /// them without a word, so too small closes links to paused processes, too large finds half-open
     /// links late.
     pub ping_interval: Duration,
-    /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings nobody; it gives
-    /// up after three intervals without a word.
+    /// The wait between a relay's pings to a tab. Default 5 s. The tab itself pings only until its
+    /// first pong and after an interval without a word; it gives up after three.
     pub ping_interval_tab: Duration,
     /// The least time between two times that backoffs are stored. Default 5 s; 1 s to 60 s. A node that
     /// ends without a goodbye forgets that much of its backoffs; too small wears the store while
@@ -58,7 +58,8 @@ impl Settings for Config {
         // As they are: how dials are made (`dialer`), how long newcomers wait (`arrival_patience`), and
         // bounds that no run comes near (`arriving_max`, `links_max`).
         self.ping_interval = rng.span(500, 8_000);
-        // A tab gives up after three of its own, a relay pings in its own.
+        // The two ends may have drawn different values: a tab gives up after three of its own
+        // intervals, while the relay pings in its own. So the span is narrow.
         self.ping_interval_tab = rng.span(4_000, 9_000);
         self.save_interval = rng.span(1_000, 60_000);
     }

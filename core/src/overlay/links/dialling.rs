@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 
 impl Links {
     pub(super) fn on_dial_failed(&mut self, dial: DialId, reason: CloseReason) {
+        // The handshake failed because the other end proved our own identity
+        // (`wire::session::handshake`): no hearsay, so nobody is named who told it.
         if let CloseReason::IdentityInUse { .. } = reason {
             self.outbox.event(Event::IdentityConflict {
                 identity: self.id,
@@ -40,12 +42,15 @@ impl Links {
             Destination::Member(peer) => Some(*peer),
             Destination::Entry(_) => None,
         };
+        // Nothing listens where the member was. Membership weighs that: alone it proves nothing.
         if let Some(peer) = expect.filter(|_| reason == CloseReason::ConnectionRefused) {
             self.outbox.event(Event::DialRefused { peer });
         }
         if reason == CloseReason::SelfDial {
             self.dialer.forget(&destination);
         }
+        // Both are the course of things when two nodes dial each other or one dials all it knows:
+        // no operator needs to read of them.
         let expected = matches!(reason, CloseReason::Duplicate | CloseReason::SelfDial);
         if news && !expected {
             self.outbox.event(Event::DialFailed {
@@ -68,6 +73,8 @@ impl Links {
 
     pub(super) fn want_targets(&mut self) {
         for (peer, addresses) in &self.targets {
+            // Neighbours learn of each other at about the same time. The larger identity waits a
+            // little, so that they rarely open two links of which one is closed again.
             let courtesy = match self.role {
                 Role::Relay if self.id > *peer => self.rng.jitter(COURTESY / 2, 500),
                 Role::Relay | Role::Tab => Duration::ZERO,
@@ -84,6 +91,7 @@ impl Links {
     pub fn wants(&self, destination: &Destination) -> bool {
         match destination {
             Destination::Member(peer) => !self.peers.contains_key(peer),
+            // Entries are a way into the mesh: any linked relay knows the others better.
             Destination::Entry(_) => !self
                 .peers
                 .values()
@@ -103,8 +111,12 @@ impl Links {
     }
 
     pub(super) fn schedule_save(&mut self) {
+        // Asked first, since asking clears the mark.
         let wanted = self.dialer.take_changed() && !self.stopped;
+        // One save takes all changes until then.
         if wanted && self.deadlines.at(&Timer::Save).is_none() {
+            // The first save is at once, the next ones keep their distance, so that failing dials
+            // do not wear the store.
             let earliest = self.saved_at.map(|at| at + self.config.save_interval);
             let at = earliest.map_or(self.now, |at| at.max(self.now));
             self.deadlines.set(Timer::Save, at);
@@ -113,6 +125,8 @@ impl Links {
 
     pub(super) fn save_backoffs(&mut self) {
         let (wall, read_at) = self.wall;
+        // The wall clock is read about every second; in between this node's own clock goes on from
+        // there.
         let wall = wall.plus(self.now.since(read_at));
         let backoffs = Remembered::write(self.dialer.backoffs(self.now), self.now, wall);
         let request = Persist::put(0, BACKOFFS_KEY, encode(&backoffs));
@@ -122,11 +136,13 @@ impl Links {
     pub(super) fn on_dial_timer(&mut self) {
         let peers = &self.peers;
         let linked_relay = peers.values().any(|peer| peer.identity.role == Role::Relay);
+        // The same as `wants`, with the search for a linked relay done once.
         let worth = |destination: &Destination| match destination {
             Destination::Member(peer) => !peers.contains_key(peer),
             Destination::Entry(_) => !linked_relay,
         };
         let mut started = Vec::new();
+        // Ends when nothing is due or the budget is spent: each round takes a token.
         while let Some(dial) = self.dialer.start(self.now, worth) {
             started.push(dial);
         }

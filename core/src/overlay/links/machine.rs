@@ -21,10 +21,13 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(super) enum Timer {
+    /// The next ping of a peer, and the look at how long it was silent.
     Ping(NodeId),
     /// A link under an invite waits no longer.
     Arrival(LinkId),
+    /// The next dial is due.
     Dial,
+    /// The backoffs changed: store them.
     Save,
 }
 
@@ -33,11 +36,14 @@ pub(super) enum Timer {
 pub(super) struct Peer {
     pub(super) identity: PeerIdentity,
     pub(super) link: LinkId,
+    /// Whether this node dialled; both ends need it to agree on which of two links stays.
     pub(super) dialled: bool,
     /// Where our dial led, until the first pong shows that the link holds.
     pub(super) unsettled: Option<Destination>,
     pub(super) heard_at: Time,
+    /// The ping without a pong yet, and when it went out.
     pub(super) pinged: Option<(u64, Time)>,
+    /// The smoothed round-trip time.
     pub(super) rtt: Option<Duration>,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
     pub(super) contest: Option<Contest>,
@@ -45,6 +51,7 @@ pub(super) struct Peer {
 
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Contest {
+    /// The number of the ping that asks it.
     pub(super) nonce: u64,
     pub(super) asked_at: Time,
     pub(super) answered: bool,
@@ -61,14 +68,17 @@ pub struct Links {
     pub(super) instance: InstanceId,
     pub(super) role: Role,
     pub(super) peers: BTreeMap<NodeId, Peer>,
+    /// Whose routed link it is: the other way round of `peers`.
     pub(super) by_link: BTreeMap<LinkId, NodeId>,
     /// Links under an invite's key, until one side has let the other in.
     pub(super) arriving: BTreeMap<LinkId, Arrival>,
     /// Whether this node was let in during this run.
     pub(super) joined: bool,
+    /// Whom to be linked to, always, and where they accept links.
     pub(super) targets: BTreeMap<NodeId, Vec<Address>>,
     pub(super) dialer: Dialer,
     pub(super) stopped: bool,
+    /// When the backoffs were stored last.
     pub(super) saved_at: Option<Time>,
     pub(super) next_nonce: u64,
     pub(super) rng: Rng,
@@ -157,6 +167,7 @@ impl Links {
             return;
         }
         let dialled = dial.is_some();
+        // Whatever becomes of the link, the dial has ended: it is answered exactly once.
         let via = dial.and_then(|dial| self.dialer.succeeded(dial));
         if identity.id == self.id {
             let reason = if identity.instance == self.instance {
@@ -167,12 +178,14 @@ impl Links {
                 }
             };
             if let Some(via) = &via {
+                // That address leads to this identity: to dial it again would lead here again.
                 self.dialer.forget(via);
             }
             self.refuse(link, None, reason);
             return;
         }
         if self.stopped {
+            // No penalty: it is this node that leaves.
             self.refuse(link, None, CloseReason::Leaving);
             return;
         }
@@ -200,6 +213,7 @@ impl Links {
         dialled: bool,
         via: Option<Destination>,
     ) {
+        // Only new peers count against the bound: a link in place of another takes no further room.
         let links = u32::try_from(self.by_link.len()).unwrap_or(u32::MAX);
         if links >= self.config.links_max {
             self.stats.refused = self.stats.refused.saturating_add(1);
@@ -220,6 +234,7 @@ impl Links {
     ) {
         let peer = identity.id;
         self.by_link.insert(link, peer);
+        // At once: only the pong shows that the link holds, so that failures are forgiven.
         self.deadlines.set(Timer::Ping(peer), self.now);
         let heard_at = self.now;
         self.peers.insert(
@@ -240,7 +255,11 @@ impl Links {
     /// RFC 4271, section 6.8: of two connections opened by different ends, one end's stays.
     fn resolve_duplicate(&mut self, old: &Peer, link: LinkId, new: PeerIdentity, dialled: bool) {
         self.stats.duplicates = self.stats.duplicates.saturating_add(1);
+        // BGP keeps the connection of the higher identifier, we the one of the smaller: any rule
+        // will do on which both ends agree without a word.
         let ours_stays = self.id < new.id;
+        // The same end would not dial again unless it had lost the old link, even if that looks
+        // whole from here: the newer stays.
         let old_stays = old.dialled != dialled && old.dialled == ours_stays;
         if old_stays {
             self.outbox.event(Event::Close {
@@ -250,6 +269,7 @@ impl Links {
             return;
         }
         self.by_link.remove(&old.link);
+        // The peer stays up all the time, so nobody is told of a change.
         self.route(link, new, dialled, None);
         if planted::is(Planted::SupersededKept) {
             return;
@@ -267,6 +287,7 @@ impl Links {
         let Some(known) = self.peers.get_mut(&peer) else {
             return false;
         };
+        // The peer was asked already: it is not pinged for every newcomer that shows its identity.
         let contest = known
             .contest
             .filter(|contest| self.now.since(contest.asked_at) <= CONTEST_WORTH);
@@ -281,6 +302,8 @@ impl Links {
             answered: false,
         });
         self.outbox.send(peer, Message::Ping { nonce });
+        // Not yet. The newcomer is turned away for now and dials again; then there is an answer, or
+        // the old link was silent for too long and is gone.
         false
     }
 
@@ -301,6 +324,8 @@ impl Links {
             let reason = CloseReason::IdentityInUse {
                 incarnation: old.identity.incarnation,
             };
+            // What the living process signed about itself goes over the link that is refused: the
+            // newcomer need not take our word.
             self.outbox.event(Event::Prove { peer: new.id, link });
             self.refuse(link, via, reason.clone());
             self.outbox.event(Event::IdentityConflict {
@@ -317,6 +342,7 @@ impl Links {
             link: old.link,
             reason,
         });
+        // Down before up: the owner never counts one peer twice.
         self.end(old.link, CloseReason::Superseded);
         self.accept(link, new, dialled, via);
     }
@@ -329,6 +355,7 @@ impl Links {
             return;
         }
         let conflict = match (&reason, self.by_link.get(&link)) {
+            // It comes over a routed link, so it is the peer's word and no more than that.
             (CloseReason::IdentityInUse { .. }, Some(peer)) => Some((self.id, Some(*peer))),
             (CloseReason::Superseded, Some(peer)) => Some((*peer, None)),
             (_, _) => None,
@@ -352,6 +379,7 @@ impl Links {
         if self
             .peers
             .get(&peer)
+            // Another link has taken its place: the peer is not down.
             .is_none_or(|routed| routed.link != link)
         {
             return;
@@ -360,10 +388,14 @@ impl Links {
             return;
         };
         self.deadlines.clear(&Timer::Ping(peer));
+        // A peer that leaves, parks or closes says so. Silence is the only sign of one that can't.
         let abrupt = matches!(reason, CloseReason::Lost | CloseReason::Silent);
+        // It ended before the first pong: as good as a failed dial. Otherwise a peer that lets us
+        // in only to throw us out would be dialled in a circle.
         if let Some(via) = gone.unsettled.filter(|_| !self.stopped) {
             self.dialer.penalise(self.now, &via, &reason, &mut self.rng);
         } else if abrupt {
+            // Its process may be gone, and a refused redial is the evidence of that: ask at once.
             self.dialer.hurry(peer);
         }
         self.outbox.event(Event::PeerDown {
@@ -376,6 +408,7 @@ impl Links {
 
     fn on_stop(&mut self, reason: &CloseReason) {
         self.stopped = true;
+        // Before the links end, since `end` asks for every target that has no link.
         self.targets.clear();
         self.close_arrivals(reason);
         let links: Vec<LinkId> = self.by_link.keys().copied().collect();
@@ -409,6 +442,9 @@ impl Links {
         };
         let interval = self.interval_to(role);
         let listens_only = self.role == Role::Tab;
+        // The timer looks once in an interval. One and a half are over at its second look after the
+        // last word, with half an interval left for a slow pong; exactly two could need a third
+        // look.
         let patience = if listens_only {
             interval * 3
         } else {
@@ -428,6 +464,8 @@ impl Links {
             self.end(link, CloseReason::Silent);
             return;
         }
+        // A tab pings until the first pong shows that the link holds, and when a relay that should
+        // have pinged did not. Otherwise it spares its battery.
         if !listens_only || routed.rtt.is_none() || self.now.since(routed.heard_at) > interval {
             let nonce = self.next_nonce;
             self.next_nonce = nonce.wrapping_add(1);
@@ -444,6 +482,8 @@ impl Links {
             .deadlines
             .next()
             .map_or(Duration::ZERO, |due| self.now.since(due));
+        // A quarter of an interval is more than a busy machine is late, and less than would make an
+        // honest peer's pong look too late.
         if late > self.config.ping_interval / 4 {
             for peer in self.peers.values_mut() {
                 peer.heard_at = self.now;
@@ -456,8 +496,11 @@ impl Links {
             return;
         };
         if let Some(contest) = &mut peer.contest {
+            // Before the check below: the ping of a contest is not the one that measures the time.
             contest.answered |= contest.nonce == nonce;
         }
+        // Only the latest ping counts: a pong that was guessed or is too old forgives and measures
+        // nothing.
         let Some((_, sent_at)) = peer.pinged.filter(|(expected, _)| *expected == nonce) else {
             return;
         };
@@ -471,6 +514,8 @@ impl Links {
         if let Some(via) = peer.unsettled.take() {
             self.dialer.settle(&via);
         }
+        // The peer may have dialled us while our own dials failed: those failures are forgiven as
+        // well.
         self.dialer.settle(&Destination::Member(from));
     }
 
@@ -512,6 +557,7 @@ impl Machine for Links {
                 Command::Try { peer, addresses } => {
                     if peer != self.id && !self.is_linked(peer) {
                         let member = Destination::Member(peer);
+                        // Once: whoever is only tried is not dialled again.
                         self.dialer.want(member, &addresses, self.now, true);
                     }
                 }
@@ -549,6 +595,8 @@ impl Machine for Links {
                 }
                 Timer::Dial => {
                     self.on_dial_timer();
+                    // It sets itself again. What else is due comes with the next wake-up, which is
+                    // at once.
                     break;
                 }
             }
