@@ -112,6 +112,7 @@ impl Envelope {
     /// not. Never fails: what can't be read stays sealed, and the node finds it again.
     pub fn read_ahead(&mut self, network: NetworkId) {
         if let Body::Sealed { kind, bytes } = &self.body
+            // What does not decode stays sealed: the node then counts it and closes the link.
             && let Ok(Some(mut message)) = Message::decode(*kind, bytes)
         {
             message.precheck(network);

@@ -226,6 +226,7 @@ impl Endpoint {
     /// many and it has to be closed.
     pub fn accept(&mut self, now: Time) -> Option<LinkId> {
         self.now = self.now.max(now);
+        // Links in a handshake count too: strangers can't hold more than this either.
         if self.links.len() >= LINKS_MAX {
             return None;
         }
@@ -269,6 +270,7 @@ impl Endpoint {
     /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = self.now.max(now);
+        // Collected first: draining a session may remove its link.
         let late: Vec<LinkId> = self
             .links
             .iter()
@@ -308,6 +310,7 @@ impl Endpoint {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
+        // A link is asked until it has nothing more, or until the host says that it is blocked.
         while let Some(link) = self.ready.first().copied() {
             if let Some(output) = self.next_message(link) {
                 return Some(output);
@@ -329,6 +332,7 @@ impl Endpoint {
     }
 
     fn on_opened(&mut self, link: LinkId) {
+        // Only looked at: an `Opened` that comes twice must not take an open link out.
         let Some(Link::Connecting { .. }) = self.links.get(&link) else {
             return;
         };
@@ -341,6 +345,7 @@ impl Endpoint {
         else {
             return;
         };
+        // Taken now and not when the dial was asked for: the incarnation may have moved.
         let params = self.node.session_params();
         let entropy = self.rng.bytes32();
         let session = Box::new(Session::initiate(
@@ -384,6 +389,7 @@ impl Endpoint {
 
     /// Moves what a session says to the node and to the connection.
     fn drain_session(&mut self, link: LinkId) {
+        // Looked up anew for every event: what the node is told may close this very link.
         while let Some(Link::Open {
             session,
             dial,
@@ -427,6 +433,7 @@ impl Endpoint {
     }
 
     fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: Vec<u8>) {
+        // A session gives frames only after `Up`, which named the peer.
         if let Some(from) = from {
             let message = Envelope::sealed(link, kind, body.into());
             self.node
@@ -487,6 +494,9 @@ impl Endpoint {
             Err(SendError::Full {
                 class: Class::Critical,
             }) => {
+                // Critical messages are small: where 1 MiB of them waits, the link does not move,
+                // and dropping probes would make live peers look dead. The session has an event
+                // now, so it is due at once, and `handle_timeout` drains it.
                 session.close(self.now, CloseReason::Overload);
             }
             Err(
@@ -524,6 +534,7 @@ impl Endpoint {
             }
             LinkOutput::Key { link, key } => {
                 if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                    // This may run within `drain_session` of the same link, which looks it up anew.
                     session.provide_key(self.now, key);
                     self.drain_session(link);
                 }

@@ -64,6 +64,7 @@ impl Node {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::WallClock(wall) => {
+                // Kept with its moment, so that `wall_now` can carry it on between two readings.
                 self.wall = wall;
                 self.wall_at = self.now;
                 self.tell_links(links::Command::WallClock(wall));

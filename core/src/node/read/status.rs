@@ -122,6 +122,7 @@ impl Node {
         let mut counts = (0_u32, 0_u32);
         for member in self.swim.members() {
             let id = member.record.id;
+            // Dead relays count: who is linked to none of those that should be there is isolated.
             let counted = member.record.role == Role::Relay
                 && id != self.id()
                 && member.state != MemberState::Left;
@@ -187,6 +188,7 @@ impl Node {
             })
             .collect();
         troubles.sort_by(|a, b| {
+            // The text decides last, so that the order is the same each time.
             let worse_or_newer = b.0.cmp(&a.0).then(a.1.cmp(&b.1));
             worse_or_newer.then_with(|| a.2.cmp(&b.2))
         });

@@ -81,6 +81,7 @@ impl Node {
     pub fn edges(&self) -> Vec<Edge> {
         let mut pairs: BTreeSet<(NodeId, NodeId)> = BTreeSet::new();
         for (a, b) in self.swim.ring_edges() {
+            // The smaller identity first, so that an edge known from both ends counts once.
             pairs.insert((a.min(b), a.max(b)));
         }
         for member in self.swim.members() {
@@ -89,6 +90,7 @@ impl Node {
             }
         }
         let me = self.id();
+        // Of its own edges this node knows the truth: links replace what is derived.
         pairs.retain(|(a, b)| *a != me && *b != me);
         for peer in self.links.peers() {
             pairs.insert((me.min(peer.id), me.max(peer.id)));

@@ -45,6 +45,8 @@ impl Node {
                 address,
                 expect,
             } => {
+                // Without a key there is nothing to prove: the dial fails before a connection is
+                // made.
                 if let Some((hint, key)) = self.admission.credential() {
                     let dial = LinkOutput::Dial {
                         dial,
@@ -63,6 +65,7 @@ impl Node {
                 if reason.is_security() {
                     self.note_refusal(&reason, Notice::LinkRefused);
                 }
+                // A host does not report the end of a link that it was told to close.
                 self.tell_admission(admission::Command::LinkDown { link });
                 self.close(link, reason);
             }
@@ -134,6 +137,7 @@ impl Node {
     /// Whether the process that a link met under our identity is at least as new as this one.
     fn is_older_than(&self, reason: &CloseReason) -> bool {
         if let CloseReason::IdentityInUse { incarnation } = reason {
+            // At equal incarnations this one gives way too: two processes must not both write.
             *incarnation >= self.swim.incarnation()
         } else {
             true
