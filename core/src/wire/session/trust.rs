@@ -57,6 +57,7 @@ impl Trust {
 
     /// Whether one who proved this much is believed when it says `reason`.
     pub(super) fn covers(self, reason: &CloseReason) -> bool {
+        // The order of the variants is the order of what was proved.
         Self::needed_for(reason) <= self
     }
 
