@@ -47,6 +47,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         } else {
             self.set_among_few(key, at)
         };
+        // Only where the earliest itself moves to later must the next one be searched for.
         if self.next.is_none_or(|next| at <= next) {
             self.next = Some(at);
         } else if old == self.next {
@@ -72,6 +73,8 @@ impl<K: Ord + Clone> Deadlines<K> {
             Err(place) => place,
         };
         self.few.insert(place, (key, at));
+        // There is no way back until all are gone: a machine near the bound must not change its
+        // mind with every timer.
         if self.few.len() >= MANY {
             self.by_key = core::mem::take(&mut self.few).into_iter().collect();
             let entries = self.by_key.iter();
@@ -143,6 +146,7 @@ impl<K: Ord + Clone> Deadlines<K> {
             self.find_next();
             return Some(key);
         }
+        // The first in the order of keys, as in the tree: both ways pop in the order (time, key).
         let place = self.few.iter().position(|(_, at)| *at == next)?;
         let (key, _) = self.few.remove(place);
         self.find_next();

@@ -40,6 +40,8 @@ pub(crate) struct Simulating(());
 impl Simulating {
     /// A simulated world begins to run.
     pub(crate) fn begin() -> Self {
+        // `Relaxed` throughout: each word stands for itself, and nothing else is read because of
+        // it.
         MEMO.simulations.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -97,6 +99,7 @@ impl Memo {
             return check();
         };
         let is_known = word.load(Ordering::Relaxed) == tag;
+        // The test of this table: an entry that is wrong is found out sooner or later.
         let is_sampled = is_known
             && self
                 .known
@@ -106,6 +109,7 @@ impl Memo {
             return Ok(());
         }
         let outcome = check();
+        // Failures are not kept: a bad signature is checked, and refused, every time.
         if outcome.is_ok() {
             word.store(tag, Ordering::Relaxed);
         } else if is_known {

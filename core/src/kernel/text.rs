@@ -70,6 +70,7 @@ impl<const MAX: usize> Text<MAX> {
     pub fn clean(text: &str) -> Self {
         let mut clean = String::new();
         for character in text.chars().filter(|character| !is_unprintable(*character)) {
+            // Cut between characters: half of one would be no UTF-8.
             if clean.len().saturating_add(character.len_utf8()) > MAX {
                 break;
             }
