@@ -33,7 +33,6 @@ impl<M, E> Outbox<M, E> {
 
     /// Queues a message to a peer, or drops and counts it when the outbox is full.
     pub fn send(&mut self, to: NodeId, message: M) {
-        // The newest goes: what was said first may be what the rest builds on.
         if self.sends >= self.sends_max {
             self.sends_dropped = self.sends_dropped.saturating_add(1);
             return;

@@ -52,6 +52,7 @@ impl Node {
     ///
     /// [`BYTES_MAX_MIN`]: super::BYTES_MAX_MIN
     pub fn start_recording(&mut self, bytes_max: u64) {
+        // A replayed node has no key, so there is nothing to leave on a tape.
         if self.is_recording() || self.keypair.is_blind() {
             return;
         }
@@ -121,6 +122,7 @@ impl Node {
     }
 
     pub(in crate::node) fn record_before(&mut self, now: Time, input: Option<&NodeInput>) {
+        // Taken out and put back: it reads the whole node, which it is itself a part of.
         if let Some(mut recorder) = self.recorder.take() {
             recorder.before(self, now, input);
             self.recorder = Some(recorder);
