@@ -105,12 +105,14 @@ async fn connect(address: &Address) -> Result<TcpStream, CloseReason> {
         tracing::debug!(%address, "links over TLS can't be dialled by this build");
         return Err(CloseReason::Unreachable);
     }
+    // The resolver wants IPv6 addresses bare.
     let host = address.host().trim_start_matches('[').trim_end_matches(']');
     let connecting = TcpStream::connect((host, address.port()));
     let stream = timeout(CONNECT_PATIENCE, connecting)
         .await
         .map_err(|_| CloseReason::Unreachable)?
         .map_err(|error| reason_of(&error))?;
+    // Probes are small: they must not wait until more is there to send (Nagle, RFC 896).
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
