@@ -98,6 +98,7 @@ async fn start_node(host: Rc<RefCell<Host>>, scope: Scope, start: Start) {
         Err(phase) => (phase, None),
     };
     let stage = driver.map_or(Stage::Idle, Stage::Running);
+    // The stage changes first, so that early messages meet the running node, in their order.
     let before = core::mem::replace(&mut host.borrow_mut().stage, stage);
     scope.post(&FromWorker::Phase(phase));
     if let Stage::Starting(early) = before {
@@ -120,6 +121,7 @@ async fn begin(scope: &Scope, start: &Start) -> Result<Running, Phase> {
     let mut held_before = start.slot;
     let mut from = 0;
     loop {
+        // The slot held before is tried in the first round only.
         let place = Place::find(scope, held_before.take(), from).await;
         let setup = setup(scope, start, &place, link.clone())?;
         match Endpoint::start(setup, scope.now()) {
