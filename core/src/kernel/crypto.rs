@@ -200,6 +200,7 @@ impl Keypair {
 impl Keypair {
     /// Leaves every signature on `tape` from now on, or on none. The clones of before don't.
     pub fn leave_on(&mut self, tape: Option<&Arc<Tape>>) {
+        // A replayed pair goes on taking: without its tape it could not sign at all.
         if !self.is_blind() {
             self.taping = tape.map_or(Taping::Off, |tape| Taping::Leave(Arc::clone(tape)));
         }
@@ -419,6 +420,7 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
 
 impl<T> PartialEq for Signed<T> {
     fn eq(&self, other: &Self) -> bool {
+        // Whether it was checked already says nothing about what it is.
         self.body.bytes == other.body.bytes && self.body.signature == other.body.signature
     }
 }
@@ -474,6 +476,7 @@ impl<T: SignedBody> Verified<T> {
                 signature,
                 value,
             }),
+            // Just signed: it needs no check.
             checked_in: Some(network),
         })
     }
@@ -553,6 +556,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// [`DecodeError`] when the bytes are not exactly one value.
 pub fn decode_exactly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| DecodeError::Malformed)?;
+    // Trailing bytes would be a second form of the same value: two hashes, two signatures.
     if rest.is_empty() {
         Ok(value)
     } else {

@@ -58,6 +58,7 @@ impl<K: Ord + Clone> Deadlines<K> {
     fn set_among_many(&mut self, key: K, at: Time) -> Option<Time> {
         let old = self.by_key.insert(key.clone(), at);
         if let Some(old) = old {
+            // Else the key would still be popped at the moment before.
             self.by_time.remove(&(old, key.clone()));
         }
         self.by_time.insert((at, key));
@@ -140,6 +141,7 @@ impl<K: Ord + Clone> Deadlines<K> {
     /// Removes and answers the earliest key that is due at `now`.
     pub fn pop_due(&mut self, now: Time) -> Option<K> {
         let next = self.next.filter(|next| *next <= now)?;
+        // Empty as long as there are few.
         if let Some((at, key)) = self.by_time.pop_first() {
             debug_assert_eq!(at, next);
             self.by_key.remove(&key);

@@ -25,6 +25,7 @@ impl Rng {
     /// A generator from a number, for tests and simulations.
     #[must_use]
     pub fn from_number(seed: u64) -> Self {
+        // Hashed, so that neighbouring numbers give streams that have nothing in common.
         Self::from_seed(*blake3::hash(&seed.to_le_bytes()).as_bytes())
     }
 

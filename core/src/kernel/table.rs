@@ -112,6 +112,8 @@ impl<K: Sharded, V: Clone> Table<K, V> {
 
     /// The entries in key order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
+        // In the order of keys: the number of a part never falls from one key to the next
+        // (`Sharded`).
         self.parts.values().flat_map(|part| part.iter())
     }
 

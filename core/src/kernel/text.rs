@@ -93,6 +93,8 @@ impl<const MAX: usize> Text<MAX> {
 /// another (Unicode UAX #9, "Trojan Source", 2021).
 fn is_unprintable(character: char) -> bool {
     character.is_control()
+        // Zero-width characters and direction marks; line separators, embeddings and overrides;
+        // invisible operators and isolates; the byte order mark.
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

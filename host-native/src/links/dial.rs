@@ -72,6 +72,7 @@ async fn try_run(
                 .run(reader, transmitter)
                 .await;
         }
+        // `connect` has refused it already.
         Transport::Wss => return Err(CloseReason::Unreachable),
     }
     Ok(())
@@ -132,6 +133,7 @@ async fn upgrade(address: &Address, stream: TcpStream) -> Result<ws::Dialled, Cl
         .await
         .map_err(|_| CloseReason::HandshakeTimeout)?
         .map_err(|error| {
+            // Any other answer is one, but not that of a WebSocket: another kind of server.
             if matches!(error, WsError::Io(_) | WsError::ConnectionClosed) {
                 CloseReason::Lost
             } else {

@@ -97,6 +97,7 @@ async fn start_node(host: Rc<RefCell<Host>>, scope: Scope, start: Start) {
         Ok(running) => running,
         Err(phase) => (phase, None),
     };
+    // After a failure the page may start again, for example with a join link.
     let stage = driver.map_or(Stage::Idle, Stage::Running);
     // The stage changes first, so that early messages meet the running node, in their order.
     let before = core::mem::replace(&mut host.borrow_mut().stage, stage);
@@ -264,6 +265,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
         let found = words.iter().find(|(word, _)| user_agent.contains(word));
         found.map_or(or, |(_, name)| *name)
     };
+    // The special before the general: Edge and Opera also say "Chrome", and Chrome "Safari".
     let browser = first(
         &[
             ("Edg/", "Edge"),
@@ -274,6 +276,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
         ],
         "browser",
     );
+    // Likewise: Android also says "Linux", and an iPhone "Mac OS".
     let system = first(
         &[
             ("Android", "Android"),

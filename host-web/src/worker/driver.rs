@@ -253,8 +253,6 @@ impl Driver {
         let store = Rc::clone(&self.store);
         wasm_bindgen_futures::spawn_local(async move {
             loop {
-                // Only a weak reference is held while it waits: a driver that is gone is kept by
-                // nobody.
                 let Some(driver) = me.upgrade() else { return };
                 let Some(batch) = driver.next_batch() else {
                     return;

@@ -72,6 +72,7 @@ impl Tape {
     /// Takes everything off; `None` if more was left than there is room for.
     #[must_use]
     pub fn drain(&self) -> Option<Vec<Signature>> {
+        // `get` answers `None` where more were counted than there is room for.
         let left = usize::try_from(self.left.swap(0, Relaxed)).ok()?;
         Some(self.signatures.get(..left)?.iter().map(read).collect())
     }

@@ -249,6 +249,7 @@ impl Notice {
             Self::Stalled { .. }
             | Self::IdentityConflict { .. }
             | Self::Offence { .. }
+            // Torn is odd, not broken: nothing that was acknowledged is lost.
             | Self::JournalTorn { .. } => Severity::Warn,
             Self::Fenced(_)
             | Self::JournalDamaged { .. }

@@ -36,6 +36,7 @@ impl Node {
     pub fn status(&self, now: Time) -> Status {
         let now = now.max(self.now);
         let (verdict, mut reasons) = self.judge(now);
+        // The worst come first, so that the cut leaves out the least.
         reasons.truncate(REASONS_MAX);
         let (keys, batches) = self.replica.counts();
         Status {
@@ -100,6 +101,8 @@ impl Node {
     fn judge_running(&self, now: Time) -> (Verdict, Vec<String>) {
         let mut reasons = self.store_troubles();
         let (others, linked) = self.relays();
+        // Without a link to a relay what is known of members is old news: their troubles are left
+        // out.
         if others > 0 && linked == 0 {
             reasons.push(self.why_isolated());
             return (Verdict::Isolated, reasons);

@@ -122,6 +122,7 @@ impl Node {
             Destination::Entry(_) => (None, false),
         };
         let wait = attempts.ready_at().since(now);
+        // A wait that is over is no wait: the dialler only has not come to it yet.
         let waits = !linked && !attempts.is_dialling() && wait > Duration::ZERO;
         let doing = match (linked, attempts.is_dialling(), attempts.last_failure()) {
             (true, _, _) => "linked".to_string(),
@@ -219,6 +220,7 @@ impl Node {
         }
         let now = self.wall_now();
         for member in self.swim.members() {
+            // Newcomers dial what stands here: who may be gone would only cost them a wait.
             if member.state == MemberState::Alive && !member.record.addresses.is_empty() {
                 spore.add(Pointer {
                     authority: Authority::Gossip,

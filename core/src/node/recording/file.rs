@@ -120,6 +120,7 @@ impl About {
 fn moment(wall: WallTime) -> String {
     let seconds = wall.as_millis() / 1_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1 March of the year 0. Years that begin in March end with the leap day.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =

@@ -68,6 +68,7 @@ impl Node {
         let Some(mut recorder) = self.recorder.take() else {
             return;
         };
+        // The last check: a replay compares the state at its very end.
         recorder.note_state(self);
         recorder.stop(Stopped::Asked);
         self.recorder = Some(recorder);

@@ -65,6 +65,8 @@ impl Node {
                 self.save_again();
             }
             journal::Event::Broken => {
+                // Never taken back: a store that broke is not written to again in this run (ADR
+                // 0005).
                 self.tell_replica(replica::Command::Block(WriteBlock::StoreBroken));
                 self.note(Notice::StoreBroken);
             }

@@ -129,6 +129,7 @@ pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<N
     let mut node = build(&setup, tuning, &restored, &belonging, &rng, (instance, now));
     let unusable = restore_replica(&mut node, &restored);
     node.tell_spore();
+    // Before anything else is stored: the identity is in the first batch that the store gets.
     node.store_beginnings(&restored, &belonging);
     node.tell_beginnings(&setup, &restored);
     node.note_start(&report, &belonging);
@@ -315,6 +316,7 @@ fn build(
         rng.fork("replica"),
         now,
     );
+    // Who holds the isolation key is a member, whether it founded the network or was let in.
     let joining = belonging.isolation.is_none();
     Node {
         config: config.clone(),
