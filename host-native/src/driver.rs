@@ -157,7 +157,7 @@ impl Handle {
         let _ = self.links.send(said).await;
     }
 
-    /// Reports a connection that was cut off; dropped when the core task has more to do.
+    /// Reports a connection that was cut off; dropped when the inbox of the core task is full.
     pub(crate) fn refused(&self, reason: CloseReason) {
         let refused = LinkInput::HandshakeRefused { reason };
         let input = Input::Command(refused.into());

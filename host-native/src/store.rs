@@ -28,7 +28,7 @@ use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 /// The most batches in one transaction: more would make the first writer wait for the last.
 const GROUP_MAX: usize = 256;
-/// How long the write-ahead log may stay on disk after a checkpoint, in bytes.
+/// How many bytes of the write-ahead log may stay on disk after a checkpoint.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
 const SCHEMA: &str = "
@@ -266,7 +266,7 @@ impl Worker {
         }
     }
 
-    /// What is no user data may use the reserve.
+    /// Tries one batch. Only a batch without user data may use the reserve.
     fn persist_alone(&mut self, batch: &StoreBatch) -> Result<(), Full> {
         let outcome = persist(&mut self.connection, std::slice::from_ref(batch));
         // Appended records are the users' data. The rest is small and lets the node go on.

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-/// Who is told how full collections are: what each is called, how much it holds, how much it may.
+/// Takes how full each collection is: its name, how much it holds, how much it may hold.
 pub type Gauge<'a> = &'a mut dyn FnMut(&'static str, usize, usize);
 
 /// The first of some rules that does not hold.

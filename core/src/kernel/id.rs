@@ -119,6 +119,7 @@ id_of_32_bytes!(NetworkId);
 
 fn parse_hex32(text: &str) -> Result<[u8; 32], IdParseError> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    // Bytes, not characters: whatever is no ASCII digit fails below.
     if pairs.len() != 32 || !rest.is_empty() {
         return Err(IdParseError);
     }

@@ -6,8 +6,9 @@
 //! checked.
 //!
 //! The table is a fixed number of words without locks: an entry that another replaces costs a check.
-//! It holds 64 bits of a hash whose other bits choose the word, so that two of 10^9 distinct signatures
-//! pass for one another with a chance below 2^-20; nobody in a simulation looks for such a pair.
+//! It holds 63 bits of a hash whose other bits choose the word, so that two of 10^9 distinct
+//! signatures pass for one another with a chance below 2^-20; nobody in a simulation looks for such
+//! a pair.
 
 use crate::kernel::{
     crypto::{BadSignature, Hash},
@@ -95,6 +96,7 @@ impl Memo {
         // Zero stands for an empty word.
         let tag = hash.prefix() | 1;
         let word = usize::from(u16::from_be_bytes([high, low]));
+        // Never `None`: sixteen bits choose among 2^16 words.
         let Some(word) = self.held.get(word) else {
             return check();
         };

@@ -70,7 +70,7 @@ impl Envelope {
         }
     }
 
-    /// How urgent it is; of what is sealed only its writer knows that.
+    /// How urgent it is; `Normal` for what is sealed, as only its writer knows its class.
     #[must_use]
     pub fn class(&self) -> Class {
         match &self.body {

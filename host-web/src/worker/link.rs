@@ -105,7 +105,8 @@ impl Links {
         let (sink, flag) = (Rc::clone(&self.sink), Rc::clone(&opened));
         let on_close = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
             // Browsers hide why a connection did not open, so that pages can't scan ports: every
-            // such failure reads as refused.
+            // such failure reads as refused. A tab accuses nobody of a crash because of it: only
+            // relays probe (`Swim::may_probe`).
             let reason = if flag.get() {
                 CloseReason::Lost
             } else {

@@ -76,6 +76,7 @@ impl Node {
             Signal::Close(namespace) => self.tell_replica(replica::Command::Close(namespace)),
             Signal::Park => self.tell_swim(swim::Command::Park),
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
+            // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
         }
     }

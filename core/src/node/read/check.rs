@@ -54,6 +54,7 @@ impl Node {
     /// Where it is in its life decides what it may do.
     fn check_phase(&self) -> Result<(), &'static str> {
         let may_write = match &self.phase {
+            // What a broken store can't keep must not be acknowledged.
             Phase::Running => !self.journal.is_broken(),
             Phase::Joining | Phase::Fenced(_) | Phase::Leaving { .. } | Phase::Departed => false,
         };

@@ -24,7 +24,7 @@ use alloc::{
 /// A dead relay stops counting against the verdict after this long: it is gone, and known to be.
 const DEAD_MATTERS_FOR: Duration = Duration::from_secs(24 * 3_600);
 
-/// What is younger has no age worth telling.
+/// A trouble that is younger is told as "just now".
 const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// The most reasons given.

@@ -56,7 +56,7 @@ pub(super) enum Entry {
     State(Hash),
 }
 
-/// An entry that is none.
+/// Bytes that are not an entry of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 

@@ -254,7 +254,8 @@ impl Recorder {
             self.done_bytes = self.done_bytes.saturating_sub(oldest.bytes());
             self.dropped = self.dropped.saturating_add(1);
         }
-        // A segment ends between two inputs; a host that takes nothing gives no such moment.
+        // A new segment begins only when all outputs were taken. A host that takes none would let
+        // the open one grow without end.
         let open = self.open.as_ref().map_or(0, Segment::entries_bytes);
         if open > self.bytes_max {
             self.stop(Stopped::NotDrained);

@@ -33,7 +33,7 @@ use core::fmt;
 /// The most snapshots that are kept on the way to an earlier moment, and the most bytes of all.
 const MARKS_MAX: u64 = 16;
 const MARKS_BYTES_MAX: u64 = 64 << 20;
-/// Nearer together snapshots are not worth their making.
+/// The fewest inputs between two of them: closer ones cost more than they save.
 const MARK_INPUTS_MIN: u64 = 64;
 
 /// One input that the node got.

@@ -79,7 +79,7 @@ impl Node {
             Origin::Swim => self.tell_swim(swim::Command::Persisted(persisted)),
             Origin::Admission => self.tell_admission(admission::Command::Persisted(persisted)),
             Origin::Node => self.on_saved(persisted.token),
-            // What it stores is a courtesy; it waits for nothing.
+            // Links store how long dials wait, which only spares others: nothing depends on it.
             Origin::Links => {}
         }
     }

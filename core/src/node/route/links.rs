@@ -58,6 +58,8 @@ impl Node {
                     self.outbox.event(dial.into());
                 } else {
                     let reason = CloseReason::WrongKey;
+                    // Told as an answer to the dial: the dialler counts and waits as after any
+                    // failure.
                     self.tell_links(links::Command::DialFailed { dial, reason });
                 }
             }
@@ -111,9 +113,9 @@ impl Node {
         self.note(Notice::LinkDown { peer, reason });
     }
 
-    /// Ours only if the other process is not older: the older one is told the same and gives way. What
-    /// others say of it is no reason yet: with their word comes what the other process signed, and
-    /// membership judges that.
+    /// Fences this node if a link of its own met a process with its identity that is at least as
+    /// new: the older of two gives way. What a peer says of such a process fences nobody: with its
+    /// word comes the record that the other process signed, and membership judges that.
     fn on_identity_conflict(
         &mut self,
         identity: NodeId,

@@ -199,7 +199,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
     })
 }
 
-/// Only a courtesy to others: what can't be read is no reason not to start.
+/// The waits of dials only spare others: unreadable ones must not keep the node from starting.
 fn restore_backoffs(stored: &Stored) -> Remembered {
     let stored = stored.entry(links::BACKOFFS_KEY);
     stored

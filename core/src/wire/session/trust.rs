@@ -78,6 +78,8 @@ pub(super) const fn is_orderly(reason: &CloseReason) -> bool {
         CloseReason::Leaving
             | CloseReason::Parking
             | CloseReason::Duplicate
+            // What leaves first is the record that the other process signed (docs/wire.md, "Proof
+            // of identity").
             | CloseReason::IdentityInUse { .. }
     )
 }
