@@ -51,7 +51,7 @@ const TYPE_REFUSAL: u8 = 3;
 /// What an initiator says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Which network it belongs to, as a hash that tells nothing to who does not know it.
+    /// Which network it belongs to, as a hash that tells strangers nothing.
     pub network_hint: [u8; 8],
     /// The oldest and the newest protocol version it speaks.
     pub versions: (u16, u16),

@@ -1,6 +1,6 @@
 //! The cipher: Noise `XXpsk0_25519_ChaChaPoly_BLAKE2s`, with all its randomness from one seed.
 //!
-//! With the pre-shared key mixed in first, who does not hold it fails at the first message of 48
+//! The pre-shared key is mixed in first. A stranger without it fails at the first message, of 48
 //! bytes, before any Diffie–Hellman answer is spent on it.
 //!
 //! Source: Perrin, "The Noise Protocol Framework", revision 34, 2018, sections 7.5 (XX), 9 (PSK),

@@ -79,6 +79,7 @@ pub(crate) fn take(host: &Rc<RefCell<Host>>, message: ToWorker) {
             drop(borrowed);
             wasm_bindgen_futures::spawn_local(start_node(Rc::clone(host), scope, start));
         }
+        // Opening the store takes a while: what the page says meanwhile is kept, not lost.
         (Stage::Starting(early), message) if early.len() < EARLY_MAX => early.push(message),
         (_, ToWorker::Request { id, .. }) => {
             let failure = Failure::new("not_running", "the node does not run; give it a join link");
@@ -222,6 +223,7 @@ fn setup(
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)
         .map_err(|error| Phase::Failed(Failure::new("no_entropy", error)))?;
+    // A tab in memory has no slot: it is called like the first one.
     let number = place.slot.as_ref().map_or(0, |slot| slot.number);
     let name = match start.name.as_deref().filter(|name| !name.is_empty()) {
         Some(name) => Name::new(name).map_err(|error| {
@@ -298,6 +300,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
 fn serving_relay((scheme, host, port): &(String, String, String)) -> Option<Address> {
     let (transport, standard_port) = match scheme.as_str() {
         "https:" => (Transport::Wss, 443),
+        // The page's own scheme decides: a secure page may not open an insecure WebSocket.
         "http:" => (Transport::Ws, 80),
         _ => return None,
     };

@@ -79,6 +79,7 @@ impl Tape {
 
     /// Puts these on, in place of what is there; what is too much is left out.
     pub fn load(&self, signatures: &[Signature]) {
+        // Both counters: a replay starts to count anew with each input.
         self.left.store(0, Relaxed);
         self.taken.store(0, Relaxed);
         for signature in signatures {

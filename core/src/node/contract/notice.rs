@@ -235,6 +235,8 @@ impl Notice {
             | Self::NewcomerRefused(reason)
             | Self::LinkRefused(reason)
             | Self::DialFailed { reason, .. } => {
+                // Anyone can cause refusals: only those that hint at an attack or a wrong key are
+                // odd.
                 if reason.is_security() {
                     Severity::Warn
                 } else {

@@ -383,6 +383,7 @@ impl Endpoint {
         match (peer, dial) {
             (Some(_), _) => self.tell(LinkInput::Down { link, reason }),
             (None, Some(dial)) => self.tell(LinkInput::DialFailed { dial, reason }),
+            // A stranger's attempt that never came up: it is counted and noted.
             (None, None) => self.tell(LinkInput::HandshakeRefused { reason }),
         }
     }
@@ -416,6 +417,7 @@ impl Endpoint {
                     });
                 }
                 SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, body),
+                // The session's last words are taken out before it is dropped with its link.
                 SessionEvent::Closed(reason) => {
                     self.flush(link);
                     let peer = match self.links.remove(&link) {

@@ -61,7 +61,7 @@ impl Node {
         if !self.links.holds(link) {
             return;
         }
-        // Who dialled under an invite is the newcomer; who was dialled decides about it.
+        // The side that dialled under an invite is the newcomer; the other side decides about it.
         if dial.is_some() {
             let peer = peer.id;
             self.tell_admission(admission::Command::Entered { link, peer });

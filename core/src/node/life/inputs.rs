@@ -67,6 +67,8 @@ impl Node {
                 // Kept with its moment, so that `wall_now` can carry it on between two readings.
                 self.wall = wall;
                 self.wall_at = self.now;
+                // The three machines that judge stamps, expiries and stored waits by the wall
+                // clock.
                 self.tell_links(links::Command::WallClock(wall));
                 self.tell_admission(admission::Command::WallClock(wall));
                 self.tell_replica(replica::Command::WallClock(wall));

@@ -91,7 +91,7 @@ impl Node {
 
     /// Another process carries this identity: no more links and writes from here.
     pub(in crate::node) fn fence(&mut self, cause: FenceCause) {
-        // Who leaves takes no writes and closes its links already: it goes on leaving.
+        // A node that leaves takes no writes and closes its links already: it goes on leaving.
         if matches!(
             self.phase,
             Phase::Fenced(_) | Phase::Leaving { .. } | Phase::Departed

@@ -88,7 +88,7 @@ impl Node {
         ])
     }
 
-    /// Who is linked is the same to all machines, and nobody is linked who must not be.
+    /// All machines agree on which peers are linked, and no peer is linked that must not be.
     fn check_links(&self) -> Result<(), &'static str> {
         let is_linked = |peer: NodeId| self.links.is_linked(peer);
         let runs = self.phase == Phase::Running;

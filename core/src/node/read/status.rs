@@ -125,7 +125,7 @@ impl Node {
         let mut counts = (0_u32, 0_u32);
         for member in self.swim.members() {
             let id = member.record.id;
-            // Dead relays count: who is linked to none of those that should be there is isolated.
+            // Dead relays count: a node without a link to any is isolated, whoever failed.
             let counted = member.record.role == Role::Relay
                 && id != self.id()
                 && member.state != MemberState::Left;

@@ -220,7 +220,7 @@ impl Node {
         }
         let now = self.wall_now();
         for member in self.swim.members() {
-            // Newcomers dial what stands here: who may be gone would only cost them a wait.
+            // Newcomers dial these addresses: one that may be dead would only cost them a wait.
             if member.state == MemberState::Alive && !member.record.addresses.is_empty() {
                 spore.add(Pointer {
                     authority: Authority::Gossip,

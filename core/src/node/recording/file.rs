@@ -321,7 +321,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// What is whole of a file that is not.
+    /// The error for a damaged file; it says which segments are whole.
     pub(super) fn damaged(&self) -> OpenError {
         let (first, last) = (self.segments.first(), self.segments.last());
         OpenError::Damaged {

@@ -116,6 +116,7 @@ impl Node {
     /// thread.
     pub fn save_recording(&mut self) -> Option<Saving> {
         let mut recorder = self.recorder.take()?;
+        // So that a replay of the file ends with a check of the state.
         recorder.note_state(self);
         let segments = recorder.share();
         self.recorder = Some(recorder);

@@ -316,7 +316,7 @@ impl Replay {
                 before = before.saturating_add(found.head.inputs);
             }
             self.return_to(|place| place.inputs <= inputs, segment);
-            // Who steps back once will do so again: marks on the way make the next steps short.
+            // A step back is often followed by more: marks on the way make the next ones short.
             let way = inputs.saturating_sub(self.place.inputs);
             self.go_marking(inputs, (way / MARKS_MAX).max(MARK_INPUTS_MIN));
         }

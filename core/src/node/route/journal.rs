@@ -55,7 +55,7 @@ impl Node {
                 }
                 self.on_loaded(origin, token, records);
             }
-            // Answered with nothing: who asked must not wait for ever.
+            // Answered with no records: the machine that asked must not wait for ever.
             journal::Event::LoadRefused { origin, token } => {
                 self.on_loaded(origin, token, Vec::new());
             }

@@ -177,7 +177,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
     let seed: Option<Secret> = read(stored, KEY_IDENTITY)?;
     let is_new = seed.is_none();
     let has_data = !stored.entries.is_empty() || !stored.journal.is_empty();
-    // The identity was lost, not never there: a new one would orphan what is stored.
+    // There was an identity and it is lost. A new one would orphan what is stored.
     if is_new && has_data {
         return Err(damaged(KEY_IDENTITY));
     }
@@ -316,7 +316,7 @@ fn build(
         rng.fork("replica"),
         now,
     );
-    // Who holds the isolation key is a member, whether it founded the network or was let in.
+    // A node that holds the isolation key is a member: it founded the network or was let in.
     let joining = belonging.isolation.is_none();
     Node {
         config: config.clone(),

@@ -428,7 +428,7 @@ impl Session {
         }
     }
 
-    /// Everything that ends with a session, but what is queued.
+    /// Ends everything but the send queues, which may still have to leave.
     fn conclude(&mut self, reason: CloseReason) {
         self.deadline = None;
         // A closed session holds no half of a body.
