@@ -366,7 +366,7 @@ impl Driver {
             ToDriver::Register { reply } => {
                 let registration = self.register();
                 let link = registration.link;
-                // Who asked is gone, so nobody will ever report the end of this link.
+                // The task that asked is gone: nobody would ever report the end of this link.
                 if reply.send(registration).is_err() {
                     self.links.remove(&link);
                 }

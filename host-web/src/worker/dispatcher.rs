@@ -335,7 +335,7 @@ impl Dispatcher {
                 continue;
             }
             watch.gathered.insert(key.clone());
-            // All of it in pages costs less than so many keys one by one, and needs no memory.
+            // Memory is bounded: the watch is sent all there is instead, page by page.
             if watch.gathered.len() > GATHERED_MAX {
                 watch.gathered.clear();
                 watch.start_over = true;

@@ -96,8 +96,8 @@ impl Node {
             Ok(None) => counters.unknown = counters.unknown.saturating_add(1),
             Err(_) => {
                 counters.undecodable = counters.undecodable.saturating_add(1);
-                // A known kind that does not decode is a breach. A host does not report the end of
-                // a link that it was told to close, so the machines are told here.
+                // A known kind that does not decode is a breach. The machines are told here: not
+                // every host reports the end of a link that it was told to close.
                 self.close(link, CloseReason::Protocol);
                 self.on_link_down(link, CloseReason::Protocol);
             }

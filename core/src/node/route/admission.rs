@@ -72,8 +72,7 @@ impl Node {
                     link,
                     reason: reason.clone(),
                 };
-                // Links forget it first: the host will not report the end of what it is told to
-                // close.
+                // Told here: not every host reports the end of a link that it was told to close.
                 self.tell_links(ended);
                 self.note_refusal(&reason, Notice::NewcomerRefused);
                 self.close(link, reason);

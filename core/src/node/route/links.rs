@@ -67,7 +67,7 @@ impl Node {
                 if reason.is_security() {
                     self.note_refusal(&reason, Notice::LinkRefused);
                 }
-                // A host does not report the end of a link that it was told to close.
+                // Told here: not every host reports the end of a link that it was told to close.
                 self.tell_admission(admission::Command::LinkDown { link });
                 self.close(link, reason);
             }
