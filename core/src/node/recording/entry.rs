@@ -85,7 +85,8 @@ fn blinded(envelope: &Envelope, node: &Node) -> Envelope {
             let message = Message::Admission(node.admission.blinded(&message));
             Envelope::of(envelope.link(), message)
         }
-        // Only admission hands keys over: other messages are recorded as they came.
+        // Only admission hands keys over. Other messages, and those that can't be read, are
+        // recorded as they came.
         Ok(_) | Err(_) => envelope.clone(),
     }
 }
