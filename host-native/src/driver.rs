@@ -154,10 +154,11 @@ impl Handle {
         let _ = self.links.send(said).await;
     }
 
-    /// Reports a connection that was cut off; dropped when the core task has more to do.
+    /// Reports a connection that was cut off; dropped when the inbox of the core task is full.
     pub(crate) fn refused(&self, reason: CloseReason) {
         let refused = LinkInput::HandshakeRefused { reason };
         let input = Input::Command(refused.into());
+        // Never waits: a flood of strangers must not hold up the links' own words.
         let _ = self.links.try_send(ToDriver::Input(input));
     }
 
@@ -308,13 +309,17 @@ impl Driver {
     /// When the storage thread is gone.
     pub(crate) async fn run(mut self) -> Result<(), Failure> {
         let mut second = interval(Duration::from_secs(1));
+        // After a pause one reading of the wall clock is enough.
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             self.drain_outputs();
             if self.departed {
                 break;
             }
+            // Asked after the drain: while output is queued a node is due at once.
             let deadline = self.clock.wake_at(self.node.poll_timeout());
+            // In random order, which is what `select!` does: no inbox can starve the others or the
+            // timers.
             let wake = tokio::select! {
                 Some(said) = self.links_inbox.recv() => Wake::Said(said),
                 Some(said) = self.api_inbox.recv() => Wake::Said(said),
@@ -322,6 +327,7 @@ impl Driver {
                 _ = second.tick() => Wake::Second,
                 () = sleep_until(deadline) => Wake::Deadline,
             };
+            // Read once, after the wait: all that this input causes happens at one moment.
             let now = self.clock.now();
             self.feed(now, wake)?;
         }
@@ -333,6 +339,7 @@ impl Driver {
         match wake {
             Wake::Said(said) => self.on_said(now, said),
             Wake::Stored(Some(answer)) => self.tell(now, answer),
+            // The thread is gone without being asked: nothing can become durable any more.
             Wake::Stored(None) => {
                 return Err(Failure::new(
                     Code::Io,
@@ -356,10 +363,12 @@ impl Driver {
             ToDriver::Register { reply } => {
                 let registration = self.register();
                 let link = registration.link;
+                // The task that asked is gone: nobody would ever report the end of this link.
                 if reply.send(registration).is_err() {
                     self.links.remove(&link);
                 }
             }
+            // Removed first: what the node says because of the end must not go to this link.
             ToDriver::Ended { link, told } => {
                 self.links.remove(&link);
                 if let Some(told) = told {
@@ -372,6 +381,7 @@ impl Driver {
             }
             ToDriver::Request { request, reply } => {
                 if self.requests.len() >= REQUESTS_MAX {
+                    // Users who no longer wait free their places.
                     self.requests.retain(|_, waiting| !waiting.is_closed());
                 }
                 // A reply that is dropped reads as "busy" at the other end.
@@ -427,6 +437,7 @@ impl Driver {
                 Output::Event(Event::Host(output)) => self.on_host_output(output, &mut news),
             }
         }
+        // Told once for all that an input changed.
         if news != before {
             self.news.send_replace(news);
         }
@@ -439,6 +450,8 @@ impl Driver {
         };
         match to_link.try_send(said) {
             Ok(()) => {}
+            // The core never waits for a link. Dropping the sender tells the link's task, which
+            // ends with `Overload` and reports it.
             Err(TrySendError::Full(_)) => {
                 count(&self.context.counters.overloaded);
                 tracing::warn!(
@@ -489,12 +502,15 @@ impl Driver {
     /// Lets the links say their last words and the store finish.
     async fn finish(mut self) {
         for to_link in self.links.values() {
+            // For links that the node has not closed itself, such as those in a handshake.
             let _ = to_link.try_send(ToLink::Close(CloseReason::Unwanted));
         }
+        // From here on only the links' own clones keep `all_ended` open.
         drop(self.alive);
         drop(self.links_inbox);
         drop(self.api_inbox);
         let _ = timeout(FAREWELL_PATIENCE, self.all_ended.recv()).await;
+        // Else the storage thread could wait for ever for room in a channel that nobody reads.
         drop(self.store_inbox);
         let _ = tokio::task::spawn_blocking(move || self.store.finish()).await;
     }

@@ -28,7 +28,7 @@ use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 /// The most batches in one transaction: more would make the first writer wait for the last.
 const GROUP_MAX: usize = 256;
-/// How long the write-ahead log may stay on disk after a checkpoint, in bytes.
+/// How many bytes of the write-ahead log may stay on disk after a checkpoint.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
 const SCHEMA: &str = "
@@ -50,6 +50,7 @@ pub(crate) struct Opened {
 /// # Errors
 /// When the file can't be created, opened or read, or the disk is full.
 pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
+    // Created here and not by SQLite: the identity in it must be the owner's from the first moment.
     private_file().open(path).map_err(|error| {
         if is_full(&error) {
             return full(path);
@@ -71,8 +72,12 @@ pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
     let connect = || -> rusqlite::Result<Opened> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(1))?;
+        // Before the first access in WAL mode: only then the log's index is kept in the process's
+        // memory (SQLite, "Write-Ahead Logging", section 8).
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        // In WAL mode only `FULL` syncs the log at every commit: what was acknowledged has to
+        // survive.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
         connection.execute_batch(SCHEMA)?;
@@ -85,6 +90,7 @@ pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
     };
     connect()
         .or_else(|error| {
+            // A full disk must not keep the node from starting: the reserve gives it room to open.
             if !is_space_error(&error) {
                 return Err(error);
             }
@@ -231,6 +237,7 @@ impl Worker {
                         self.load(ticket, &sequences);
                     }
                 }
+                // Only what waits already: nobody's write is held back for others to come.
                 if group.len() < GROUP_MAX {
                     next = inbox.try_recv().ok();
                 }
@@ -245,6 +252,7 @@ impl Worker {
         }
         let together = persist(&mut self.connection, group);
         for batch in group.drain(..) {
+            // A group that failed left nothing behind, so each of its batches may be tried alone.
             let outcome = if together.is_ok() {
                 together
             } else {
@@ -258,9 +266,10 @@ impl Worker {
         }
     }
 
-    /// What is no user data may use the reserve.
+    /// Tries one batch. Only a batch without user data may use the reserve.
     fn persist_alone(&mut self, batch: &StoreBatch) -> Result<(), Full> {
         let outcome = persist(&mut self.connection, std::slice::from_ref(batch));
+        // Appended records are the users' data. The rest is small and lets the node go on.
         let has_data = batch
             .ops
             .iter()

@@ -58,6 +58,7 @@ impl Address {
         let bare = host
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
+        // Only the characters are judged: whether such a host exists shows when it is dialled.
         let plausible = match bare {
             Some(v6) => v6
                 .chars()
@@ -66,6 +67,7 @@ impl Address {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
         };
+        // 253: the longest text of a DNS name (RFC 1035 allows 255 octets in its binary form).
         if host.is_empty() || host.len() > 253 || !plausible || port == 0 {
             return Err(AddressError);
         }
@@ -133,6 +135,7 @@ impl FromStr for Address {
             .ok_or(AddressError)?;
         let (host, port) = rest
             .trim_end_matches('/')
+            // From the right: an IPv6 host has colons of its own.
             .rsplit_once(':')
             .ok_or(AddressError)?;
         Self::new(transport, host, port.parse().map_err(|_| AddressError)?)

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-/// Who is told how full collections are: what each is called, how much it holds, how much it may.
+/// Takes how full each collection is: its name, how much it holds, how much it may hold.
 pub type Gauge<'a> = &'a mut dyn FnMut(&'static str, usize, usize);
 
 /// The first of some rules that does not hold.
@@ -41,6 +41,7 @@ impl<T> RingLog<T> {
             self.dropped = self.dropped.saturating_add(1);
             self.items.pop_front();
         }
+        // A log without room keeps nothing, but counts what it dropped.
         if self.max > 0 {
             self.items.push_back(item);
         }
@@ -95,6 +96,7 @@ impl<K: Ord, V> BoundedMap<K, V> {
     /// # Errors
     /// The value itself, when it was refused; the map is unchanged.
     pub fn insert(&mut self, key: K, value: V) -> Result<Option<V>, V> {
+        // A known key takes no new room, so it may change even in a full map.
         if self.entries.len() >= self.max && !self.entries.contains_key(&key) {
             self.refused = self.refused.saturating_add(1);
             return Err(value);

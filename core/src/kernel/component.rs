@@ -26,6 +26,7 @@ impl<M: Machine> Driven for M {
     }
 
     fn wake(&mut self, now: Time) {
+        // An early timeout would be harmless, but most machines have nothing due.
         if self.poll_timeout().is_some_and(|at| at <= now) {
             self.handle_timeout(now);
         }

@@ -26,6 +26,7 @@ impl Hash {
     #[must_use]
     pub fn of(purpose: &str, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        // Parts follow each other without a mark: callers see to it that they are unambiguous.
         for part in parts {
             hasher.update(part);
         }
@@ -180,6 +181,7 @@ impl Keypair {
     /// Signs `bytes` for one purpose in one network.
     #[must_use]
     pub fn sign(&self, domain: &str, network: NetworkId, bytes: &[u8]) -> Signature {
+        // A replayed node has no key: it takes what the recorded one made at this point.
         if let Taping::Take(tape) = &self.taping {
             return tape.take();
         }
@@ -198,6 +200,7 @@ impl Keypair {
 impl Keypair {
     /// Leaves every signature on `tape` from now on, or on none. The clones of before don't.
     pub fn leave_on(&mut self, tape: Option<&Arc<Tape>>) {
+        // A replayed pair goes on taking: without its tape it could not sign at all.
         if !self.is_blind() {
             self.taping = tape.map_or(Taping::Off, |tape| Taping::Leave(Arc::clone(tape)));
         }
@@ -205,6 +208,7 @@ impl Keypair {
 
     /// Takes every signature from `tape` from now on: the secret is forgotten.
     pub fn take_from(&mut self, tape: &Arc<Tape>) {
+        // No real key: nothing signed with it by mistake would be accepted for this node.
         self.key = SigningKey::from_bytes(&[0; 32]);
         self.taping = Taping::Take(Arc::clone(tape));
     }
@@ -274,6 +278,7 @@ impl Signature {
 
     fn verify_form(&self, signer: NodeId, form: &[u8; 32]) -> Result<(), BadSignature> {
         VerifyingKey::from_bytes(signer.as_bytes())
+            // Strict: nobody without the key can turn a valid signature into another valid one.
             .and_then(|key| key.verify_strict(form, &DalekSignature::from_bytes(&self.0)))
             .map_err(|_| BadSignature { signer })
     }
@@ -288,6 +293,7 @@ impl fmt::Debug for Signature {
 
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // In halves: serde knows arrays of up to 32 items. The bytes are the same.
         let (halves, _) = self.0.as_chunks::<32>();
         <(&[u8; 32], &[u8; 32])>::serialize(
             &(
@@ -312,6 +318,7 @@ impl<'de> Deserialize<'de> for Signature {
 
 /// What is signed: a hash of purpose, network and bytes, so that no signature counts elsewhere.
 fn signed_form(domain: &str, network: NetworkId, bytes: &[u8]) -> [u8; 32] {
+    // The network has always 32 bytes, so the pair is unambiguous.
     *Hash::of(domain, &[network.as_bytes(), bytes]).as_bytes()
 }
 
@@ -382,6 +389,7 @@ impl<T: SignedBody> Signed<T> {
     /// # Errors
     /// [`BadSignature`] when the signature is not its signer's in this network.
     pub fn precheck(&mut self, network: NetworkId) -> Result<(), BadSignature> {
+        // Only for the same network: a signature that holds in one says nothing in another.
         if self.checked_in != Some(network) && !planted::is(Planted::SignatureUnchecked) {
             let Body {
                 bytes,
@@ -412,6 +420,7 @@ impl<T: fmt::Debug> fmt::Debug for Signed<T> {
 
 impl<T> PartialEq for Signed<T> {
     fn eq(&self, other: &Self) -> bool {
+        // Whether it was checked already says nothing about what it is.
         self.body.bytes == other.body.bytes && self.body.signature == other.body.signature
     }
 }
@@ -427,6 +436,8 @@ impl<T> Serialize for Signed<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Signed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (bytes, signature) = <(Bytes, Signature)>::deserialize(deserializer)?;
+        // The received bytes are kept beside the value. The signature is over them, and encoding
+        // the value again could differ from what was signed.
         let value = decode_exactly(&bytes).map_err(serde::de::Error::custom)?;
         Ok(Self {
             body: Arc::new(Body {
@@ -434,6 +445,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Signed<T> {
                 signature,
                 value,
             }),
+            // Whatever comes from outside is unchecked, also what this node once stored.
             checked_in: None,
         })
     }
@@ -464,6 +476,7 @@ impl<T: SignedBody> Verified<T> {
                 signature,
                 value,
             }),
+            // Just signed: it needs no check.
             checked_in: Some(network),
         })
     }
@@ -543,6 +556,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// [`DecodeError`] when the bytes are not exactly one value.
 pub fn decode_exactly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| DecodeError::Malformed)?;
+    // Trailing bytes would be a second form of the same value: two hashes, two signatures.
     if rest.is_empty() {
         Ok(value)
     } else {

@@ -47,6 +47,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         } else {
             self.set_among_few(key, at)
         };
+        // Only where the earliest itself moves to later must the next one be searched for.
         if self.next.is_none_or(|next| at <= next) {
             self.next = Some(at);
         } else if old == self.next {
@@ -57,6 +58,7 @@ impl<K: Ord + Clone> Deadlines<K> {
     fn set_among_many(&mut self, key: K, at: Time) -> Option<Time> {
         let old = self.by_key.insert(key.clone(), at);
         if let Some(old) = old {
+            // Else the key would still be popped at the moment before.
             self.by_time.remove(&(old, key.clone()));
         }
         self.by_time.insert((at, key));
@@ -72,6 +74,8 @@ impl<K: Ord + Clone> Deadlines<K> {
             Err(place) => place,
         };
         self.few.insert(place, (key, at));
+        // There is no way back until all are gone: a machine near the bound must not change its
+        // mind with every timer.
         if self.few.len() >= MANY {
             self.by_key = core::mem::take(&mut self.few).into_iter().collect();
             let entries = self.by_key.iter();
@@ -137,12 +141,14 @@ impl<K: Ord + Clone> Deadlines<K> {
     /// Removes and answers the earliest key that is due at `now`.
     pub fn pop_due(&mut self, now: Time) -> Option<K> {
         let next = self.next.filter(|next| *next <= now)?;
+        // Empty as long as there are few.
         if let Some((at, key)) = self.by_time.pop_first() {
             debug_assert_eq!(at, next);
             self.by_key.remove(&key);
             self.find_next();
             return Some(key);
         }
+        // The first in the order of keys, as in the tree: both ways pop in the order (time, key).
         let place = self.few.iter().position(|(_, at)| *at == next)?;
         let (key, _) = self.few.remove(place);
         self.find_next();

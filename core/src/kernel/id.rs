@@ -12,6 +12,7 @@ pub struct NodeId([u8; 32]);
 /// peers and members is searched by this.
 impl Ord for NodeId {
     fn cmp(&self, other: &Self) -> Ordering {
+        // The prefix is big endian, so this is the order of the bytes.
         let first = self.prefix().cmp(&other.prefix());
         first.then_with(|| self.0.cmp(&other.0))
     }
@@ -118,6 +119,7 @@ id_of_32_bytes!(NetworkId);
 
 fn parse_hex32(text: &str) -> Result<[u8; 32], IdParseError> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    // Bytes, not characters: whatever is no ASCII digit fails below.
     if pairs.len() != 32 || !rest.is_empty() {
         return Err(IdParseError);
     }
@@ -125,6 +127,7 @@ fn parse_hex32(text: &str) -> Result<[u8; 32], IdParseError> {
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
         let high = char::from(*high).to_digit(16).ok_or(IdParseError)?;
         let low = char::from(*low).to_digit(16).ok_or(IdParseError)?;
+        // Two digits below 16 always fit.
         *byte = u8::try_from((high << 4) | low).map_err(|_| IdParseError)?;
     }
     Ok(bytes)

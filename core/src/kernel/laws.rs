@@ -73,6 +73,7 @@ where
     M::Event: Debug,
 {
     let mut trace = Vec::new();
+    // Not zero: that is what `poll_timeout` answers while output is queued.
     let mut now = Time::from_micros(1);
     drain(&mut machine, now, bounds, &mut trace)?;
     for (gap, input) in script {
@@ -81,6 +82,7 @@ where
         machine.handle_input(now, input.clone());
         drain(&mut machine, now, bounds, &mut trace)?;
         if teased {
+            // An older clock: the machine has to take it for the latest one that it saw.
             machine.handle_timeout(now - core::time::Duration::from_secs(1));
         }
     }
@@ -110,6 +112,7 @@ where
             now = due;
         }
         rounds = rounds.saturating_add(1);
+        // Timers may follow from timers at one moment, but not for ever.
         if rounds > bounds.rounds_per_moment_max {
             return Err(format!(
                 "hot loop: still due at {now} after {rounds} rounds"

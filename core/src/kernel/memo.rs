@@ -6,8 +6,9 @@
 //! checked.
 //!
 //! The table is a fixed number of words without locks: an entry that another replaces costs a check.
-//! It holds 64 bits of a hash whose other bits choose the word, so that two of 10^9 distinct signatures
-//! pass for one another with a chance below 2^-20; nobody in a simulation looks for such a pair.
+//! It holds 63 bits of a hash whose other bits choose the word, so that two of 10^9 distinct
+//! signatures pass for one another with a chance below 2^-20; nobody in a simulation looks for such
+//! a pair.
 
 use crate::kernel::{
     crypto::{BadSignature, Hash},
@@ -40,6 +41,8 @@ pub(crate) struct Simulating(());
 impl Simulating {
     /// A simulated world begins to run.
     pub(crate) fn begin() -> Self {
+        // `Relaxed` throughout: each word stands for itself, and nothing else is read because of
+        // it.
         MEMO.simulations.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -93,10 +96,12 @@ impl Memo {
         // Zero stands for an empty word.
         let tag = hash.prefix() | 1;
         let word = usize::from(u16::from_be_bytes([high, low]));
+        // Never `None`: sixteen bits choose among 2^16 words.
         let Some(word) = self.held.get(word) else {
             return check();
         };
         let is_known = word.load(Ordering::Relaxed) == tag;
+        // The test of this table: an entry that is wrong is found out sooner or later.
         let is_sampled = is_known
             && self
                 .known
@@ -106,6 +111,7 @@ impl Memo {
             return Ok(());
         }
         let outcome = check();
+        // Failures are not kept: a bad signature is checked, and refused, every time.
         if outcome.is_ok() {
             word.store(tag, Ordering::Relaxed);
         } else if is_known {

@@ -43,6 +43,7 @@ impl<M, E> Outbox<M, E> {
 
     /// Queues an event for the owner.
     pub fn event(&mut self, event: E) {
+        // Never refused: it may be the only answer that the owner gets.
         self.queue.push_back(Output::Event(event));
     }
 
@@ -53,6 +54,7 @@ impl<M, E> Outbox<M, E> {
             self.rest();
         }
         if matches!(output, Some(Output::Send { .. })) {
+            // Never below zero: each send was counted when it was queued.
             self.sends = self.sends.saturating_sub(1);
         }
         output

@@ -177,6 +177,7 @@ mod chosen {
     /// Tests run side by side: each thread has a choice of its own.
     #[cfg(test)]
     fn choice<T>(look: impl FnOnce(&Choice) -> T) -> T {
+        // Tests run side by side in one process: each thread has its own bug.
         std::thread_local! {
             static CHOICE: Choice = const { Choice::none() };
         }
@@ -184,6 +185,7 @@ mod chosen {
     }
 
     const fn number(bug: Planted) -> u32 {
+        // Zero stands for "no bug".
         (bug as u32).saturating_add(1)
     }
 

@@ -25,6 +25,7 @@ impl Rng {
     /// A generator from a number, for tests and simulations.
     #[must_use]
     pub fn from_number(seed: u64) -> Self {
+        // Hashed, so that neighbouring numbers give streams that have nothing in common.
         Self::from_seed(*blake3::hash(&seed.to_le_bytes()).as_bytes())
     }
 
@@ -33,6 +34,7 @@ impl Rng {
     #[must_use]
     pub fn fork(&self, label: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("sporenet 2026 rng fork");
+        // The seed, not the position: draws made so far must not change what forks get.
         hasher.update(&self.0.get_seed());
         hasher.update(label.as_bytes());
         Self::from_seed(*hasher.finalize().as_bytes())
@@ -79,6 +81,7 @@ impl Rng {
     pub fn jitter(&mut self, span: Duration, permille: u32) -> Duration {
         let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let reach = micros.saturating_mul(u64::from(permille)) / 1_000;
+        // Both ends count, so that `span` itself is the middle.
         let draw = self.below(reach.saturating_mul(2).saturating_add(1));
         Duration::from_micros(micros.saturating_sub(reach).saturating_add(draw))
     }
@@ -106,6 +109,7 @@ impl Rng {
     /// Shuffles in place (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
+            // The place itself counts too: without it not every order could come out.
             let other = self.index(last.saturating_add(1));
             items.swap(last, other);
         }
@@ -121,6 +125,7 @@ impl serde::Serialize for Rng {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let words = u64::try_from(self.0.get_word_pos()).unwrap_or(u64::MAX);
         let next_block = u32::try_from(words.div_ceil(BLOCK_WORDS)).unwrap_or(u32::MAX);
+        // On a border, and before the first draw, the block in use counts as used up.
         let used = match words % BLOCK_WORDS {
             0 => BLOCK_WORDS,
             used => used,

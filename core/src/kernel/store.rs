@@ -100,6 +100,7 @@ impl MemoryStore {
                 StoreOp::Append { sequence, record } => {
                     self.journal.insert(*sequence, record.clone());
                 }
+                // The journal's numbers stay without a gap: only its end is ever cut off.
                 StoreOp::Truncate { from } => drop(self.journal.split_off(from)),
             }
         }

@@ -72,6 +72,7 @@ impl<K: Sharded, V: Clone> Table<K, V> {
 
     /// The value of a key, to change.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        // Looked up first: `make_mut` would copy a shared part even for a key that is not there.
         if !self.contains_key(key) {
             return None;
         }
@@ -88,6 +89,7 @@ impl<K: Sharded, V: Clone> Table<K, V> {
     /// Sets the value of a key; answers the one before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let part = self.parts.entry(key.shard()).or_default();
+        // Copies the part only while another table shares it.
         let before = Arc::make_mut(part).insert(key, value);
         self.len = self.len.saturating_add(usize::from(before.is_none()));
         before
@@ -100,6 +102,7 @@ impl<K: Sharded, V: Clone> Table<K, V> {
         }
         let part = self.parts.get_mut(&key.shard())?;
         let gone = Arc::make_mut(part).remove(key);
+        // No part is ever empty: `before` takes the last entry of a part without looking further.
         if part.is_empty() {
             self.parts.remove(&key.shard());
         }
@@ -109,6 +112,8 @@ impl<K: Sharded, V: Clone> Table<K, V> {
 
     /// The entries in key order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
+        // In the order of keys: the number of a part never falls from one key to the next
+        // (`Sharded`).
         self.parts.values().flat_map(|part| part.iter())
     }
 
@@ -121,6 +126,7 @@ impl<K: Sharded, V: Clone> Table<K, V> {
     pub fn after<'a>(&'a self, key: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         let part = self.parts.get(&key.shard());
         let beyond = (Bound::Excluded(key.clone()), Bound::Unbounded);
+        // The rest of the key's own part, then all parts after it: parts are in the order of keys.
         let rest = part.map(|part| part.range(beyond));
         let later = (Bound::Excluded(key.shard()), Bound::Unbounded);
         let later = self.parts.range(later);

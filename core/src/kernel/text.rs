@@ -70,6 +70,7 @@ impl<const MAX: usize> Text<MAX> {
     pub fn clean(text: &str) -> Self {
         let mut clean = String::new();
         for character in text.chars().filter(|character| !is_unprintable(*character)) {
+            // Cut between characters: half of one would be no UTF-8.
             if clean.len().saturating_add(character.len_utf8()) > MAX {
                 break;
             }
@@ -92,6 +93,8 @@ impl<const MAX: usize> Text<MAX> {
 /// another (Unicode UAX #9, "Trojan Source", 2021).
 fn is_unprintable(character: char) -> bool {
     character.is_control()
+        // Zero-width characters and direction marks; line separators, embeddings and overrides;
+        // invisible operators and isolates; the byte order mark.
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

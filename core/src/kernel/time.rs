@@ -54,6 +54,7 @@ impl Add<Duration> for Time {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
+        // What would overflow becomes `Time::MAX`, which never comes: "not due" and not "long due".
         Self(
             self.0
                 .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),

@@ -70,7 +70,7 @@ impl Envelope {
         }
     }
 
-    /// How urgent it is; of what is sealed only its writer knows that.
+    /// How urgent it is; `Normal` for what is sealed, as only its writer knows its class.
     #[must_use]
     pub fn class(&self) -> Class {
         match &self.body {
@@ -112,6 +112,7 @@ impl Envelope {
     /// not. Never fails: what can't be read stays sealed, and the node finds it again.
     pub fn read_ahead(&mut self, network: NetworkId) {
         if let Body::Sealed { kind, bytes } = &self.body
+            // What does not decode stays sealed: the node then counts it and closes the link.
             && let Ok(Some(mut message)) = Message::decode(*kind, bytes)
         {
             message.precheck(network);

@@ -122,6 +122,7 @@ impl Node {
     pub fn session_params(&self) -> SessionParams {
         let params = SessionParams {
             network: self.network,
+            // Sessions are not recorded (ADR 0013): their signatures must not get onto the tape.
             keypair: self.keypair.apart(),
             incarnation: self.swim.incarnation(),
             instance: self.instance,
@@ -171,13 +172,16 @@ impl Node {
         ]
     }
 
-    /// A fenced node judges nobody: its membership rests.
+    /// The machine whose timers do not run. A fenced node has no links: its membership would take
+    /// everybody for dead.
     fn rests(&self) -> Option<&'static str> {
         self.is_fenced().then(|| self.swim.name())
     }
 
     fn take_input(&mut self, now: Time, input: Input<Envelope, Command>) {
+        // Time never goes back (`Machine`): an earlier `now` counts as the latest one seen.
         self.now = self.now.max(now);
+        // The host was told that it may exit. Whatever comes now could not become durable.
         if self.phase == Phase::Departed {
             return;
         }
@@ -195,6 +199,7 @@ impl Node {
         }
         let now = self.now;
         let rests = self.rests();
+        // All due timers first, then one pump: what they make durable together shares a batch.
         for machine in self.components_mut() {
             if Some(machine.name()) != rests {
                 machine.wake(now);
@@ -223,6 +228,7 @@ impl Machine for Node {
 
     fn poll_timeout(&self) -> Option<Time> {
         if self.phase == Phase::Departed {
+            // No timer runs any more; only output that nobody has taken yet is due.
             return self.outbox.or_timer(None);
         }
         let rests = self.rests();
@@ -237,6 +243,7 @@ impl Machine for Node {
         let output = self.pop_output();
         #[cfg(not(any(test, feature = "sim")))]
         let output = self.outbox.pop();
+        // Counted where it leaves: the outbox may drop a send, and a mask may swallow one.
         if let Some(Output::Send { .. }) = output {
             self.counters.messages_out = self.counters.messages_out.saturating_add(1);
         }

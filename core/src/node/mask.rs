@@ -66,6 +66,7 @@ impl Mask {
         let Some(message) = envelope.message() else {
             return false;
         };
+        // Answers keep its links up and its probes answered, so nobody finds it dead.
         let is_answer = matches!(
             message,
             Message::Links(links::Message::Ping { .. } | links::Message::Pong { .. })
@@ -74,6 +75,8 @@ impl Mask {
         if self.swallows_permille == 0 || is_answer {
             return false;
         }
+        // Spread evenly, not drawn: a message is swallowed where the running share passes a whole
+        // number. A mask needs no generator, and a replay swallows the same ones.
         let share = |spoken: u64| spoken.saturating_mul(self.swallows_permille.into()) / 1_000;
         let (before, after) = (share(self.spoken), share(self.spoken.saturating_add(1)));
         self.spoken = self.spoken.saturating_add(1);

@@ -61,6 +61,7 @@ impl Body for Message {
     fn class(&self) -> Class {
         match self {
             Self::Links(message) => message.class(),
+            // A probe that waits behind data makes a live peer look dead.
             Self::Swim(_) => Class::Critical,
             Self::Replica(message) => message.class(),
             Self::Admission(_) => Class::High,
@@ -82,6 +83,7 @@ impl Body for Message {
             KIND_SWIM => Self::Swim(decode_exactly(bytes)?),
             KIND_REPLICA => Self::Replica(decode_exactly(bytes)?),
             KIND_ADMISSION => Self::Admission(decode_exactly(bytes)?),
+            // A kind of a later version: it is skipped and counted, the link stays (docs/wire.md).
             _ => return Ok(None),
         }))
     }

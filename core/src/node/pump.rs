@@ -11,6 +11,8 @@ impl Node {
     /// [`Node::components`].
     pub(super) fn pump(&mut self) {
         for _ in 0..STEPS_MAX {
+            // Back to the first machine after every output: routing one may make an earlier machine
+            // speak, and what that says goes first.
             if let Some(output) = self.links.poll_output() {
                 self.route_links(output);
             } else if let Some(output) = self.admission.poll_output() {
@@ -25,6 +27,7 @@ impl Node {
                 break;
             }
         }
+        // Only now: the journal may have become idle by what was routed.
         self.depart_when_durable();
     }
 }

@@ -20,7 +20,7 @@ impl Node {
         self.outbox.send(to, Envelope::of(link, message));
     }
 
-    /// Who has no link for everything may have one for admission.
+    /// The peer's link, or else the one on which it (or this node) waits to be let in.
     fn link_to(&self, to: NodeId) -> Option<LinkId> {
         let usual = self.links.link_of(to);
         usual.or_else(|| self.links.arriving_link(to))

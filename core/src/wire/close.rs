@@ -116,6 +116,8 @@ impl CloseReason {
     /// Whether an operator should see it as a security event.
     #[must_use]
     pub const fn is_security(&self) -> bool {
+        // What points at an attack, a wrong key or invite, a copied data directory or mixed
+        // versions. Everything else is daily life.
         matches!(
             self,
             Self::WrongNetwork

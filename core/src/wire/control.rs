@@ -80,6 +80,7 @@ impl Control {
     #[must_use]
     pub fn decode_frame(bytes: &[u8]) -> Option<Self> {
         let (frame, rest) = split_frame(bytes).ok()?;
+        // A proof stands alone in its message: nothing may hide behind it (docs/wire.md).
         (rest.is_empty() && frame.header.kind == KIND_CONTROL)
             .then(|| Self::decode_body(frame.header, frame.payload))?
     }
@@ -87,6 +88,7 @@ impl Control {
     /// Reads the body of a control frame.
     #[must_use]
     pub fn decode_body(header: FrameHeader, payload: &[u8]) -> Option<Self> {
+        // Control frames are never fragmented, so they need no reassembly before the proof.
         match header.part {
             Part::Whole => decode_exactly(payload).ok(),
             Part::First { .. } | Part::Middle | Part::Last => None,

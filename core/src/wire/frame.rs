@@ -106,6 +106,7 @@ pub fn split_frame(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), FrameError> {
         .split_first_chunk::<8>()
         .ok_or(FrameError::Truncated)?;
     let [kind_0, kind_1, flags, class, a, b, c, d] = *header;
+    // Unknown classes and flags are refused, unlike unknown kinds: they change how frames join.
     let class = Class::from_index(class).ok_or(FrameError::UnknownClass)?;
     let length = u32::from_be_bytes([a, b, c, d]);
     let (part, rest) = match flags {
@@ -116,6 +117,7 @@ pub fn split_frame(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), FrameError> {
         }
         FLAG_LAST => (Part::Last, rest),
         0 => (Part::Middle, rest),
+        // First and last at once.
         3 => (Part::Whole, rest),
         4..=u8::MAX => return Err(FrameError::UnknownFlags),
     };
@@ -127,6 +129,7 @@ pub fn split_frame(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), FrameError> {
     };
     let (payload, rest) = usize::try_from(length)
         .ok()
+        // The payload borrows what was received: an announced length allocates nothing.
         .and_then(|length| rest.split_at_checked(length))
         .ok_or(FrameError::Truncated)?;
     Ok((Frame { header, payload }, rest))

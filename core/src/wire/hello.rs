@@ -51,7 +51,7 @@ const TYPE_REFUSAL: u8 = 3;
 /// What an initiator says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Which network it belongs to, as a hash that tells nothing to who does not know it.
+    /// Which network it belongs to, as a hash that tells strangers nothing.
     pub network_hint: [u8; 8],
     /// The oldest and the newest protocol version it speaks.
     pub versions: (u16, u16),
@@ -112,6 +112,7 @@ impl Hello {
             network_hint: *network_hint,
             versions: (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
             features: u64::from_be_bytes(*features),
+            // A length beyond the 128 bytes of the hello ends here.
             hint: body.get(..u16::from_be_bytes(*length).into())?.to_vec(),
         })
     }
@@ -124,6 +125,7 @@ impl Hello {
         let length = u16::try_from(self.hint.len()).unwrap_or(u16::MAX);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(&self.hint);
+        // Always as long, so that the hello pays for whatever a responder answers.
         bytes.resize(HELLO_BYTES, 0);
     }
 }
@@ -133,6 +135,7 @@ impl Answer {
         let (version, body) = body.split_first_chunk()?;
         let (features, body) = body.split_first_chunk()?;
         let (nonce, rest) = body.split_first_chunk()?;
+        // Nothing may follow: an answer has exactly 32 bytes (docs/wire.md).
         rest.is_empty().then_some(Self {
             version: u16::from_be_bytes(*version),
             features: u64::from_be_bytes(*features),
@@ -179,10 +182,12 @@ impl Clear {
     pub fn decode(bytes: &[u8]) -> Result<Self, ClearError> {
         let rest = bytes.strip_prefix(&MAGIC).ok_or(ClearError::NotSporenet)?;
         let ([layout, kind], body) = rest.split_first_chunk().ok_or(ClearError::Malformed)?;
+        // Not garbage, but a layout that this version does not know.
         if *layout != LAYOUT {
             return Err(ClearError::UnknownLayout);
         }
         match *kind {
+            // Shorter hellos would let a stranger get more bytes than it spends.
             TYPE_HELLO if bytes.len() == HELLO_BYTES => Hello::decode(body).map(Self::Hello),
             TYPE_ANSWER => Answer::decode(body).map(Self::Answer),
             TYPE_REFUSAL => decode_exactly(body).ok().map(Self::Refusal),
@@ -204,6 +209,7 @@ pub fn network_hint(network: NetworkId) -> [u8; 8] {
 /// The newest version that both ranges hold.
 #[must_use]
 pub fn common_version(ours: (u16, u16), theirs: (u16, u16)) -> Option<u16> {
+    // The ranges overlap exactly where the smaller maximum is in both.
     let newest = ours.1.min(theirs.1);
     (newest >= ours.0 && newest >= theirs.0).then_some(newest)
 }

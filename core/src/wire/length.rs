@@ -61,6 +61,7 @@ impl LengthDecoder {
         reason = "it is fallible, and more may come after None"
     )]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, Oversized> {
+        // The length is judged before any byte of the message is taken: a liar costs four bytes.
         let Some(announced) = self.announced() else {
             return Ok(None);
         };
@@ -94,8 +95,10 @@ impl LengthDecoder {
     fn missing(&self) -> usize {
         match self.announced() {
             None => PREFIX_BYTES.saturating_sub(self.buffer.len()),
+            // Nothing of such a message is wanted; `next` says why.
             Some(announced) if announced > self.max => 0,
             Some(announced) => usize::try_from(announced)
+                // Never: a `usize` has at least 32 bits here.
                 .unwrap_or(usize::MAX)
                 .saturating_add(PREFIX_BYTES)
                 .saturating_sub(self.buffer.len()),

@@ -1,6 +1,6 @@
 //! The cipher: Noise `XXpsk0_25519_ChaChaPoly_BLAKE2s`, with all its randomness from one seed.
 //!
-//! With the pre-shared key mixed in first, who does not hold it fails at the first message of 48
+//! The pre-shared key is mixed in first. A stranger without it fails at the first message, of 48
 //! bytes, before any Diffie–Hellman answer is spent on it.
 //!
 //! Source: Perrin, "The Noise Protocol Framework", revision 34, 2018, sections 7.5 (XX), 9 (PSK),
@@ -67,8 +67,13 @@ impl Handshake {
         prologue: &[u8],
         entropy: &Secret,
     ) -> Result<Self, NoiseError> {
+        // A static key for this session only: identity is proved inside the cipher, so there is no
+        // long-term X25519 key to protect. Both purposes have keys of their own.
         let fixed_key = entropy.derive("sporenet 2026 session static key", &[]);
         let resolver = Seeded(entropy.derive("sporenet 2026 session noise rng", &[]));
+        // `psk0`: the key is mixed in before the first message (rev. 34, section 9), so its tag
+        // already fails under a wrong key. The prologue binds what was said in the clear (section
+        // 6).
         let builder = Builder::with_resolver(NOISE_NAME.parse()?, Box::new(resolver))
             .psk(0, psk.expose())?
             .local_private_key(fixed_key.expose())?
@@ -82,6 +87,7 @@ impl Handshake {
 
     /// Our next handshake message.
     pub(crate) fn write(&mut self) -> Result<Vec<u8>, NoiseError> {
+        // The longest handshake message has 96 bytes (`HANDSHAKE_BYTES`).
         let mut message = vec![0; 128];
         let length = self.0.write_message(&[], &mut message)?;
         message.truncate(length);
@@ -90,12 +96,15 @@ impl Handshake {
 
     /// Their next handshake message.
     pub(crate) fn read(&mut self, message: &[u8]) -> Result<(), NoiseError> {
+        // No room for a payload: those of the handshake are empty.
         self.0.read_message(message, &mut [])?;
         Ok(())
     }
 
     /// The cipher, and the hash of everything both sides saw so far.
     pub(crate) fn finish(self) -> Result<(Cipher, [u8; 32]), NoiseError> {
+        // The channel binding of rev. 34, section 11.2: it is different in every session, so a
+        // proof that signs it is worth nothing elsewhere.
         let hash = self
             .0
             .get_handshake_hash()
@@ -127,6 +136,8 @@ impl Cipher {
         let mut message = vec![0; plaintext.len().saturating_add(TAG_LENGTH)];
         let length = self.transport.write_message(plaintext, &mut message)?;
         message.truncate(length);
+        // The nonce counts on over a rekey (section 11.3), so it tells how many messages went, and
+        // both sides replace the key after the same one.
         if self.is_rekey_due(self.transport.sending_nonce()) {
             self.transport.rekey_outgoing();
             self.rekeys = self.rekeys.saturating_add(1);
@@ -137,8 +148,10 @@ impl Cipher {
     /// Decrypts their next message.
     pub(crate) fn open(&mut self, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
         let mut plaintext = vec![0; message.len().saturating_sub(TAG_LENGTH)];
+        // A failure leaves nonce and key as they are, but the session ends with it anyway.
         let length = self.transport.read_message(message, &mut plaintext)?;
         plaintext.truncate(length);
+        // After the message was proved genuine: garbage can't move the peer's key out of step.
         if self.is_rekey_due(self.transport.receiving_nonce()) {
             self.transport.rekey_incoming();
             self.rekeys = self.rekeys.saturating_add(1);

@@ -56,6 +56,7 @@ async fn try_run(
                 .run(reader, transmitter)
                 .await;
         }
+        // `connect` has refused it already.
         Transport::Wss => return Err(CloseReason::Unreachable),
     }
     Ok(())
@@ -89,12 +90,14 @@ async fn connect(address: &Address) -> Result<TcpStream, CloseReason> {
         tracing::debug!(%address, "links over TLS can't be dialled by this build");
         return Err(CloseReason::Unreachable);
     }
+    // The resolver wants IPv6 addresses bare.
     let host = address.host().trim_start_matches('[').trim_end_matches(']');
     let connecting = TcpStream::connect((host, address.port()));
     let stream = timeout(CONNECT_PATIENCE, connecting)
         .await
         .map_err(|_| CloseReason::Unreachable)?
         .map_err(|error| reason_of(&error))?;
+    // Probes are small: they must not wait until more is there to send (Nagle, RFC 896).
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
@@ -114,6 +117,7 @@ async fn upgrade(address: &Address, stream: TcpStream) -> Result<ws::Dialled, Cl
         .await
         .map_err(|_| CloseReason::HandshakeTimeout)?
         .map_err(|error| {
+            // Any other answer is one, but not that of a WebSocket: another kind of server.
             if matches!(error, WsError::Io(_) | WsError::ConnectionClosed) {
                 CloseReason::Lost
             } else {

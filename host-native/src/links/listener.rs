@@ -97,6 +97,7 @@ impl Acceptor {
 
     fn admit(&self, stream: TcpStream) {
         count(&self.links.counters.accepted);
+        // Both places are taken before a task is made: a flood is turned away at once.
         let connection = Arc::clone(&self.connections).try_acquire_owned();
         let handshake = Arc::clone(&self.links.handshakes).try_acquire_owned();
         let (Ok(connection), Ok(handshake)) = (connection, handshake) else {
@@ -121,6 +122,7 @@ impl Acceptor {
         let _ = stream.set_nodelay(true);
         let accepted_at = Instant::now();
         let mut first = [0];
+        // Only looked at: the byte is part of the first message, whoever reads it.
         let peeked = timeout(FIRST_BYTE_PATIENCE, stream.peek(&mut first))
             .await
             .map_err(|_| CloseReason::HandshakeTimeout)?;
@@ -131,6 +133,7 @@ impl Acceptor {
         match speaks(first[0]) {
             Speaks::Link => self.link(stream, handshake, accepted_at).await,
             Speaks::Http => {
+                // HTTP has its own patience and limits; only links wait for a proof of identity.
                 drop(handshake);
                 self.http.serve(stream, connection).await;
                 Ok(())
@@ -154,6 +157,7 @@ impl Acceptor {
         let entropy = clock::entropy().ok_or(CloseReason::Busy)?;
         let now = self.links.clock.now();
         let limits = &mut registration.params.limits;
+        // What the first byte took counts too.
         limits.handshake_patience = HANDSHAKE_PATIENCE.saturating_sub(accepted_at.elapsed());
         let session = Session::accept(registration.params.clone(), entropy, now);
         let (reader, transmitter) = tcp::split(stream);

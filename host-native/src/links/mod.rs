@@ -93,6 +93,7 @@ impl Budget {
     /// `Oversized` when they are more than is left.
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), CloseReason> {
         if let Some(left) = &mut self.0 {
+            // Refused as a whole: what came with the excess is not looked at.
             *left = left.checked_sub(bytes).ok_or(CloseReason::Oversized)?;
         }
         Ok(())

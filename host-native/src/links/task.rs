@@ -102,7 +102,9 @@ impl LinkTask {
         let outcome = AssertUnwindSafe(self.drive(reader, transmitter))
             .catch_unwind()
             .await;
+        // A panic costs this link, not the process.
         let reason = outcome.unwrap_or(CloseReason::Lost);
+        // The place is free again, even while the core has no room for the news.
         self.handshake = None;
         tracing::debug!(link = self.link.0, reason = reason.code(), "a link ended");
         let told = self.obituary(reason);
@@ -123,6 +125,7 @@ impl LinkTask {
                 reason,
             }),
             (None, Some(dial)) => Some(LinkInput::DialFailed { dial, reason }),
+            // The core refused it and has counted that already.
             (None, None) if self.ended_by_core => None,
             (None, None) => Some(LinkInput::HandshakeRefused { reason }),
         }
@@ -147,16 +150,22 @@ impl LinkTask {
     ) -> CloseReason {
         loop {
             self.drain_session(reader);
+            // The core hears of everything that came before the end first.
             if let Some(reason) = self.ended.take_if(|_| self.inbound.is_empty()) {
                 return reason;
             }
+            // One at a time: what stays in the session can still be overtaken by what is urgent.
             if self.pending.is_none() {
                 self.pending = self.session.poll_transmit();
             }
             let wake = self.context.clock.wake_at(self.session.poll_timeout());
             let woke = tokio::select! {
+                // Backpressure: a core that is busy stops the reading, and in the end the peer's
+                // sending.
                 received = reader.receive(), if self.inbound.is_empty() => Woke::Received(received),
                 permit = self.context.core.links.reserve(), if !self.inbound.is_empty() => {
+                    // Room first, then the message: a branch that `select!` drops must not lose
+                    // one.
                     let Ok(permit) = permit else { return CloseReason::Unwanted };
                     if let Some(said) = self.inbound.pop_front() {
                         permit.send(said);
@@ -172,6 +181,7 @@ impl LinkTask {
                         }
                         Woke::Passed
                     }
+                    // The writer ended: the socket takes no more.
                     Err(_) => Woke::Received(Err(CloseReason::Lost)),
                 },
                 () = sleep_until(wake) => Woke::Deadline,
@@ -202,6 +212,7 @@ impl LinkTask {
                 SessionEvent::Up { peer, invitation } => {
                     self.peer = Some(peer.id);
                     self.handshake = None;
+                    // Before the next read, which may bring a long message.
                     reader.trust();
                     let (link, dial) = (self.link, self.dial);
                     self.tell_core(LinkInput::Up {
@@ -282,6 +293,7 @@ impl LinkTask {
     }
 
     fn on_read_failed(&mut self, reason: CloseReason) {
+        // There is nobody left for a last word.
         if reason == CloseReason::Lost {
             self.ended.get_or_insert(reason);
         } else if self.peer.is_none() && self.dial.is_some() {
@@ -313,6 +325,7 @@ impl LinkTask {
                         break;
                     }
                 }
+                // The writer ends once it has written all.
                 drop(socket);
                 (&mut writer).await
             };

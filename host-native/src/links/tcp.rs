@@ -54,6 +54,7 @@ impl Receive for TcpReceiver {
     async fn receive(&mut self) -> Result<Vec<u8>, CloseReason> {
         loop {
             let waiting = self.buffer.get(self.waiting.clone()).unwrap_or_default();
+            // One read may hold several messages: the decoder takes no more than ends the next one.
             self.waiting.start += self.decoder.push(waiting);
             match self.decoder.next() {
                 Ok(Some(message)) => return Ok(message),
@@ -63,6 +64,7 @@ impl Receive for TcpReceiver {
             if !self.waiting.is_empty() {
                 continue;
             }
+            // The only place that waits. All else is in `self`, so a dropped call loses nothing.
             let received = self
                 .socket
                 .read(&mut self.buffer)
@@ -71,6 +73,7 @@ impl Receive for TcpReceiver {
             if received == 0 {
                 return Err(CloseReason::Lost);
             }
+            // Bytes as received, so that prefixes and halves of messages count too.
             self.budget.spend(received)?;
             self.waiting = 0..received;
         }

@@ -26,6 +26,7 @@ pub(crate) fn client_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(WS_MESSAGE_BYTES_MAX))
         .max_frame_size(Some(WS_MESSAGE_BYTES_MAX))
+        // Nothing is gathered here: the session decides as late as possible what goes next.
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
 }
@@ -87,6 +88,7 @@ impl Receive for WsReceiver<WebSocket> {
                     self.budget.spend(bytes.len().saturating_add(2))?;
                 }
                 Some(Ok(AxumMessage::Text(_))) => return Err(CloseReason::Protocol),
+                // The reasons of WebSocket mean nothing here: the session's own come as messages.
                 Some(Ok(AxumMessage::Close(_))) | None => return Err(CloseReason::Lost),
                 Some(Err(error)) => return Err(reason_of_axum(error)),
             }

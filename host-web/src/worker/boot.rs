@@ -79,6 +79,7 @@ pub(crate) fn take(host: &Rc<RefCell<Host>>, message: ToWorker) {
             drop(borrowed);
             wasm_bindgen_futures::spawn_local(start_node(Rc::clone(host), scope, start));
         }
+        // Opening the store takes a while: what the page says meanwhile is kept, not lost.
         (Stage::Starting(early), message) if early.len() < EARLY_MAX => early.push(message),
         (_, ToWorker::Request { id, .. }) => {
             let failure = Failure::new("not_running", "the node does not run; give it a join link");
@@ -97,7 +98,9 @@ async fn start_node(host: Rc<RefCell<Host>>, scope: Scope, start: Start) {
         Ok(running) => running,
         Err(phase) => (phase, None),
     };
+    // After a failure the page may start again, for example with a join link.
     let stage = driver.map_or(Stage::Idle, Stage::Running);
+    // The stage changes first, so that early messages meet the running node, in their order.
     let before = core::mem::replace(&mut host.borrow_mut().stage, stage);
     scope.post(&FromWorker::Phase(phase));
     if let Stage::Starting(early) = before {
@@ -120,6 +123,7 @@ async fn begin(scope: &Scope, start: &Start) -> Result<Running, Phase> {
     let mut held_before = start.slot;
     let mut from = 0;
     loop {
+        // The slot held before is tried in the first round only.
         let place = Place::find(scope, held_before.take(), from).await;
         let setup = setup(scope, start, &place, link.clone())?;
         match Endpoint::start(setup, scope.now()) {
@@ -219,6 +223,7 @@ fn setup(
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)
         .map_err(|error| Phase::Failed(Failure::new("no_entropy", error)))?;
+    // A tab in memory has no slot: it is called like the first one.
     let number = place.slot.as_ref().map_or(0, |slot| slot.number);
     let name = match start.name.as_deref().filter(|name| !name.is_empty()) {
         Some(name) => Name::new(name).map_err(|error| {
@@ -262,6 +267,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
         let found = words.iter().find(|(word, _)| user_agent.contains(word));
         found.map_or(or, |(_, name)| *name)
     };
+    // The special before the general: Edge and Opera also say "Chrome", and Chrome "Safari".
     let browser = first(
         &[
             ("Edg/", "Edge"),
@@ -272,6 +278,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
         ],
         "browser",
     );
+    // Likewise: Android also says "Linux", and an iPhone "Mac OS".
     let system = first(
         &[
             ("Android", "Android"),
@@ -293,6 +300,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
 fn serving_relay((scheme, host, port): &(String, String, String)) -> Option<Address> {
     let (transport, standard_port) = match scheme.as_str() {
         "https:" => (Transport::Wss, 443),
+        // The page's own scheme decides: a secure page may not open an insecure WebSocket.
         "http:" => (Transport::Ws, 80),
         _ => return None,
     };

@@ -262,6 +262,8 @@ impl Dispatcher {
     ) -> Result<Option<Answer>, Failure> {
         let namespace: Namespace = text(namespace, "namespace")?;
         let key: Key = text(key, "key")?;
+        // A namespace that was opened longer ago answers at once: what is not here counts as
+        // absent.
         let until = self.open(now, endpoint, &namespace) + GET_PATIENCE;
         let entry = endpoint.node().entry(&namespace, &key);
         if entry.is_some() || until <= now || self.gets.len() >= REQUESTS_MAX {
@@ -307,6 +309,7 @@ impl Dispatcher {
         }
         self.open(now, endpoint, &watch.namespace);
         self.watches.insert(id, watch);
+        // What is there already is sent at once.
         self.flush_at = Some(now);
         self.touched = true;
         Ok(Some(Answer::Watching))
@@ -332,10 +335,12 @@ impl Dispatcher {
                 continue;
             }
             watch.gathered.insert(key.clone());
+            // Memory is bounded: the watch is sent all there is instead, page by page.
             if watch.gathered.len() > GATHERED_MAX {
                 watch.gathered.clear();
                 watch.start_over = true;
             }
+            // The first change sets the moment; those that follow must not put it off.
             self.flush_at.get_or_insert(now + WATCH_GATHER);
         }
     }
@@ -373,6 +378,7 @@ impl Dispatcher {
         let held = namespaces
             .iter()
             .map(|(name, keys)| (name.to_string(), *keys));
+        // The held ones come last, so that their counts replace the zeros.
         let namespaces: BTreeMap<String, u64> = opened.chain(held).collect();
         self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
             wall_ms: self.scope.wall().as_millis(),
@@ -447,6 +453,7 @@ fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: 
             (reset, bytes) = (false, 0);
         }
     }
+    // Also when it is empty: `reset` and `more` have to get through.
     let entries = message;
     scope.post(&FromWorker::Watched {
         id,

@@ -120,6 +120,8 @@ impl Driver {
     /// Feeds one thing that happened, and whatever it causes here at once.
     pub fn wake(&self, wake: Wake) {
         self.queue.borrow_mut().push_back(wake);
+        // Called from within, as by a connection that fails while it is told to send: the state is
+        // borrowed, and the loop below takes this wake when it is done with the one before.
         if self.running.replace(true) {
             return;
         }
@@ -130,6 +132,7 @@ impl Driver {
             self.feed(now, wake);
             self.drain(now);
             self.tend(now);
+            // Read once for each wake: all that it causes happens at one moment.
             now = self.scope.now();
         }
         self.running.set(false);
@@ -145,6 +148,7 @@ impl Driver {
             Wake::Page(message) => state.feed_page(now, message),
         }
         state.park_if_long_hidden(now);
+        // Browsers tell nobody when a connection has room again, so every wake looks.
         while let Some(writable) = state.links.next_writable() {
             state.endpoint.handle_input(now, writable);
         }
@@ -190,6 +194,7 @@ impl Driver {
                 links.connect(link, &address);
             }
             EndpointOutput::Transmit { link, message } => {
+                // The endpoint then offers nothing more of this link, so the drain ends.
                 if let Some(blocked) = links.transmit(link, &message) {
                     endpoint.handle_input(now, blocked);
                 }
@@ -211,6 +216,7 @@ impl Driver {
         match output {
             HostOutput::Store(StoreOutput::Persist(batch)) => {
                 state.batches.push_back(batch);
+                // One writer at a time keeps the order of tickets.
                 if !core::mem::replace(&mut state.writing, true) {
                     self.start_writer();
                 }
@@ -256,6 +262,8 @@ impl Driver {
                     Ok(()) => driver.tell(StoreInput::Persisted(batch.ticket)),
                     Err(error) => {
                         web_sys::console::warn_1(&error.text.into());
+                        // Taken out first: telling the node of a failure may make it ask for new
+                        // batches.
                         let waiting = core::mem::take(&mut driver.state.borrow_mut().batches);
                         for batch in core::iter::once(batch).chain(waiting) {
                             driver.tell(StoreInput::PersistFailed {
@@ -302,6 +310,7 @@ impl Driver {
             Some(state.wall_due),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(Time::MAX);
+        // One timer for all: many would fire in bursts where the browser throttles them.
         if let Some(timer) = self.timer.take() {
             self.scope.cancel(timer);
         }
@@ -332,11 +341,13 @@ impl State {
     fn feed_input(&mut self, now: Time, input: EndpointInput) {
         match &input {
             EndpointInput::Opened { link } | EndpointInput::Received { link, .. } => {
+                // An event that was under way when the connection was given up.
                 if !self.links.has(*link) {
                     return;
                 }
             }
             EndpointInput::Ended { link, .. } => {
+                // The handlers go with it, so that the end is told once.
                 self.links.disconnect(*link);
                 self.dispatcher.touch();
             }
@@ -357,6 +368,7 @@ impl State {
                     self.signal(now, Signal::Unpark);
                 }
             }
+            // No timer may run after this, so the node parks at once.
             ToWorker::Freeze => {
                 self.hidden_at = Some(now);
                 self.park(now);

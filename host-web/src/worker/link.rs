@@ -104,6 +104,9 @@ impl Links {
         });
         let (sink, flag) = (Rc::clone(&self.sink), Rc::clone(&opened));
         let on_close = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
+            // Browsers hide why a connection did not open, so that pages can't scan ports: every
+            // such failure reads as refused. A tab accuses nobody of a crash because of it: only
+            // relays probe (`Swim::may_probe`).
             let reason = if flag.get() {
                 CloseReason::Lost
             } else {
@@ -138,6 +141,7 @@ impl Links {
     #[must_use]
     pub fn transmit(&mut self, link: LinkId, message: &Bytes) -> Option<EndpointInput> {
         let open = self.open.get(&link)?;
+        // The driver queues this end behind the wake that it is busy with.
         if open.socket.send_with_u8_array(message).is_err() {
             self.disconnect(link);
             let reason = CloseReason::Lost;
@@ -145,6 +149,7 @@ impl Links {
             return None;
         }
         let full = open.socket.buffered_amount() > BUFFERED_BYTES_MAX;
+        // Told once, until `next_writable` has found room.
         let news = full && !open.blocked.replace(true);
         news.then_some(EndpointInput::Blocked { link })
     }
@@ -159,6 +164,7 @@ impl Links {
     #[must_use]
     pub fn next_writable(&self) -> Option<EndpointInput> {
         let (link, _) = self.open.iter().find(|(_, open)| {
+            // Lower than where it blocked, so that a connection does not flip with every message.
             let has_room = open.socket.buffered_amount() < BUFFERED_BYTES_LOW;
             has_room && open.blocked.replace(false)
         })?;
@@ -168,6 +174,7 @@ impl Links {
     /// Lets what is queued go out, then closes. Nothing more is heard of the connection.
     pub fn disconnect(&mut self, link: LinkId) {
         if let Some(open) = self.open.remove(&link) {
+            // The closures are dropped with the link: an event that called one then would throw.
             open.socket.set_onopen(None);
             open.socket.set_onmessage(None);
             open.socket.set_onclose(None);
@@ -186,6 +193,7 @@ impl Links {
 }
 
 fn received(link: LinkId, event: &MessageEvent) -> EndpointInput {
+    // Text: a relay sends binary messages only.
     let Ok(buffer) = event.data().dyn_into::<js_sys::ArrayBuffer>() else {
         let reason = CloseReason::NotSporenet;
         return EndpointInput::Ended { link, reason };

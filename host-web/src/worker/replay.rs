@@ -98,6 +98,7 @@ impl Replaying {
     fn stride(&self) {
         let mut state = self.state.borrow_mut();
         let mut replay = self.replay.borrow_mut();
+        // One stride at a time: what the page asked now replaces the way before.
         if let Some(timer) = state.timer.take() {
             self.scope.cancel(timer);
         }
@@ -115,6 +116,7 @@ impl Replaying {
                 state.to = None;
             } else {
                 let again = self.on_stride.as_ref().unchecked_ref();
+                // Over the event loop, so that the page's messages get their turn.
                 state.timer = self.scope.after(Duration::ZERO, again);
             }
         }
@@ -159,6 +161,7 @@ fn walk(replay: &mut Replay, state: &mut State, to: Time) -> bool {
             return true;
         }
         match replay.step() {
+            // Only giving an input shows its time here: one that is too late is taken back.
             Some(step) if step.at > to => {
                 replay.step_back();
                 return true;

@@ -57,6 +57,7 @@ impl Scope {
     /// Calls `callback` once after `delay`; answers a number to cancel it by.
     #[must_use]
     pub fn after(&self, delay: Duration, callback: &js_sys::Function) -> Option<i32> {
+        // Rounded up: a timer that fires too early finds nothing due and has to be set again.
         let millis = delay.min(TIMER_MAX).as_micros().div_ceil(1_000);
         self.global
             .set_timeout_with_callback_and_timeout_and_arguments_0(
@@ -75,6 +76,7 @@ impl Scope {
     pub fn post(&self, message: &FromWorker) {
         let bytes = protocol::encode(message);
         let array = js_sys::Uint8Array::from(bytes.as_slice());
+        // Moved to the page, not copied.
         let transfer = js_sys::Array::of1(&array.buffer());
         // A message that the page can no longer take is of no use to anyone.
         let _ = self.global.post_message_with_transfer(&array, &transfer);

@@ -62,6 +62,7 @@ pub async fn take(held_before: Option<u32>, from: u32) -> Option<Slot> {
     {
         return Some(slot);
     }
+    // Without patience: a slot that is taken belongs to another tab that runs.
     for number in from..SLOTS_MAX {
         if let Some(slot) = hold(number, Duration::ZERO).await {
             return Some(slot);
@@ -88,6 +89,7 @@ async fn hold(number: u32, patience: Duration) -> Option<Slot> {
                     let _ = resolve.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
                     return JsValue::UNDEFINED;
                 }
+                // Web Locks hold a lock until the promise that the callback answers is settled.
                 let until_released = js_sys::Promise::new(&mut |done, _| {
                     *held.borrow_mut() = Some(done);
                 });

@@ -173,6 +173,7 @@ struct Asked {
 impl Asked {
     fn of(request: IdbRequest) -> Self {
         let done = js_sys::Promise::new(&mut |resolve, reject| {
+            // In the same turn as the request, so that its outcome can't be missed.
             request.set_onsuccess(Some(&resolve));
             request.set_onerror(Some(&reject));
         });
@@ -238,6 +239,7 @@ async fn write(database: &IdbDatabase, batch: &StoreBatch) -> Result<(), StoreEr
         transaction.set_onabort(Some(&reject));
     });
     let done = JsFuture::from(done);
+    // Nothing more comes: the browser need not wait for this turn to end.
     transaction.commit()?;
     match done.await {
         Ok(_) => Ok(()),
@@ -260,6 +262,7 @@ fn ask(transaction: &IdbTransaction, ops: &[StoreOp]) -> Result<(), JsValue> {
                 &from_sequence(*sequence),
             )?,
             StoreOp::Truncate { from } => {
+                // The bound itself goes too.
                 journal.delete(&IdbKeyRange::lower_bound(&from_sequence(*from))?.into())?
             }
         };
@@ -280,6 +283,7 @@ async fn load(database: &IdbDatabase, sequences: &[u64]) -> Result<Vec<(u64, Byt
     let transaction = database.transaction_with_str(JOURNAL)?;
     let journal = transaction.object_store(JOURNAL)?;
     let mut asked = Vec::with_capacity(sequences.len());
+    // All are asked for before the first is awaited: a transaction without requests ends itself.
     for sequence in sequences {
         let request = journal.get(&from_sequence(*sequence))?;
         asked.push((*sequence, Asked::of(request)));

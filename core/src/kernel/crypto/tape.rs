@@ -45,10 +45,12 @@ impl Tape {
 
     pub(super) fn leave(&self, signature: &Signature) {
         let left = self.left.load(Relaxed);
+        // Counted even without room, so that `drain` sees that some are missing.
         self.left.store(left.saturating_add(1), Relaxed);
         let place = usize::try_from(left)
             .ok()
             .and_then(|at| self.signatures.get(at));
+        // In words: clones share the strip, so each cell has to be atomic.
         let (bytes, _) = signature.0.as_chunks::<8>();
         for (word, bytes) in place.into_iter().flatten().zip(bytes) {
             word.store(u64::from_le_bytes(*bytes), Relaxed);
@@ -58,6 +60,7 @@ impl Tape {
     /// The next signature; zeros when there is none, which [`Tape::is_used_up`] tells.
     pub(super) fn take(&self) -> Signature {
         let taken = self.taken.load(Relaxed);
+        // Counted beyond the end too: a replay that signs more often than the original is told.
         self.taken.store(taken.saturating_add(1), Relaxed);
         let place = usize::try_from(taken)
             .ok()
@@ -69,12 +72,14 @@ impl Tape {
     /// Takes everything off; `None` if more was left than there is room for.
     #[must_use]
     pub fn drain(&self) -> Option<Vec<Signature>> {
+        // `get` answers `None` where more were counted than there is room for.
         let left = usize::try_from(self.left.swap(0, Relaxed)).ok()?;
         Some(self.signatures.get(..left)?.iter().map(read).collect())
     }
 
     /// Puts these on, in place of what is there; what is too much is left out.
     pub fn load(&self, signatures: &[Signature]) {
+        // Both counters: a replay starts to count anew with each input.
         self.left.store(0, Relaxed);
         self.taken.store(0, Relaxed);
         for signature in signatures {

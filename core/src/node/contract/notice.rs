@@ -235,6 +235,8 @@ impl Notice {
             | Self::NewcomerRefused(reason)
             | Self::LinkRefused(reason)
             | Self::DialFailed { reason, .. } => {
+                // Anyone can cause refusals: only those that hint at an attack or a wrong key are
+                // odd.
                 if reason.is_security() {
                     Severity::Warn
                 } else {
@@ -249,6 +251,7 @@ impl Notice {
             Self::Stalled { .. }
             | Self::IdentityConflict { .. }
             | Self::Offence { .. }
+            // Torn is odd, not broken: nothing that was acknowledged is lost.
             | Self::JournalTorn { .. } => Severity::Warn,
             Self::Fenced(_)
             | Self::JournalDamaged { .. }

@@ -219,6 +219,7 @@ impl Endpoint {
     /// many and it has to be closed.
     pub fn accept(&mut self, now: Time) -> Option<LinkId> {
         self.now = self.now.max(now);
+        // Links in a handshake count too: strangers can't hold more than this either.
         if self.links.len() >= LINKS_MAX {
             return None;
         }
@@ -262,6 +263,7 @@ impl Endpoint {
     /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = self.now.max(now);
+        // Collected first: draining a session may remove its link.
         let late: Vec<LinkId> = self
             .links
             .iter()
@@ -301,6 +303,7 @@ impl Endpoint {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
+        // A link is asked until it has nothing more, or until the host says that it is blocked.
         while let Some(link) = self.ready.first().copied() {
             if let Some(output) = self.next_message(link) {
                 return Some(output);
@@ -322,6 +325,7 @@ impl Endpoint {
     }
 
     fn on_opened(&mut self, link: LinkId) {
+        // Only looked at: an `Opened` that comes twice must not take an open link out.
         let Some(Link::Connecting(wanted)) = self.links.get(&link) else {
             return;
         };
@@ -332,6 +336,7 @@ impl Endpoint {
             key,
             ..
         } = wanted.clone();
+        // Taken now and not when the dial was asked for: the incarnation may have moved.
         let params = self.node.session_params();
         let entropy = self.rng.bytes32();
         let session = Box::new(Session::initiate(
@@ -369,12 +374,14 @@ impl Endpoint {
         match (peer, dial) {
             (Some(_), _) => self.tell(LinkInput::Down { link, reason }),
             (None, Some(dial)) => self.tell(LinkInput::DialFailed { dial, reason }),
+            // A stranger's attempt that never came up: it is counted and noted.
             (None, None) => self.tell(LinkInput::HandshakeRefused { reason }),
         }
     }
 
     /// Moves what a session says to the node and to the connection.
     fn drain_session(&mut self, link: LinkId) {
+        // Looked up anew for every event: what the node is told may close this very link.
         while let Some(Link::Open {
             session,
             dial,
@@ -401,6 +408,7 @@ impl Endpoint {
                     });
                 }
                 SessionEvent::Frame { kind, body } => self.on_frame(link, from, kind, body),
+                // The session's last words are taken out before it is dropped with its link.
                 SessionEvent::Closed(reason) => {
                     self.flush(link);
                     let peer = match self.links.remove(&link) {
@@ -418,6 +426,7 @@ impl Endpoint {
     }
 
     fn on_frame(&mut self, link: LinkId, from: Option<NodeId>, kind: u16, body: Vec<u8>) {
+        // A session gives frames only after `Up`, which named the peer.
         if let Some(from) = from {
             let message = Envelope::sealed(link, kind, body.into());
             self.node
@@ -478,6 +487,9 @@ impl Endpoint {
             Err(SendError::Full {
                 class: Class::Critical,
             }) => {
+                // Critical messages are small: where 1 MiB of them waits, the link does not move,
+                // and dropping probes would make live peers look dead. The session has an event
+                // now, so it is due at once, and `handle_timeout` drains it.
                 session.close(self.now, CloseReason::Overload);
             }
             Err(
@@ -502,6 +514,7 @@ impl Endpoint {
             }
             LinkOutput::Key { link, key } => {
                 if let Some(Link::Open { session, .. }) = self.links.get_mut(&link) {
+                    // This may run within `drain_session` of the same link, which looks it up anew.
                     session.provide_key(self.now, key);
                     self.drain_session(link);
                 }

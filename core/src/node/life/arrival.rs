@@ -51,18 +51,23 @@ impl Node {
         dial: Option<DialId>,
         invitation: Option<Invitation>,
     ) {
+        // Without an invite the handshake ran under the isolation key, which only members hold.
         let Some(invitation) = invitation else {
             self.tell_links(links::Command::Up { link, peer, dial });
             return;
         };
         self.tell_links(links::Command::Arrived { link, peer, dial });
+        // Links may have refused it at once, for example because too many wait to be let in.
         if !self.links.holds(link) {
             return;
         }
+        // The side that dialled under an invite is the newcomer; the other side decides about it.
         if dial.is_some() {
             let peer = peer.id;
             self.tell_admission(admission::Command::Entered { link, peer });
         } else {
+            // The welcome carries the spore: admission gets a fresh one before it can write a
+            // welcome.
             self.tell_spore();
             self.tell_admission(admission::Command::Arrived {
                 link,
@@ -91,6 +96,8 @@ impl Node {
             Ok(None) => counters.unknown = counters.unknown.saturating_add(1),
             Err(_) => {
                 counters.undecodable = counters.undecodable.saturating_add(1);
+                // A known kind that does not decode is a breach. The machines are told here: not
+                // every host reports the end of a link that it was told to close.
                 self.close(link, CloseReason::Protocol);
                 self.on_link_down(link, CloseReason::Protocol);
             }
@@ -102,6 +109,7 @@ impl Node {
             self.on_message_before_admission(from, message);
             return;
         }
+        // Whatever a peer says proves that it lives.
         self.tell_links(links::Command::Heard(from));
         let told_at = self.swim.heard_at(from).unwrap_or_default();
         if self.now.since(told_at) >= HEARD_INTERVAL {

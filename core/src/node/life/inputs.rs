@@ -64,8 +64,11 @@ impl Node {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::WallClock(wall) => {
+                // Kept with its moment, so that `wall_now` can carry it on between two readings.
                 self.wall = wall;
                 self.wall_at = self.now;
+                // The three machines that judge stamps, expiries and stored waits by the wall
+                // clock.
                 self.tell_links(links::Command::WallClock(wall));
                 self.tell_admission(admission::Command::WallClock(wall));
                 self.tell_replica(replica::Command::WallClock(wall));
@@ -75,6 +78,7 @@ impl Node {
             Signal::Close(namespace) => self.tell_replica(replica::Command::Close(namespace)),
             Signal::Park => self.tell_swim(swim::Command::Park),
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
+            // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
         }
     }

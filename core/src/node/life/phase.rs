@@ -18,10 +18,16 @@ use crate::{
 /// Where a node is in its life.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::node) enum Phase {
+    /// It was not let in yet: no peers, no writes.
     Joining,
+    /// It is a member.
     Running,
+    /// Another process has this identity: no links and no writes for the rest of this run.
     Fenced(FenceCause),
+    /// On its way out. `flushed` once membership has said goodbye: from then on only the journal
+    /// is waited for.
     Leaving { flushed: bool },
+    /// Everything is durable, or the store is broken: the host may exit.
     Departed,
 }
 
@@ -51,9 +57,12 @@ impl Node {
         if matches!(self.phase, Phase::Leaving { .. } | Phase::Departed) {
             return;
         }
+        // Writes end first: each would put off the moment at which the journal is idle.
         self.tell_replica(replica::Command::Block(WriteBlock::Leaving));
         let was_member = self.phase == Phase::Running;
         self.phase = Phase::Leaving { flushed: false };
+        // Membership answers with `Departed`, which calls `finish_leaving`. A newcomer or a fenced
+        // node has nobody to say goodbye to.
         if was_member {
             self.tell_swim(swim::Command::Leave);
         } else {
@@ -71,6 +80,7 @@ impl Node {
     pub(in crate::node) fn depart_when_durable(&mut self) {
         if self.phase == (Phase::Leaving { flushed: true })
             && (self.journal.is_idle()
+                // A broken store confirms nothing more: waiting for it would never end.
                 || self.journal.is_broken()
                 || planted::is(Planted::StopsUnflushed))
         {
@@ -81,6 +91,7 @@ impl Node {
 
     /// Another process carries this identity: no more links and writes from here.
     pub(in crate::node) fn fence(&mut self, cause: FenceCause) {
+        // A node that leaves takes no writes and closes its links already: it goes on leaving.
         if matches!(
             self.phase,
             Phase::Fenced(_) | Phase::Leaving { .. } | Phase::Departed

@@ -29,6 +29,7 @@ impl Node {
     /// Stores a value of the node itself; nothing depends on when, and it is written anew when it
     /// changes.
     pub(in crate::node) fn put(&mut self, key: &str, value: &impl serde::Serialize) {
+        // Token 0: nobody waits for the answer.
         self.persist(Origin::Node, Persist::put(0, key, encode(value)));
     }
 
@@ -63,6 +64,7 @@ impl Node {
     /// The store has room again: what it refused is written.
     pub(in crate::node) fn save_again(&mut self) {
         let waiting = &mut self.unsaved.waiting;
+        // Taken out first: each is written under a new token, as the journal answers a token once.
         let refused = waiting.extract_if(.., |_, value| value.refused);
         let refused: Vec<Value> = refused.map(|(_, value)| value).collect();
         for Value { key, value, .. } in refused {

@@ -54,6 +54,7 @@ impl Node {
     /// Where it is in its life decides what it may do.
     fn check_phase(&self) -> Result<(), &'static str> {
         let may_write = match &self.phase {
+            // What a broken store can't keep must not be acknowledged.
             Phase::Running => !self.journal.is_broken(),
             Phase::Joining | Phase::Fenced(_) | Phase::Leaving { .. } | Phase::Departed => false,
         };
@@ -87,7 +88,7 @@ impl Node {
         ])
     }
 
-    /// Who is linked is the same to all machines, and nobody is linked who must not be.
+    /// All machines agree on which peers are linked, and no peer is linked that must not be.
     fn check_links(&self) -> Result<(), &'static str> {
         let is_linked = |peer: NodeId| self.links.is_linked(peer);
         let runs = self.phase == Phase::Running;

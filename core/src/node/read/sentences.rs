@@ -19,6 +19,7 @@ use alloc::{
 #[must_use]
 pub fn in_words(span: Duration) -> String {
     let seconds = span.as_secs();
+    // A unit begins at two of it: rounded down, 119 s would read as one minute.
     match seconds {
         0 => format!("{} ms", span.as_millis()),
         1..=119 => format!("{seconds} s"),

@@ -24,7 +24,7 @@ use alloc::{
 /// A dead relay stops counting against the verdict after this long: it is gone, and known to be.
 const DEAD_MATTERS_FOR: Duration = Duration::from_secs(24 * 3_600);
 
-/// What is younger has no age worth telling.
+/// A trouble that is younger is told as "just now".
 const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// The most reasons given.
@@ -36,6 +36,7 @@ impl Node {
     pub fn status(&self, now: Time) -> Status {
         let now = now.max(self.now);
         let (verdict, mut reasons) = self.judge(now);
+        // The worst come first, so that the cut leaves out the least.
         reasons.truncate(REASONS_MAX);
         let (keys, batches) = self.replica.counts();
         Status {
@@ -100,6 +101,8 @@ impl Node {
     fn judge_running(&self, now: Time) -> (Verdict, Vec<String>) {
         let mut reasons = self.store_troubles();
         let (others, linked) = self.relays();
+        // Without a link to a relay what is known of members is old news: their troubles are left
+        // out.
         if others > 0 && linked == 0 {
             reasons.push(self.why_isolated());
             return (Verdict::Isolated, reasons);
@@ -122,6 +125,7 @@ impl Node {
         let mut counts = (0_u32, 0_u32);
         for member in self.swim.members() {
             let id = member.record.id;
+            // Dead relays count: a node without a link to any is isolated, whoever failed.
             let counted = member.record.role == Role::Relay
                 && id != self.id()
                 && member.state != MemberState::Left;
@@ -187,6 +191,7 @@ impl Node {
             })
             .collect();
         troubles.sort_by(|a, b| {
+            // The text decides last, so that the order is the same each time.
             let worse_or_newer = b.0.cmp(&a.0).then(a.1.cmp(&b.1));
             worse_or_newer.then_with(|| a.2.cmp(&b.2))
         });

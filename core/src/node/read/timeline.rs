@@ -63,6 +63,7 @@ impl Timeline {
     /// The entries after `id`, oldest first, and whether older ones are gone; all that are kept for 0.
     pub(in crate::node) fn since(&self, id: u64) -> (impl Iterator<Item = &NoticeEntry>, bool) {
         let first = self.entries.iter().next();
+        // Numbers are consecutive: a first entry beyond the next number means that some are gone.
         let gap = first.is_some_and(|first| first.id > id.saturating_add(1));
         (self.entries.iter().filter(move |entry| entry.id > id), gap)
     }

@@ -81,6 +81,7 @@ impl Node {
     pub fn edges(&self) -> Vec<Edge> {
         let mut pairs: BTreeSet<(NodeId, NodeId)> = BTreeSet::new();
         for (a, b) in self.swim.ring_edges() {
+            // The smaller identity first, so that an edge known from both ends counts once.
             pairs.insert((a.min(b), a.max(b)));
         }
         for member in self.swim.members() {
@@ -89,6 +90,7 @@ impl Node {
             }
         }
         let me = self.id();
+        // Of its own edges this node knows the truth: links replace what is derived.
         pairs.retain(|(a, b)| *a != me && *b != me);
         for peer in self.links.peers() {
             pairs.insert((me.min(peer.id), me.max(peer.id)));
@@ -120,6 +122,7 @@ impl Node {
             Destination::Entry(_) => (None, false),
         };
         let wait = attempts.ready_at().since(now);
+        // A wait that is over is no wait: the dialler only has not come to it yet.
         let waits = !linked && !attempts.is_dialling() && wait > Duration::ZERO;
         let doing = match (linked, attempts.is_dialling(), attempts.last_failure()) {
             (true, _, _) => "linked".to_string(),
@@ -217,6 +220,7 @@ impl Node {
         }
         let now = self.wall_now();
         for member in self.swim.members() {
+            // Newcomers dial these addresses: one that may be dead would only cost them a wait.
             if member.state == MemberState::Alive && !member.record.addresses.is_empty() {
                 spore.add(Pointer {
                     authority: Authority::Gossip,

@@ -14,6 +14,8 @@ pub(super) struct Digest(pub(super) u64);
 
 impl Digest {
     pub(super) fn add(&mut self, output: &Output<Envelope, Event>) {
+        // What messages hold is left out: the state hash covers it, and this is done for every
+        // output.
         let (kind, to) = match output {
             Output::Send { to, message } => (
                 u64::from(message.kind())

@@ -56,7 +56,7 @@ pub(super) enum Entry {
     State(Hash),
 }
 
-/// An entry that is none.
+/// Bytes that are not an entry of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
@@ -85,6 +85,8 @@ fn blinded(envelope: &Envelope, node: &Node) -> Envelope {
             let message = Message::Admission(node.admission.blinded(&message));
             Envelope::of(envelope.link(), message)
         }
+        // Only admission hands keys over. Other messages, and those that can't be read, are
+        // recorded as they came.
         Ok(_) | Err(_) => envelope.clone(),
     }
 }
@@ -141,6 +143,7 @@ fn length(bytes: usize) -> u64 {
 }
 
 fn write_number(to: &mut Vec<u8>, mut number: u64) {
+    // LEB128, as postcard writes numbers.
     while let Some(more) = number.checked_shr(7).filter(|more| *more > 0) {
         to.push(number.to_le_bytes()[0] | 0x80);
         number = more;
@@ -202,6 +205,7 @@ impl<'a> Reader<'a> {
 
     fn signatures(&mut self) -> Option<Vec<Signature>> {
         let count = usize::try_from(self.number()?).ok()?;
+        // The bytes must be there before room is made: a damaged count allocates nothing.
         let bytes = self.take(count.checked_mul(SIGNATURE_BYTES)?)?;
         let (each, _) = bytes.as_chunks::<SIGNATURE_BYTES>();
         each.iter()
@@ -219,6 +223,7 @@ impl<'a> Reader<'a> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.take(1)?.first().copied()?;
+            // Ten bytes at most: a longer number is no number.
             number |= u64::from(byte & 0x7f).checked_shl(shift)?;
             if byte & 0x80 == 0 {
                 return Some(number);

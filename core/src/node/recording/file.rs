@@ -73,6 +73,7 @@ pub struct About {
 impl About {
     pub(super) fn of(node: &Node) -> Self {
         let mut version = node.config.version.clone();
+        // A host gives the version: it must not make the header longer than a reader takes.
         version.truncate(version.floor_char_boundary(64));
         Self {
             version,
@@ -119,6 +120,7 @@ impl About {
 fn moment(wall: WallTime) -> String {
     let seconds = wall.as_millis() / 1_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1 March of the year 0. Years that begin in March end with the leap day.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =
@@ -174,6 +176,7 @@ impl Saving {
                 .to_le_bytes(),
         );
         part.extend_from_slice(&header);
+        // Every part has its own checksum, so that what precedes a damage can still be used.
         let checksum = checksum(&[&part]);
         sink(&part)?;
         sink(checksum.as_bytes())?;
@@ -318,7 +321,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// What is whole of a file that is not.
+    /// The error for a damaged file; it says which segments are whole.
     pub(super) fn damaged(&self) -> OpenError {
         let (first, last) = (self.segments.first(), self.segments.last());
         OpenError::Damaged {
@@ -342,12 +345,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, OpenError> {
         .array()
         .map(u16::from_le_bytes)
         .ok_or_else(|| damaged.clone())?;
+    // Before any checksum: a later format may have another one.
     if version != FORMAT {
         return Err(OpenError::Format { version });
     }
     let (about, header) = file.header().ok_or(damaged)?;
     let mut checksums = alloc::vec![header];
     let mut segments: Vec<Found> = Vec::new();
+    // Up to the first segment that is not whole: nothing after it can be trusted to follow.
     while segments.len() < SEGMENTS_MAX
         && let Some((found, checksum)) = file.segment()
     {
@@ -385,6 +390,7 @@ impl<'a> Cursor<'a> {
 
     fn range(&mut self, bytes: u64) -> Option<Range<usize>> {
         let from = self.at;
+        // A length that is a lie ends here: only ranges of the given bytes are made.
         self.take(usize::try_from(bytes).ok()?)?;
         Some(from..self.at)
     }
@@ -397,6 +403,7 @@ impl<'a> Cursor<'a> {
 
     fn header(&mut self) -> Option<(About, Hash)> {
         let bytes = usize::try_from(u32::from_le_bytes(self.array()?)).ok()?;
+        // Decoded before it is checked, so its size is bounded first.
         let header = self.take(bytes).filter(|_| bytes <= HEADER_BYTES_MAX)?;
         let about = decode_exactly(header).ok()?;
         Some((about, self.checked(0)?))
@@ -406,6 +413,7 @@ impl<'a> Cursor<'a> {
     fn segment(&mut self) -> Option<(Found, Hash)> {
         let from = self.at;
         let found = self.whole_segment(from);
+        // The end may stand here instead, which begins at the same byte.
         if found.is_none() {
             self.at = from;
         }
@@ -443,6 +451,7 @@ impl<'a> Cursor<'a> {
         let [tag] = self.array()?;
         let count = u32::from_le_bytes(self.array()?);
         let checksum = Hash::from_bytes(self.array()?);
+        // The first checksum is the header's.
         let segments = size(checksums.len()).saturating_sub(1);
         let is_right = tag == TAG_END
             && u64::from(count) == segments

@@ -50,6 +50,7 @@ impl Node {
     pub(super) fn freeze_into(&self, buffer: Vec<u8>) -> Result<Vec<u8>, NotDrained> {
         let from = buffer.len();
         let mut frozen = postcard::to_extend(self, buffer).map_err(|_| NotDrained)?;
+        // A replayed node has no secrets: theirs were replaced when the original was frozen.
         if !self.keypair.is_blind() {
             let mut secrets = self.admission.secrets();
             secrets.push(self.keypair.expose_seed());
@@ -78,6 +79,7 @@ impl Node {
     /// [`ThawError`] when they are no node's state.
     pub fn thaw(frozen: &[u8], tape: &Arc<Tape>) -> Result<Self, ThawError> {
         let mut node: Self = decode_exactly(frozen).map_err(|_| ThawError::Malformed)?;
+        // A file comes from anywhere: settings out of range could divide by zero or never end.
         node.check_settings().map_err(ThawError::Setting)?;
         for keypair in node.keypairs() {
             keypair.take_from(tape);
@@ -110,6 +112,7 @@ impl Node {
 /// Searching the bytes finds a key in every form that it has, such as in an entry that waits for the
 /// store. Lengths stay the same.
 fn blind(bytes: &mut [u8], secrets: &[Secret]) {
+    // A state is long and secrets are few: nearly every byte is passed over by one look-up.
     let mut by_first: BTreeMap<u8, Vec<&Secret>> = BTreeMap::new();
     for secret in secrets {
         let [first, ..] = secret.expose();
@@ -130,7 +133,9 @@ fn blind(bytes: &mut [u8], secrets: &[Secret]) {
             return;
         };
         let here = rest.get_mut(found..).unwrap_or_default();
+        // On by one byte only: a secret may begin within what looked like another one.
         at = at.saturating_add(found).saturating_add(1);
+        // Less than 32 bytes are left: no secret begins here or later.
         let Some((window, _)) = here.split_first_chunk_mut::<32>() else {
             return;
         };

@@ -52,6 +52,7 @@ impl Node {
     ///
     /// [`BYTES_MAX_MIN`]: super::BYTES_MAX_MIN
     pub fn start_recording(&mut self, bytes_max: u64) {
+        // A replayed node has no key, so there is nothing to leave on a tape.
         if self.is_recording() || self.keypair.is_blind() {
             return;
         }
@@ -67,6 +68,7 @@ impl Node {
         let Some(mut recorder) = self.recorder.take() else {
             return;
         };
+        // The last check: a replay compares the state at its very end.
         recorder.note_state(self);
         recorder.stop(Stopped::Asked);
         self.recorder = Some(recorder);
@@ -114,6 +116,7 @@ impl Node {
     /// thread.
     pub fn save_recording(&mut self) -> Option<Saving> {
         let mut recorder = self.recorder.take()?;
+        // So that a replay of the file ends with a check of the state.
         recorder.note_state(self);
         let segments = recorder.share();
         self.recorder = Some(recorder);
@@ -121,6 +124,7 @@ impl Node {
     }
 
     pub(in crate::node) fn record_before(&mut self, now: Time, input: Option<&NodeInput>) {
+        // Taken out and put back: it reads the whole node, which it is itself a part of.
         if let Some(mut recorder) = self.recorder.take() {
             recorder.before(self, now, input);
             self.recorder = Some(recorder);

@@ -120,12 +120,14 @@ impl Recorder {
 
     /// The node is about to get an input, or to run its timers.
     pub(super) fn before(&mut self, node: &Node, now: Time, input: Option<&NodeInput>) {
+        // A state is whole only when all outputs were taken: an outbox is not frozen.
         if self.stopped.is_none() && node.outbox.is_empty() {
             self.note(node);
         }
         if self.stopped.is_some() || self.open.is_none() {
             return;
         }
+        // The node takes an older clock for its latest one: the moment that counts is recorded.
         let now = now.max(node.now);
         let since = now.since(self.last_at);
         entry::write_input(&mut self.entry, &mut self.body, since, input, node);
@@ -134,6 +136,7 @@ impl Recorder {
 
     /// The input was handled.
     pub(super) fn after(&mut self) {
+        // Drained even without a segment, so that the next input finds the tape empty.
         let signatures = self.tape.drain();
         let Some(open) = &mut self.open else {
             return;
@@ -145,6 +148,7 @@ impl Recorder {
             return self.stop(Stopped::TooManySignatures);
         };
         entry::write_signatures(&mut self.entry, &signatures);
+        // Only now, as one piece: a segment never ends within an input.
         open.append(&self.entry);
         open.head.to = self.last_at;
         open.head.inputs = open.head.inputs.saturating_add(1);
@@ -162,11 +166,15 @@ impl Recorder {
             return self.begin_segment(node);
         };
         let recorded = open.entries_bytes();
+        // An eighth of the ring, so that what is dropped at once is little; twice the snapshot, so
+        // that snapshots are at most a third of what is kept.
         let segment_max = (self.bytes_max / 8).max(open.snapshot_bytes().saturating_mul(2));
         if recorded >= segment_max {
             self.seal();
             return self.begin_segment(node);
         }
+        // The cost of hashing stays in proportion to the work that the inputs cause, or to the
+        // time.
         let worth = self.state_bytes.saturating_mul(STATE_SHARE);
         let patience = Duration::from_secs(self.state_bytes / STATE_RATE);
         let patience = patience.max(SAID_INTERVAL);
@@ -191,6 +199,7 @@ impl Recorder {
             return;
         };
         let mut bytes = Vec::new();
+        // Both checks at one place: a replay that differs is told by the cheaper one first.
         entry::write_said(&mut bytes, open.said);
         entry::write_state(&mut bytes, state_hash(frozen));
         open.append(&bytes);
@@ -210,6 +219,7 @@ impl Recorder {
             return self.stop(Stopped::NotDrained);
         };
         let bytes = size(frozen.len());
+        // With a larger state the ring would hold hardly more than snapshots.
         if bytes > self.bytes_max / 4 {
             return self.stop(Stopped::StateTooBig { bytes });
         }
@@ -236,13 +246,16 @@ impl Recorder {
 
     fn keep_within_bound(&mut self) {
         while self.bytes() > self.bytes_max {
+            // Only whole segments go: without its snapshot an input can't be replayed. The open one
+            // stays.
             let Some(oldest) = self.done.pop_front() else {
                 break;
             };
             self.done_bytes = self.done_bytes.saturating_sub(oldest.bytes());
             self.dropped = self.dropped.saturating_add(1);
         }
-        // A segment ends between two inputs; a host that takes nothing gives no such moment.
+        // A new segment begins only when all outputs were taken. A host that takes none would let
+        // the open one grow without end.
         let open = self.open.as_ref().map_or(0, Segment::entries_bytes);
         if open > self.bytes_max {
             self.stop(Stopped::NotDrained);
@@ -250,6 +263,7 @@ impl Recorder {
     }
 
     pub(super) fn stop(&mut self, why: Stopped) {
+        // The first reason stays.
         if self.stopped.is_none() {
             self.seal();
             self.entry.clear();
@@ -288,6 +302,7 @@ impl Recorder {
 
 /// Freezes a node into a buffer that is used again and again.
 fn freeze<'a>(node: &Node, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], NotDrained> {
+    // A failure loses the buffer, which costs one allocation later.
     let mut room = core::mem::take(buffer);
     room.clear();
     *buffer = node.freeze_into(room)?;

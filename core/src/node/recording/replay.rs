@@ -33,7 +33,7 @@ use core::fmt;
 /// The most snapshots that are kept on the way to an earlier moment, and the most bytes of all.
 const MARKS_MAX: u64 = 16;
 const MARKS_BYTES_MAX: u64 = 64 << 20;
-/// Nearer together snapshots are not worth their making.
+/// The fewest inputs between two of them: closer ones cost more than they save.
 const MARK_INPUTS_MIN: u64 = 64;
 
 /// One input that the node got.
@@ -296,6 +296,7 @@ impl Replay {
             .iter()
             .rposition(|segment| segment.head.from <= to)
             .unwrap_or(0);
+        // Far ahead it is quicker to begin at a snapshot than to run all inputs up to it.
         if !is_forward || segment > self.place.segment.saturating_add(1) {
             self.return_to(|place| place.at <= to, segment);
         }
@@ -307,6 +308,7 @@ impl Replay {
         if inputs < self.place.inputs || self.stuck {
             let mut before = 0_u64;
             let mut segment = 0_usize;
+            // The last segment that begins at or before the wanted input.
             for (number, found) in self.segments.iter().enumerate() {
                 if before <= inputs {
                     segment = number;
@@ -314,6 +316,7 @@ impl Replay {
                 before = before.saturating_add(found.head.inputs);
             }
             self.return_to(|place| place.inputs <= inputs, segment);
+            // A step back is often followed by more: marks on the way make the next ones short.
             let way = inputs.saturating_sub(self.place.inputs);
             self.go_marking(inputs, (way / MARKS_MAX).max(MARK_INPUTS_MIN));
         }
@@ -342,6 +345,7 @@ impl Replay {
                 .map(|mark| size(mark.frozen.len()))
                 .sum::<u64>()
         };
+        // The farthest from here goes first: steps back begin at the newest mark.
         while size(self.marks.len()) > MARKS_MAX.saturating_mul(2)
             || bytes(&self.marks) > MARKS_BYTES_MAX
         {
@@ -352,6 +356,7 @@ impl Replay {
     /// Goes back to the latest snapshot that will do: one on the way, or that of a segment.
     fn return_to(&mut self, will_do: impl Fn(&Place) -> bool, segment: usize) {
         self.stuck = false;
+        // Marks beyond the place are of no use: they are left anew on the way forwards.
         self.marks.retain(|mark| will_do(&mark.place));
         let mark = self
             .marks
@@ -381,6 +386,8 @@ impl Replay {
         match node {
             Ok(node) => {
                 self.node = node;
+                // At the begin of a segment its own snapshot has a hash to compare with; a mark has
+                // none.
                 if place.offset == 0 {
                     self.check_snapshot();
                 }
@@ -429,16 +436,19 @@ impl Replay {
             return None;
         };
         let looked = look(&self.node, input.as_deref());
+        // The node has no key: it signs with what the recorded one made for this very input.
         self.tape.load(&signatures);
         self.place.at = at;
         match input {
             None => self.node.handle_timeout(at),
             Some(input) => self.node.handle_input(at, *input),
         }
+        // Outputs go nowhere: what they led to is recorded as later inputs.
         while let Some(output) = self.node.poll_output() {
             self.place.said.add(&output);
         }
         self.place.inputs = self.place.inputs.saturating_add(1);
+        // More or fewer signatures: the node did something else, even if it said nothing yet.
         if !self.tape.is_used_up() {
             let (recorded, made) = (signatures.len(), self.tape.taken());
             self.differ(What::Signatures, recorded.to_string(), made.to_string());
@@ -469,6 +479,7 @@ impl Replay {
                 Some((_, Entry::Said(_))) => self.passed(before),
                 Some((_, Entry::State(hash))) => self.check_state(hash, before),
                 Some((_, Entry::Input { .. })) => {
+                    // Put back: an input is given by `advance`, when it is wanted.
                     self.place.offset = before;
                     return;
                 }
@@ -482,6 +493,8 @@ impl Replay {
         let Some(found) = self.segments.get(next) else {
             return false;
         };
+        // The node goes on as it is: the next snapshot is only compared, which checks the whole
+        // segment before it.
         self.place = Place {
             segment: next,
             offset: 0,
@@ -496,6 +509,7 @@ impl Replay {
     /// Whether the node is as the snapshot of the segment that begins says.
     fn check_snapshot(&mut self) {
         if let Some(found) = self.segments.get(self.place.segment) {
+            // No entry has this offset, so the snapshot counts as a check of its own.
             self.check_state(found.head.hash, usize::MAX);
         }
     }
@@ -511,6 +525,7 @@ impl Replay {
     }
 
     fn passed(&mut self, offset: usize) {
+        // A set, as going back passes the same checks again.
         self.checked.insert((self.place.segment, offset));
     }
 
@@ -524,6 +539,7 @@ impl Replay {
             replayed,
         };
         let known = self.mismatch.as_ref();
+        // The earliest one: what differs later follows from it.
         if known.is_none_or(|known| known.inputs > mismatch.inputs) {
             self.mismatch = Some(mismatch);
         }

@@ -56,6 +56,7 @@ impl Segment {
     pub(super) fn append(&mut self, entry: &[u8]) {
         self.entries_bytes = self.entries_bytes.saturating_add(size(entry.len()));
         self.tail.extend_from_slice(entry);
+        // A full piece is shared from here on and never changes.
         if self.tail.len() >= PIECE_BYTES {
             self.pieces.push(self.tail.as_slice().into());
             self.tail.clear();

@@ -72,6 +72,7 @@ impl Node {
                     link,
                     reason: reason.clone(),
                 };
+                // Told here: not every host reports the end of a link that it was told to close.
                 self.tell_links(ended);
                 self.note_refusal(&reason, Notice::NewcomerRefused);
                 self.close(link, reason);
@@ -86,6 +87,7 @@ impl Node {
 
     /// The newcomer is a member: from now on its link is like any other.
     fn on_admit(&mut self, link: LinkId, peer: PeerIdentity) {
+        // The link may have ended before admission decided.
         if self.links.is_arriving(link) {
             self.note(Notice::Admitted {
                 peer: peer.id,
@@ -97,6 +99,7 @@ impl Node {
 
     /// We are a member: what waited for it begins.
     fn on_joined(&mut self, spore: &crate::membership::spore::Spore) {
+        // A welcome can come while the node leaves already: it goes on leaving.
         if self.phase == Phase::Joining {
             self.phase = Phase::Running;
             self.acquainted_by = Some(self.now + ACQUAINT_PATIENCE);

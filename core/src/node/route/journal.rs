@@ -55,6 +55,7 @@ impl Node {
                 }
                 self.on_loaded(origin, token, records);
             }
+            // Answered with no records: the machine that asked must not wait for ever.
             journal::Event::LoadRefused { origin, token } => {
                 self.on_loaded(origin, token, Vec::new());
             }
@@ -64,6 +65,8 @@ impl Node {
                 self.save_again();
             }
             journal::Event::Broken => {
+                // Never taken back: a store that broke is not written to again in this run (ADR
+                // 0005).
                 self.tell_replica(replica::Command::Block(WriteBlock::StoreBroken));
                 self.note(Notice::StoreBroken);
             }
@@ -76,7 +79,7 @@ impl Node {
             Origin::Swim => self.tell_swim(swim::Command::Persisted(persisted)),
             Origin::Admission => self.tell_admission(admission::Command::Persisted(persisted)),
             Origin::Node => self.on_saved(persisted.token),
-            // What it stores is a courtesy; it waits for nothing.
+            // Links store how long dials wait, which only spares others: nothing depends on it.
             Origin::Links => {}
         }
     }

@@ -45,6 +45,8 @@ impl Node {
                 address,
                 expect,
             } => {
+                // Without a key there is nothing to prove: the dial fails before a connection is
+                // made.
                 if let Some((hint, key)) = self.admission.credential() {
                     let dial = Dial {
                         dial,
@@ -56,6 +58,8 @@ impl Node {
                     self.outbox.event(LinkOutput::Dial(dial).into());
                 } else {
                     let reason = CloseReason::WrongKey;
+                    // Told as an answer to the dial: the dialler counts and waits as after any
+                    // failure.
                     self.tell_links(links::Command::DialFailed { dial, reason });
                 }
             }
@@ -63,6 +67,7 @@ impl Node {
                 if reason.is_security() {
                     self.note_refusal(&reason, Notice::LinkRefused);
                 }
+                // Told here: not every host reports the end of a link that it was told to close.
                 self.tell_admission(admission::Command::LinkDown { link });
                 self.close(link, reason);
             }
@@ -108,9 +113,9 @@ impl Node {
         self.note(Notice::LinkDown { peer, reason });
     }
 
-    /// Ours only if the other process is not older: the older one is told the same and gives way. What
-    /// others say of it is no reason yet: with their word comes what the other process signed, and
-    /// membership judges that.
+    /// Fences this node if a link of its own met a process with its identity that is at least as
+    /// new: the older of two gives way. What a peer says of such a process fences nobody: with its
+    /// word comes the record that the other process signed, and membership judges that.
     fn on_identity_conflict(
         &mut self,
         identity: NodeId,
@@ -134,6 +139,7 @@ impl Node {
     /// Whether the process that a link met under our identity is at least as new as this one.
     fn is_older_than(&self, reason: &CloseReason) -> bool {
         if let CloseReason::IdentityInUse { incarnation } = reason {
+            // At equal incarnations this one gives way too: two processes must not both write.
             *incarnation >= self.swim.incarnation()
         } else {
             true

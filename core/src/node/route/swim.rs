@@ -62,14 +62,16 @@ impl Node {
                 if persist.token != 0 && planted::is(Planted::IncarnationNotStored) =>
             {
                 let token = persist.token;
+                // The planted bug: membership is told that its bound is stored, and nothing stores
+                // it.
                 let sequence = None;
                 self.tell_swim(swim::Command::Persisted(Persisted { token, sequence }));
             }
             swim::Event::Persist(persist) => self.persist(Origin::Swim, persist),
             swim::Event::RosterChanged => {
                 if self.is_admitted() && self.swim.has_compared() {
-                    // Only now does the store know whom to dial without them: before tables were
-                    // compared it may know fewer relays than the spore does.
+                    // From here on the stored members say whom to dial at the next start. Before
+                    // tables were compared they may name fewer relays than the spore does.
                     for key in [start::KEY_JOIN, start::KEY_SPORE] {
                         self.remove(key);
                     }

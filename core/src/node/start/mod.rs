@@ -113,9 +113,13 @@ pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<N
     tuned.map_err(|which| StartError::Config(which.into()))?;
     let (stored, hurt) = entry::open_all(setup.stored);
     setup.stored = stored;
+    // Without its identity, its keys or its incarnation bound the node would be another one, or
+    // say again what it has said before.
     if let Some(key) = hurt.iter().find(|key| !is_dispensable(key)) {
         return Err(damaged(key));
     }
+    // Every use has a fork of its own. A recording shows the seeds of `machines`, from which its
+    // siblings (identity, genesis, instance) can't be derived (ADR 0013).
     let entropy = Rng::from_seed(setup.entropy);
     let restored = restore(&setup.stored, &entropy)?;
     let belonging = belong(&setup, &restored, &entropy)?;
@@ -125,6 +129,7 @@ pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<N
     let mut node = build(&setup, tuning, &restored, &belonging, &rng, (instance, now));
     let unusable = restore_replica(&mut node, &restored);
     node.tell_spore();
+    // Before anything else is stored: the identity is in the first batch that the store gets.
     node.store_beginnings(&restored, &belonging);
     node.tell_beginnings(&setup, &restored);
     node.note_start(&report, &belonging);
@@ -172,6 +177,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
     let seed: Option<Secret> = read(stored, KEY_IDENTITY)?;
     let is_new = seed.is_none();
     let has_data = !stored.entries.is_empty() || !stored.journal.is_empty();
+    // There was an identity and it is lost. A new one would orphan what is stored.
     if is_new && has_data {
         return Err(damaged(KEY_IDENTITY));
     }
@@ -185,6 +191,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         network: read(stored, KEY_NETWORK)?,
         join: read(stored, KEY_JOIN)?,
         spore: read(stored, KEY_SPORE)?,
+        // The stored bound is the highest that earlier runs may have announced.
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
         known: read(stored, swim::MEMBERS_KEY)?.unwrap_or_default(),
         backoffs: restore_backoffs(stored),
@@ -192,7 +199,7 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
     })
 }
 
-/// Only a courtesy to others: what can't be read is no reason not to start.
+/// The waits of dials only spare others: unreadable ones must not keep the node from starting.
 fn restore_backoffs(stored: &Stored) -> Remembered {
     let stored = stored.entry(links::BACKOFFS_KEY);
     stored
@@ -216,6 +223,7 @@ fn belong(setup: &Setup, restored: &Restored, entropy: &Rng) -> Result<Belonging
             founded: false,
         });
     }
+    // A link given now wins: the stored one may have expired or be used up.
     let join = setup.join.clone().or_else(|| restored.join.clone());
     if join.is_none() && restored.network.is_some() {
         // It belonged to a network: to found another one would hide that.
@@ -274,6 +282,7 @@ fn stored_isolation_key(stored: &Stored) -> Result<Option<(u32, Secret)>, StartE
         };
         let epoch: u32 = epoch.parse().map_err(|_| damaged(key))?;
         let secret = decode_exactly(value).map_err(|_| damaged(key))?;
+        // Compared as numbers: the entries are in the order of their names.
         if newest.as_ref().is_none_or(|(known, _)| epoch > *known) {
             newest = Some((epoch, secret));
         }
@@ -307,6 +316,7 @@ fn build(
         rng.fork("replica"),
         now,
     );
+    // A node that holds the isolation key is a member: it founded the network or was let in.
     let joining = belonging.isolation.is_none();
     Node {
         config: config.clone(),
@@ -394,6 +404,7 @@ fn restore_replica(node: &mut Node, restored: &Restored) -> u64 {
     for record in &restored.replay.records {
         match record.origin {
             Origin::Replica => {
+                // A record that checks out but does not decode is of another version: it is kept.
                 let taken = node.replica.restore(record.sequence, &record.body);
                 unusable = unusable.saturating_add(u64::from(taken.is_err()));
             }
@@ -416,7 +427,7 @@ impl Node {
     }
 
     fn tell_beginnings(&mut self, setup: &Setup, restored: &Restored) {
-        // Who comes with a fresh link comes with a fresh hope.
+        // A join link given now is to be tried now: waits of earlier runs are not taken over.
         if self.phase != Phase::Joining || setup.join.is_none() {
             let backoffs = restored.backoffs.clone().read(self.now, setup.wall);
             self.tell_links(links::Command::Remember(backoffs));
@@ -427,8 +438,8 @@ impl Node {
         let wall = Signal::WallClock(setup.wall).into();
         self.handle_input(self.now, Input::Command(wall));
         let mut entries = setup.config.entries.clone();
-        // What is still stored beside the members names the only relays that a node knows which ended
-        // right after it was let in.
+        // A node that ended right after it was let in has stored no members yet. The stored join
+        // link and spore then name the only relays that it knows.
         let links = [&setup.join, &restored.join].into_iter().flatten();
         let spores = links.map(|link| &link.spore).chain(&restored.spore);
         entries.extend(spores.flat_map(Spore::addresses).cloned());

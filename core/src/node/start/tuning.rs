@@ -29,6 +29,7 @@ impl Tuning {
     pub fn of(role: Role) -> Self {
         let transports = match role {
             Role::Relay => alloc::vec![Transport::Tcp, Transport::Ws],
+            // A page can open nothing but WebSockets.
             Role::Tab => alloc::vec![Transport::Ws, Transport::Wss],
         };
         Self {

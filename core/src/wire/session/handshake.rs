@@ -90,6 +90,7 @@ impl Session {
         let params = &self.params;
         let hello = Hello::new(params.network, params.versions, params.features, &hint);
         let hello = Clear::Hello(hello).encode();
+        // Not through `say`: the count of said bytes bounds only what a responder may say.
         self.outgoing.push_back(hello.clone());
         Phase::AwaitAnswer(Opening {
             hello,
@@ -104,14 +105,18 @@ impl Session {
         let Ok(Clear::Hello(hello)) = Clear::decode(message) else {
             return Err(Failure::clear(CloseReason::Protocol));
         };
+        // This order is part of the protocol, so that both sides report the same first fault
+        // (docs/wire.md, "A session").
         if hello.network_hint != network_hint(self.params.network) {
             return Err(Failure::clear(CloseReason::WrongNetwork));
         }
         let Some(version) = common_version(self.params.versions, hello.versions) else {
             // Each side is told the other's range.
             self.refuse(&version_mismatch(self.params.versions));
+            // Said already, with our range; this failure only names theirs.
             return Err(Failure::mute(version_mismatch(hello.versions)));
         };
+        // Only now: a later version may have hints that this one can't read.
         let hint = hello
             .hint()
             .map_err(|_| Failure::clear(CloseReason::Protocol))?;
@@ -128,6 +133,7 @@ impl Session {
     }
 
     pub(super) fn on_key(&mut self, asking: Asking, key: &Secret) -> Step {
+        // Fresh in every session, so that a first message recorded earlier fails (`wire::hello`).
         let nonce = asking
             .entropy
             .derive("sporenet 2026 session answer nonce", &[]);
@@ -166,6 +172,7 @@ impl Session {
                 return Err(Failure::clear(CloseReason::Protocol));
             }
         };
+        // A responder that answers more than was offered is wrong, or its answer was changed.
         let (min, max) = self.params.versions;
         let is_ours =
             (min..=max).contains(&answer.version) && answer.features & !self.params.features == 0;
@@ -215,8 +222,11 @@ impl Session {
         let first = handshake_message(message, first_bytes)?;
         state
             .noise
+            // The first message proves the key and, by the prologue, that both sides saw the same
+            // hello and answer. Which of them is wrong can't be told apart.
             .read(first)
             .map_err(|_| Failure::clear(CloseReason::WrongKey))?;
+        // From here on this is no stranger: refusals need not be paid for any more.
         self.is_key_proven = true;
         let second = state
             .noise
@@ -240,6 +250,7 @@ impl Session {
             .map_err(|_| Failure::clear(CloseReason::Protocol))?;
         self.say(link::handshake(&third));
         let mut unproven = self.finish_cipher(state)?;
+        // The initiator proves itself first: a responder shows who it is only to proven nodes.
         self.prove(&mut unproven);
         Ok(Phase::AwaitProof(unproven))
     }
@@ -298,6 +309,8 @@ impl Session {
             .and_then(|plaintext| Control::decode_frame(&plaintext));
         match control {
             Some(Control::Proof(proof)) => self.on_peer(unproven, proof),
+            // Inside the cipher but before a proof: it comes from somebody who holds the key, no
+            // more.
             Some(Control::Close(reason)) => Err(Failure::told(Trust::KeyHolder, reason)),
             None => Err(Failure::sealed(CloseReason::Protocol, unproven.cipher)),
         }
@@ -305,6 +318,8 @@ impl Session {
 
     fn on_peer(&mut self, mut unproven: Unproven, proof: Signed<IdentityProof>) -> Step {
         let claims = proof.claims();
+        // Checked before the signature, which is dear. The hash stops a proof from another session,
+        // the direction stops our own from being sent back to us.
         let is_of_this_session =
             claims.handshake == unproven.handshake && claims.direction != direction_of(self.end);
         let verified = is_of_this_session.then(|| proof.verify(self.params.network));
@@ -314,17 +329,22 @@ impl Session {
         if peer.id == self.params.keypair.id() {
             return Err(self.on_own_identity(unproven, &peer));
         }
+        // Another node has the address now. The responder is up already and learns it from the
+        // close.
         if unproven.expect.is_some_and(|expect| expect != peer.id) {
             return Err(Failure::sealed(
                 CloseReason::UnexpectedPeer,
                 unproven.cipher,
             ));
         }
+        // Before `Up`, so that the proof is the first message that the initiator opens.
         match self.end {
             End::Initiator => {}
             End::Responder => self.prove(&mut unproven),
         }
+        // The handshake's patience ends here; silence on a link that is up is for links to judge.
         self.deadline = None;
+        // Neither side is sent more than it said that it takes.
         self.body_bytes_max = self
             .params
             .limits

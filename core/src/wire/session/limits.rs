@@ -89,9 +89,11 @@ impl SessionLimits {
             return Err("message_bytes_max must not be 0");
         }
         let longest = self.message_bytes_max.saturating_add(HEADER_BYTES_MAX);
+        // Else the longest body could be queued in some classes and never in others.
         if self.queue_bytes_max.iter().any(|bytes| *bytes < longest) {
             return Err("queue_bytes_max must hold message_bytes_max and a header in each class");
         }
+        // One message can hold the last fragments of a body in each of the four classes.
         if u64::from(self.inbox_bytes_max) < u64::from(longest).saturating_mul(4) {
             return Err("inbox_bytes_max must be at least four times message_bytes_max");
         }

@@ -119,6 +119,7 @@ impl Session {
 
     fn new(params: SessionParams, end: End, now: Time) -> Self {
         let limits = &params.limits;
+        // A zero would send empty fragments for ever; more than the ceiling fits no Noise message.
         let fragment_bytes_max = limits.fragment_bytes_max.clamp(1, FRAGMENT_BYTES_CEILING);
         Self {
             end,
@@ -128,6 +129,7 @@ impl Session {
             reassembly: Reassembly::new(limits.message_bytes_max),
             events: VecDeque::new(),
             inbox_bytes: 0,
+            // Settled with the peer's proof; nothing is sent before.
             body_bytes_max: 0,
             deadline: Some(now + limits.handshake_patience),
             latest: now,
@@ -149,10 +151,12 @@ impl Session {
         let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.stats.messages_in = self.stats.messages_in.saturating_add(1);
         self.stats.bytes_in = self.stats.bytes_in.saturating_add(length);
+        // Before a byte of it is decoded.
         if self.is_over_limit(length) {
             self.stop_with_voice(CloseReason::Oversized);
             return;
         }
+        // Each step takes its phase and answers the next. A step that fails leaves `Closed` behind.
         let phase = mem::replace(&mut self.phase, Phase::Closed);
         match self.step(phase, message) {
             Ok(next) => self.phase = next,
@@ -230,9 +234,11 @@ impl Session {
         if self.is_closed() {
             return;
         }
+        // Only a session that is up has something queued.
         let is_drained = self.is_up() && is_orderly(&reason);
         match mem::replace(&mut self.phase, Phase::Closed).voice() {
             Voice::Sealed(cipher) if is_drained => {
+                // The owner hears of the end now; what is queued leaves in the meantime.
                 self.conclude(reason.clone());
                 self.phase = Phase::Draining { cipher, reason };
             }
@@ -267,6 +273,7 @@ impl Session {
     /// The next link message. Call it only when the link can take one: which body goes next is
     /// decided here.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        // What is sealed already goes first: the peer opens messages in the order of their nonces.
         let message = self.outgoing.pop_front().or_else(|| self.seal_next())?;
         let length = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.stats.messages_out = self.stats.messages_out.saturating_add(1);
@@ -326,16 +333,19 @@ impl Session {
     }
 
     fn see(&mut self, now: Time) {
+        // An earlier `now` counts as the latest one seen, as for a machine.
         self.latest = self.latest.max(now);
     }
 
     fn is_over_limit(&self, length: u64) -> bool {
         let preauth_bytes_max = u64::from(self.params.limits.preauth_bytes_max);
         length > u64::from(self.receive_bytes_max())
+            // The sum counts too: many small messages cost a stranger as little as one large one.
             || (!self.is_up() && self.stats.bytes_in > preauth_bytes_max)
     }
 
     fn step(&mut self, phase: Phase, message: &[u8]) -> Step {
+        // A refusal may come in place of any message until the peer's proof.
         if phase.takes_refusals()
             && let Ok(Clear::Refusal(reason)) = Clear::decode(message)
         {
@@ -381,6 +391,8 @@ impl Session {
             Voice::Mute => {}
             Voice::Clear => self.refuse(&reason),
             Voice::Sealed(mut cipher) => {
+                // The peer believes as much as this side has proved; what it would not believe is
+                // not said.
                 let proved = if self.is_proof_sent {
                     Trust::Peer
                 } else {
@@ -403,7 +415,10 @@ impl Session {
         }
         let refusal = Clear::Refusal(reason.clone()).encode();
         let length = u64::try_from(refusal.len()).unwrap_or(u64::MAX);
+        // A forged sender address must not get more bytes than were spent (docs/wire.md, "Clear
+        // messages").
         let is_paid_for = self.said_bytes.saturating_add(length) <= self.stats.bytes_in;
+        // An initiator dialled the other side itself: it floods nobody.
         let is_free = match self.end {
             End::Initiator => true,
             End::Responder => self.is_key_proven,
@@ -413,9 +428,10 @@ impl Session {
         }
     }
 
-    /// Everything that ends with a session, but what is queued.
+    /// Ends everything but the send queues, which may still have to leave.
     fn conclude(&mut self, reason: CloseReason) {
         self.deadline = None;
+        // A closed session holds no half of a body.
         self.reassembly = Reassembly::new(self.params.limits.message_bytes_max);
         self.events.push_back(SessionEvent::Closed(reason));
     }

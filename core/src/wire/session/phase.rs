@@ -71,6 +71,8 @@ impl Phase {
             | Self::AwaitFirst(_)
             | Self::AwaitThird(_)
             | Self::AwaitProof(_) => true,
+            // Once the peer has proved itself only the cipher counts: anyone on the path could send
+            // this.
             Self::AwaitHello { .. } | Self::Up(_) | Self::Draining { .. } | Self::Closed => false,
         }
     }
@@ -83,6 +85,7 @@ impl Phase {
             | Self::AwaitKey(_)
             | Self::AwaitFirst(_)
             | Self::AwaitThird(_) => Voice::Clear,
+            // From here on both sides have the cipher, so nothing more is said in the clear.
             Self::AwaitProof(unproven) => Voice::Sealed(unproven.cipher),
             Self::Up(cipher) => Voice::Sealed(cipher),
             Self::Draining { .. } | Self::Closed => Voice::Mute,

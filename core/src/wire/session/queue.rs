@@ -51,6 +51,7 @@ impl Departure {
     fn next_header(&self, class: Class, fragment: u32) -> FrameHeader {
         let left = self.length().saturating_sub(self.sent);
         let part = match (self.sent == 0, left <= fragment) {
+            // An empty body has nothing left from the start: it is a whole frame too.
             (true, true) => Part::Whole,
             (true, false) => Part::First {
                 total: self.length(),
@@ -88,6 +89,7 @@ impl Lane {
 }
 
 const fn refill(credit: &mut i64, max: i64) {
+    // `max` at most: credit that was not used is not saved for a burst.
     let fresh = credit.saturating_add(max);
     *credit = if fresh < max { fresh } else { max };
 }
@@ -112,6 +114,7 @@ impl SendQueues {
         let quantum = i64::from(fragment_bytes_max.saturating_add(HEADER_BYTES_MAX));
         let lanes = PerClass::from_fn(|class| {
             let (bytes_max, credit_max) = match class {
+                // 8 of 15 for critical against 7 of 15 for the rest, as 8/7 to 1.
                 Class::Critical => (critical, quantum.saturating_mul(8) / 7),
                 Class::High => (high, quantum.saturating_mul(4)),
                 Class::Normal => (normal, quantum.saturating_mul(2)),
@@ -140,9 +143,11 @@ impl SendQueues {
     /// Queues a body.
     pub(super) fn push(&mut self, class: Class, kind: u16, body: Vec<u8>) -> Result<(), SendError> {
         let lane = self.lanes.of_mut(class);
+        // One header for each body: those that fragments add later are not counted.
         let cost = u32::try_from(body.len())
             .ok()
             .and_then(|length| length.checked_add(HEADER_BYTES))
+            // It would never fit, not even into an empty queue.
             .filter(|cost| *cost <= lane.bytes_max)
             .ok_or(SendError::TooLarge)?;
         let bytes = lane.bytes.saturating_add(cost);
@@ -192,6 +197,7 @@ impl SendQueues {
         // Every frame has a header, so the budget bounds the rounds.
         while let Some((class, header)) = self.choose() {
             let bytes = usize::try_from(frame_bytes(&header)).unwrap_or(usize::MAX);
+            // The first frame always fits: the budget is the longest frame.
             if packed.plaintext.len().saturating_add(bytes) > budget {
                 break;
             }
@@ -203,6 +209,7 @@ impl SendQueues {
     /// Which class sends its next frame now. Starts a new round where nobody waiting has credit; that
     /// changes nothing if the frame is not taken after all.
     fn choose(&mut self) -> Option<(Class, FrameHeader)> {
+        // Level 1 of the scheme: critical against the rest.
         let critical = self.head(Class::Critical);
         let Some((class, header)) = self.choose_among_rest() else {
             self.refill_critical();
@@ -212,9 +219,11 @@ impl SendQueues {
             self.refill_critical();
             return Some((class, header));
         };
+        // Overdrawing by one frame is allowed here (the paper's surplus); it is carried over.
         if self.lanes.of(Class::Critical).credit > 0 {
             return Some((Class::Critical, critical));
         }
+        // The rest may not overdraw: critical would wait for more than one fragment.
         if i64::from(frame_bytes(&header)) <= self.rest_credit {
             return Some((class, header));
         }
@@ -226,6 +235,7 @@ impl SendQueues {
         if REST.iter().all(|class| self.head(*class).is_none()) {
             return None;
         }
+        // Level 2: a new round once no class that waits has credit left.
         if !REST.iter().any(|class| self.is_creditworthy(*class)) {
             for class in REST {
                 self.lanes.of_mut(class).refill();
@@ -255,6 +265,7 @@ impl SendQueues {
     /// Moves the class's next frame, whose header is `header`, into the message.
     fn take(&mut self, class: Class, header: &FrameHeader, packed: &mut Packed) {
         let cost = i64::from(frame_bytes(header));
+        // Only the three lower classes draw on their common credit (level 1).
         match class {
             Class::Critical => {}
             Class::High | Class::Normal | Class::Low => {
@@ -273,6 +284,7 @@ impl SendQueues {
         let payload = departure.body.get(from..to).unwrap_or_default();
         packed.plaintext.extend_from_slice(payload);
         packed.frames = packed.frames.saturating_add(1);
+        // Room is given back as the bytes leave, not when the body is done.
         lane.bytes = lane.bytes.saturating_sub(header.length);
         match header.part {
             Part::Whole | Part::Last => {

@@ -39,6 +39,7 @@ impl Reassembly {
     /// `Oversized` when a body is announced that is over the limit, before anything is held of it;
     /// `Protocol` when the frame does not continue what came before.
     pub(super) fn accept(&mut self, frame: Frame<'_>) -> Result<Option<Vec<u8>>, CloseReason> {
+        // Fragments of one class follow each other, so one body in progress is all there can be.
         let partial = self.partials.of_mut(frame.header.class);
         match (frame.header.part, partial.as_mut()) {
             (Part::Whole, None) => {
@@ -46,10 +47,13 @@ impl Reassembly {
                 Ok(Some(frame.payload.to_vec()))
             }
             (Part::First { total }, None) => {
+                // Judged by what is announced, before a byte is held.
                 within(total, self.message_bytes_max)?;
                 let mut begun = Partial {
                     kind: frame.header.kind,
                     total,
+                    // No room is reserved: only bytes that arrived take memory, whatever is
+                    // announced.
                     body: Vec::new(),
                 };
                 begun.extend(&frame)?;
@@ -67,6 +71,7 @@ impl Reassembly {
                 }
                 Ok(Some(whole))
             }
+            // A body begins before the one before has ended, or goes on without a beginning.
             (Part::Whole | Part::First { .. }, Some(_)) | (Part::Middle | Part::Last, None) => {
                 Err(CloseReason::Protocol)
             }
@@ -111,6 +116,7 @@ impl Partial {
     /// Adds a fragment that is not the last: it must bring something, and leave something.
     fn extend(&mut self, frame: &Frame<'_>) -> Result<(), CloseReason> {
         let length = self.length_with(frame)?;
+        // Empty fragments would cost work without end; a full body must end with `Last`.
         if frame.payload.is_empty() || length >= self.total {
             return Err(CloseReason::Protocol);
         }

@@ -26,6 +26,7 @@ impl Session {
             Some(LinkMessage::Handshake(_)) | None => None,
         };
         self.stats.rekeys = cipher.rekeys();
+        // At least one frame: an empty message would be work for nothing.
         let Some(plaintext) = plaintext.filter(|plaintext| !plaintext.is_empty()) else {
             return Err(Failure::sealed(CloseReason::Protocol, cipher));
         };
@@ -37,6 +38,7 @@ impl Session {
             };
             rest = left;
             if frame.header.kind == KIND_CONTROL {
+                // A close is the last thing that is said: what stands behind it is not looked at.
                 return Err(on_control(frame, cipher));
             }
             if let Err(reason) = self.on_frame(frame) {
@@ -53,6 +55,7 @@ impl Session {
             return Ok(());
         };
         self.inbox_bytes = self.inbox_bytes.saturating_add(event_bytes(&body));
+        // The owner does not poll: the link ends before its memory does.
         if self.inbox_bytes > u64::from(self.params.limits.inbox_bytes_max) {
             return Err(CloseReason::Overload);
         }
@@ -81,9 +84,11 @@ impl Session {
             self.stats.bodies_out = self.stats.bodies_out.saturating_add(packed.bodies);
             match sealed {
                 Ok(sealed) => return Some(link::sealed(&sealed)),
+                // The nonce is used up. One used twice would break the cipher: the session ends.
                 Err(_) => self.stop_exhausted(),
             }
         }
+        // All that was queued has left: now the reason, and nothing after it.
         if matches!(self.phase, Phase::Draining { .. })
             && let Phase::Draining { mut cipher, reason } =
                 mem::replace(&mut self.phase, Phase::Closed)

@@ -57,6 +57,7 @@ impl Trust {
 
     /// Whether one who proved this much is believed when it says `reason`.
     pub(super) fn covers(self, reason: &CloseReason) -> bool {
+        // The order of the variants is the order of what was proved.
         Self::needed_for(reason) <= self
     }
 
@@ -77,6 +78,8 @@ pub(super) const fn is_orderly(reason: &CloseReason) -> bool {
         CloseReason::Leaving
             | CloseReason::Parking
             | CloseReason::Duplicate
+            // What leaves first is the record that the other process signed (docs/wire.md, "Proof
+            // of identity").
             | CloseReason::IdentityInUse { .. }
     )
 }
