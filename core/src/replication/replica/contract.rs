@@ -102,8 +102,8 @@ pub enum Event {
         /// How.
         offence: Offence,
     },
-    /// An author signed two batches with one sequence; its chain is set aside from there on, until
-    /// the author issues it again. Once per chain.
+    /// An author signed two batches with one sequence; from there on its chain is a side branch,
+    /// until the author issues it again. Once per chain.
     Equivocation {
         /// Whose chain; this node's own if its store went back in time or its identity was copied.
         author: NodeId,
