@@ -113,7 +113,7 @@ impl SideBranches {
         self.unread.iter().copied().collect()
     }
 
-    /// Whether it still has all that is to become visible.
+    /// Whether every branch that waits to become visible is still in memory.
     pub(in crate::replication) fn keeps_unread(&self) -> bool {
         let is_pooled = |key| matches!(self.places.get(key), Some(Place::Pooled(_)));
         self.unread.iter().all(is_pooled)

@@ -58,7 +58,7 @@ struct CatchUp {
     bytes: u64,
 }
 
-/// A linked peer.
+/// What was compared with a linked peer, and what it is asked for.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Compared {
     /// What it has and we lack. At most [`WANTED_MAX`] chains.

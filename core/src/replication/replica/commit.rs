@@ -188,7 +188,7 @@ impl Replica {
         );
         self.writes.acknowledge(&mut self.cx, staged, &revisions);
         self.announce(staged, &signed);
-        // A tab serves nobody but its own chain to its homes.
+        // A tab serves only its own chain, to its homes.
         if self.cx.role == Role::Relay || lane.writer.node == self.cx.me {
             self.db.keep_at_hand(&self.cx, journal, signed);
         }

@@ -67,8 +67,8 @@ pub enum Command {
 /// What the replica tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at most
-    /// [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
+    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at
+    /// most [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
     ///
     /// [`BATCH_BYTES_MAX`]: crate::replication::batch::BATCH_BYTES_MAX
     Persist(Persist),

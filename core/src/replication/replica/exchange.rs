@@ -174,7 +174,7 @@ impl Replica {
         self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
     }
 
-    /// Tells a tab which of its own chains end here elsewhere than there.
+    /// Tells a tab which of its own chains end at another batch here than there.
     fn send_its_own(&mut self, tab: NodeId, shard: u16, heads: &[(u16, Head)]) {
         let told = |ours: &Head| {
             let same = |(of, theirs): &&(u16, Head)| *of == shard && theirs.writer == ours.writer;

@@ -31,7 +31,8 @@ pub(in crate::replication) enum Taken {
 
 /// How many wrong signatures a peer may send before it is not listened to for a while.
 const BAD_SIGNATURES_MAX: u32 = 8;
-/// For how long; an honest relay checks before it forwards, so this never hits one.
+/// For how long such a peer is not listened to. An honest relay checks before it forwards, so it is
+/// never muted.
 const MUTE: Duration = Duration::from_secs(60);
 
 /// Batches with wrong signatures that a peer sent, and until when nothing of it is taken therefore.

@@ -175,7 +175,7 @@ impl Replica {
         // An empty chain has no predecessor to ask for: the batch would be the first and name none.
         let follows = sequence == end.sequence.saturating_add(1);
         if follows && lane.namespace.is_none() && end.sequence > 0 {
-            // It names another predecessor: who has it has to show that one.
+            // It names another predecessor than ours: the peer has to show that one.
             let proof = Some(end.sequence);
             let up_to = end.sequence;
             self.anti_entropy

@@ -89,7 +89,7 @@ pub struct Replica {
     pub(in crate::replication) forks: Forks,
 }
 
-/// When it is looked after whether the first words on a new link have arrived; longer than a usual
+/// How soon a node checks that the first messages on a new link have arrived; longer than a usual
 /// round trip.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 

@@ -24,7 +24,8 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 
 impl Replica {
-    /// In a tab, now and then: are our writes there, do we hold what the home holds?
+    /// In a tab, at intervals: asks a home whether it has our writes, and whether we hold what it
+    /// holds.
     pub(in crate::replication) fn refresh(&mut self, home: NodeId) {
         if !self.cx.is_linked(home) {
             return;

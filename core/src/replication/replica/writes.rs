@@ -29,7 +29,7 @@ use alloc::{
 pub(in crate::replication) struct Writes {
     /// Why writes are refused; none: they are taken.
     blocks: BTreeSet<WriteBlock>,
-    /// Who waits for a relay, by our chain and batch.
+    /// Who waits for a relay (request and revision), by our chain and batch.
     awaiting: BTreeMap<(ChainId, u64), Vec<(RequestId, u64)>>,
     awaiting_writes: usize,
     /// How far each linked relay holds our chains.

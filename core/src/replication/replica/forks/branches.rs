@@ -31,7 +31,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 /// The most side branches of a peer that are noted; the rest waits for the next comparison.
 pub(in crate::replication) const LACKING_MAX: usize = 1_024;
 
-/// Where a tab's part of another's chain ends, if not here.
+/// Where a tab's part of another's chain ends, if that is elsewhere than here.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) chain: ChainId,

@@ -150,7 +150,7 @@ impl Epochs {
         *gap = (*gap).max(sequence);
     }
 
-    /// Our chain ends there again.
+    /// Our chain reaches up to `end` again.
     pub(in crate::replication) fn fill_gap(&mut self, chain: ChainId, end: u64) {
         if self.gaps.get(&chain).is_some_and(|to| *to <= end) {
             self.gaps.remove(&chain);

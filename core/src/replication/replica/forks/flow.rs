@@ -37,8 +37,8 @@ use crate::{
 };
 use alloc::{boxed::Box, vec::Vec};
 
-/// How far back it is looked at once for where the branches part: a few dozen batches usually fit
-/// an answer. Smaller costs round trips, larger bytes.
+/// How many batches back one question reaches in the search for where the branches part: a few
+/// dozen usually fit an answer. Smaller costs round trips, larger bytes.
 const LOOK_BACK: u64 = 64;
 
 impl Replica {
@@ -164,7 +164,7 @@ impl Replica {
         }
     }
 
-    /// The branches part earlier than here.
+    /// Asks for earlier batches: the branches part before this one.
     fn look_back(&mut self, from: NodeId, chain: ChainId, sequence: u64) {
         // A tab holds of others only streams, and can't follow their chains back. Relays do.
         if self.cx.role == Role::Tab && chain.1.node != self.cx.me {
@@ -215,7 +215,7 @@ impl Replica {
             }
         }
         if self.cx.role == Role::Tab {
-            // It may be the last that knows of the fork.
+            // This tab may be the last that knows of the fork.
             for chain in chains {
                 send_proof(&mut self.cx, &self.db, from, chain);
             }
@@ -252,7 +252,7 @@ impl Replica {
         }
     }
 
-    /// There are more side branches than before.
+    /// Tells others that there are more side branches than before.
     fn tell_of_grown(&mut self, from: NodeId, owner: Owner) {
         // There is more to tell: relays compare soon, so that it reaches its author over several
         // links.
@@ -521,7 +521,7 @@ impl Replica {
         if is_coming && self.forks.epochs.put_off(&mut self.cx, shard) {
             return;
         }
-        // It may have come early, for the sake of what is to be issued again.
+        // The timer may have come early, for what is to be issued again.
         self.forks.epochs.wait_for(&mut self.cx, shard);
         self.seal_next(shard);
     }

@@ -1,4 +1,5 @@
-//! Forks: chains whose author signed two batches with one sequence. A first reader may skip this folder.
+//! Forks: chains whose author signed two batches with one sequence. A first reader may skip this
+//! folder.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -60,7 +60,7 @@ pub(in crate::replication) struct Reissue {
 }
 
 impl Reissue {
-    /// In the replay: a batch of our own does not fit.
+    /// In the replay: notes a batch of our own that does not follow the one before it.
     pub(in crate::replication) fn find_orphan(&mut self, journal: u64, signed: &Signed<Batch>) {
         let batch = signed.claims();
         let hash = hash_of(signed);
@@ -100,7 +100,8 @@ impl Reissue {
         turn.is_some_and(|turn| core::mem::take(&mut turn.is_writes_turn))
     }
 
-    /// The first one after the last, round and round.
+    /// The next batch to issue again: after the one that had its turn last, and from the first one
+    /// again at the end.
     pub(in crate::replication) fn next_to_reissue(
         &mut self,
         cx: &mut Context,
@@ -149,6 +150,7 @@ impl Reissue {
         Some((*root, piece_at(db, orphan.journal)))
     }
 
+    /// Seals a batch with the writes of `old` and hands it to the journal; answers whether it did.
     pub(in crate::replication) fn seal_again(
         &mut self,
         cx: &mut Context,

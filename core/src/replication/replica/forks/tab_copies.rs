@@ -78,7 +78,7 @@ impl Branches {
         }
     }
 
-    /// Asks a tab for the next chain that it holds otherwise.
+    /// Asks a tab for the next chain of which it holds something else than is here.
     pub(in crate::replication) fn on_tab_copy_due(
         &mut self,
         cx: &mut Context,
