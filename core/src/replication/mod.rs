@@ -14,11 +14,11 @@
 //!
 //! Papers: Kulkarni 2014 (clock); Preguiça 2010 (versions); Kleppmann 2022 (log); Demers 1987
 //! (anti-entropy).
-//! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is
-//! held without gaps. A node's own chain has at most one batch of a shard with the journal. What a
-//! chain says from a fork on is not taken until its author issues it again. Two relays with equal
-//! frontiers and no side branches have equal state. Memory, queues and answers are bounded by
-//! `Config`.
+//! Invariants: nothing is visible, confirmed or passed on before it is durable here; only side
+//! branches are shown and given from memory. A chain is held without gaps. A node's own chain has
+//! at most one batch of a shard with the journal. What a chain says from a fork on is a side branch
+//! until its author issues it again. Two relays with equal frontiers and no side branches have
+//! equal state. Memory, queues and answers are bounded by `Config`.
 //!
 //! Not here: the journal's format (`recovery`), who is linked (`overlay`), who is a member.
 

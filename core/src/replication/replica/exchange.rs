@@ -394,7 +394,7 @@ impl Replica {
 
     /// The journal takes too long.
     pub(in crate::replication) fn give_up_load(&mut self, token: u64) {
-        // A peer that asked gets no answer: its own patience ends earlier.
+        // A peer that asked gets no answer: its own patience usually ends earlier.
         if let Some(Answer::Reissue { shard, root }) = self.answers.give_up(token) {
             self.on_reissue_loaded(shard, root, None);
         }
