@@ -63,14 +63,18 @@ pub(in crate::replication) type Change = (u64, Namespace, Key);
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Cells {
     namespaces: BTreeMap<Namespace, BTreeMap<Key, Register>>,
+    /// About how much memory the cells take.
     bytes: u64,
     bytes_max: u64,
+    /// Keys with a value that was not deleted.
     live: u64,
     /// Live keys by namespace; none at zero.
     live_in: BTreeMap<Namespace, u64>,
     conflicts: u64,
     conflicts_dropped: u64,
+    /// The number of the last visible change in this run.
     revision: u64,
+    /// The last changes, for watchers that come back after a short absence.
     changes: RingLog<Change>,
 }
 

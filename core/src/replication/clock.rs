@@ -69,7 +69,9 @@ impl fmt::Display for Hlc {
 /// A node's clock.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
+    /// The latest stamp given or seen.
     latest: Hlc,
+    /// The last reading of the wall clock, and when it was taken.
     wall: Option<(WallTime, Time)>,
 }
 

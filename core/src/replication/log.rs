@@ -90,6 +90,7 @@ pub(in crate::replication) type Proof = Box<(Signed<Batch>, Signed<Batch>)>;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Fork {
     at: u64,
+    /// `None` if proofs take too much memory already.
     proof: Option<Proof>,
 }
 
@@ -218,10 +219,12 @@ pub(in crate::replication) struct Log {
     chains: BTreeMap<ChainId, Chain>,
     streams: BTreeMap<(Namespace, u16, Writer), Stream>,
     branches: SideBranches,
+    /// By shard; `None` where something changed since it was taken.
     digests: Vec<Option<u64>>,
     batches: u64,
     /// How many streams belong to a chain that is not held whole.
     partial_streams: usize,
+    /// By place in the journal.
     recent: BTreeMap<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,

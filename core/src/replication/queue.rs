@@ -54,6 +54,7 @@ pub(in crate::replication) struct WriteQueue {
 
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct ShardQueue {
+    /// The namespaces that have writes waiting, each once, in the order of their turns.
     turns: VecDeque<Namespace>,
     writes: BTreeMap<Namespace, VecDeque<Waiting>>,
 }
@@ -156,6 +157,7 @@ pub(in crate::replication) struct Staged {
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Staging {
     lanes: BTreeMap<Lane, VecDeque<Staged>>,
+    /// The lane of each batch that is not durable yet.
     tokens: BTreeMap<u64, Lane>,
     bytes: u64,
 }

@@ -39,6 +39,7 @@ const PROBE_BYTES: usize = 4_096;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub(super) enum Timer {
+    /// See whether a full store has space again.
     Probe,
 }
 
@@ -66,14 +67,17 @@ impl Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Outcome {
+    /// The store has not answered yet.
     Waiting,
     Stored,
+    /// Nothing of it was kept; `full`: for lack of space.
     Failed { full: bool },
 }
 
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Batch {
     pub(super) ticket: Ticket,
+    /// What it holds, each append with its place in the journal.
     pub(super) entries: Vec<(Pending, Option<u64>)>,
     /// Where the journal stood before it, to go back to when it fails.
     tail_before: Tail,
@@ -98,8 +102,11 @@ pub struct Journal {
     pub(super) next_ticket: Ticket,
     /// To be written again before anything new; at most the batches in flight.
     pub(super) redo: VecDeque<Pending>,
+    /// Accepted and not yet in a batch.
     pub(super) queue: VecDeque<Pending>,
+    /// What `queue` costs; `redo` is not counted.
     pub(super) queue_bytes: u64,
+    /// With the store, oldest first.
     pub(super) in_flight: VecDeque<Batch>,
     pub(super) loads: BTreeMap<Ticket, LoadWaiting>,
     pub(super) full_since: Option<Time>,

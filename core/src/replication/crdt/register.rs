@@ -70,6 +70,7 @@ pub struct Register {
     versions: Vec<Version>,
     /// The latest superseded stamp of each author without a version here, newest first.
     context: Vec<(NodeId, Hlc)>,
+    /// Conflicts dropped because there were too many.
     dropped: u32,
 }
 

@@ -33,6 +33,7 @@ struct Mail {
     lossy: bool,
     /// Confirmations that are held back for a moment to go together.
     acks: BTreeMap<ChainId, u64>,
+    /// Until when they are held back.
     acks_ready_at: Time,
 }
 
