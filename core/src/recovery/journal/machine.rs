@@ -65,12 +65,11 @@ impl Pending {
     }
 }
 
+/// What the store said of a batch. If it failed, nothing of it was kept; `full`: for lack of space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Outcome {
-    /// The store has not answered yet.
     Waiting,
     Stored,
-    /// Nothing of it was kept; `full`: for lack of space.
     Failed { full: bool },
 }
 
