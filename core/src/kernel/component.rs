@@ -15,9 +15,6 @@ pub trait Driven {
 
     /// Runs the timers if one is due.
     fn wake(&mut self, now: Time);
-
-    /// Takes an output and drops it; answers whether there was one. For tests of who drains whom.
-    fn drop_output(&mut self) -> bool;
 }
 
 impl<M: Machine> Driven for M {
@@ -30,10 +27,6 @@ impl<M: Machine> Driven for M {
         if self.poll_timeout().is_some_and(|at| at <= now) {
             self.handle_timeout(now);
         }
-    }
-
-    fn drop_output(&mut self) -> bool {
-        self.poll_output().is_some()
     }
 }
 

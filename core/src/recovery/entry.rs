@@ -22,6 +22,8 @@ pub const OVERHEAD: usize = 16;
 /// The value as it is stored under `key`.
 #[must_use]
 pub fn seal(key: &str, value: &[u8]) -> Bytes {
+    // The name is part of the checksum, so a value that the store gives under another name is
+    // noticed (misdirected write).
     let mut sealed = value.to_vec();
     sealed.extend_from_slice(&checksum(key, value));
     sealed.into()
@@ -31,6 +33,7 @@ pub fn seal(key: &str, value: &[u8]) -> Bytes {
 #[must_use]
 pub fn open(key: &str, sealed: &[u8]) -> Option<Bytes> {
     let (value, found) = sealed.split_last_chunk::<OVERHEAD>()?;
+    // Checked before it is used: a store may rot at any time.
     let sound = *found == checksum(key, value) || planted::is(Planted::EntryUnsealed);
     sound.then(|| value.into())
 }
@@ -41,6 +44,7 @@ pub fn open_all(stored: Stored) -> (Stored, Vec<String>) {
     let mut damaged = Vec::new();
     let mut entries = Vec::with_capacity(stored.entries.len());
     for (key, sealed) in stored.entries {
+        // A damaged entry is not taken for a missing one: the owner has to know of it.
         match open(&key, &sealed) {
             Some(value) => entries.push((key, value)),
             None => damaged.push(key),

@@ -11,8 +11,8 @@
 //! found again or reported damaged; a damaged journal is never mistaken for an empty one.
 //!
 //! Papers: Gray and Reuter, "Transaction Processing", 1993 (write-ahead log, group commit);
-//! Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18 (a torn tail is not
-//! a corrupt middle; a corrupt middle is repaired from replicas, never truncated).
+//! Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18 (a torn tail is
+//! not a corrupt middle; a corrupt middle is repaired from replicas, never truncated).
 //!
 //! Not here: what a record means (the machine that appended it), the store itself (the hosts).
 

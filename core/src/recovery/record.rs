@@ -158,11 +158,13 @@ pub fn encode(sequence: u64, origin: Origin, chain: Chain, body: &[u8]) -> (Byte
     bytes.extend_from_slice(&sequence.to_le_bytes());
     bytes.push(origin.code());
     bytes.extend_from_slice(&chain.0);
+    // It can't be too long: the journal's queue is bounded far below (`validate`).
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(body);
     let sum = checksum(&bytes);
     bytes.extend_from_slice(&sum);
+    // The next link covers the checksum too: the whole record as it is stored.
     let next = Chain::after(&bytes);
     (bytes.into(), next)
 }
@@ -176,6 +178,8 @@ pub fn decode(sequence: u64, previous: Option<Chain>, bytes: &[u8]) -> Result<Re
     let (covered, sum) = bytes
         .split_last_chunk::<CHECKSUM>()
         .ok_or(RecordError::Torn)?;
+    // Computed before the version is looked at: only an intact record may say that it is newer.
+    // Every version keeps the checksum at its end.
     let intact = checksum(covered) == *sum || planted::is(Planted::ChecksumUnverified);
     let version = covered.first().copied().ok_or(RecordError::Torn)?;
     if version != VERSION {
@@ -186,6 +190,9 @@ pub fn decode(sequence: u64, previous: Option<Chain>, bytes: &[u8]) -> Result<Re
         });
     }
     let parts = split(covered).ok_or(RecordError::Torn)?;
+    // A record that ends before its length was torn by a crash; one of full length has rotted.
+    // Alagappan FAST'18 needs the difference, but the length itself may have rotted, so replay
+    // decides by what follows, not by this.
     if !intact {
         let complete = u32::try_from(parts.body.len()).is_ok_and(|length| length >= parts.length);
         return Err(if complete {
@@ -194,14 +201,18 @@ pub fn decode(sequence: u64, previous: Option<Chain>, bytes: &[u8]) -> Result<Re
             RecordError::Torn
         });
     }
+    // Intact, but of another place: a misdirected write (Bairavasundaram FAST'08, section 2).
     if parts.sequence != sequence {
         return Err(RecordError::Sequence);
     }
+    // Intact and at its place, but of another history: a lost write left an old record there.
     if previous.is_some_and(|previous| previous != parts.chain) {
         return Err(RecordError::Chain);
     }
     Ok(Record {
         sequence,
+        // A code that is not known is of a newer version: it can't be skipped, as its machine would
+        // lack it.
         origin: Origin::from_code(parts.origin).ok_or(RecordError::Version)?,
         chain: parts.chain,
         body: parts.body.into(),

@@ -2,15 +2,15 @@
 //!
 //! | what is found | what is done |
 //! |---|---|
-//! | nothing intact after the last intact record | the tail is dropped, reported, and cut off in the store |
-//! | a damaged, missing or stale record before it | quarantined: reported and skipped; replicas repair it |
+//! | records behind the last intact one | a torn tail: dropped, reported, cut off in the store |
+//! | a damaged, missing or stale one before it | quarantined: reported; replicas repair it |
 //! | the front missing, most of it damaged, a newer version | refused, with what to do about it |
 //!
-//! Two intact neighbours that do not follow each other: the earlier one is stale if the later one is
-//! followed by its own successor, else the later one is.
+//! Two intact neighbours that do not follow each other: the earlier one is stale if the later one
+//! is followed by its own successor, else the later one is.
 //!
-//! Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, section 3
-//! (a torn tail and a corrupt middle must be told apart).
+//! Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18,
+//! section 3 (a torn tail and a corrupt middle must be told apart).
 
 use crate::{
     kernel::{
@@ -135,22 +135,28 @@ struct Intact {
 /// [`ReplayError`] where going on could lose what was acknowledged: nothing is changed.
 pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
     check_order(stored)?;
+    // Each on its own, without links: a damaged record must not spoil those behind it.
     let intact = read_each(stored)?;
     let blamed = blame_breaks(&intact);
     let mut records = Vec::with_capacity(intact.len());
     let mut tail = Tail::START;
     for Intact { record, next_chain } in intact {
+        // A blamed record is treated like a damaged one. The last record that is left decides where
+        // the journal goes on, so damage at the end is a torn tail and is cut off.
         if !blamed.contains(&record.sequence) {
             tail.next = record.sequence.saturating_add(1);
             tail.chain = next_chain;
             records.push(record);
         }
     }
+    // Nothing intact follows these, so they may be a write that a crash tore, and are treated as
+    // one (Alagappan FAST'18, section 3). A durable last record that has rotted looks the same.
     let dropped = stored
         .iter()
         .filter(|(sequence, _)| *sequence >= tail.next)
         .count();
     tail.truncate = dropped > 0;
+    // Planted bugs: what a wrong replay would do, to prove that the checks find it.
     if planted::is(Planted::TornTailKept) {
         let last = stored.last().map_or(0, |(sequence, _)| *sequence);
         tail.next = last.saturating_add(1);
@@ -173,6 +179,8 @@ pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
 }
 
 fn check_order(stored: &[(u64, Bytes)]) -> Result<(), ReplayError> {
+    // Records are only ever removed at the end, so a missing front means that a part of the store
+    // is gone. To start over would reuse sequences and forget what was acknowledged.
     if let Some((first, _)) = stored.first().filter(|(first, _)| *first != 1) {
         return Err(ReplayError::FrontMissing { first: *first });
     }
@@ -194,13 +202,16 @@ fn read_each(stored: &[(u64, Bytes)]) -> Result<Vec<Intact>, ReplayError> {
         match decode(*sequence, None, bytes) {
             Ok(record) => intact.push(Intact {
                 record,
+                // From the stored bytes: this is the link that the successor has to carry.
                 next_chain: Chain::after(bytes),
             }),
+            // An older program must not write behind what it can't read, nor cut it off.
             Err(RecordError::Version) => {
                 return Err(ReplayError::Newer {
                     sequence: *sequence,
                 });
             }
+            // Left out: it shows as a gap, or as the torn tail if nothing intact follows.
             Err(
                 RecordError::Torn
                 | RecordError::Checksum
@@ -216,13 +227,18 @@ fn read_each(stored: &[(u64, Bytes)]) -> Result<Vec<Intact>, ReplayError> {
 fn blame_breaks(intact: &[Intact]) -> BTreeSet<u64> {
     let mut blamed = BTreeSet::new();
     let front = intact.first().map(|first| &first.record);
+    // The first record has no record before it to compare with, but has to carry the start's link.
     if front.is_some_and(|front| front.sequence == 1 && front.chain != Chain::START) {
         blamed.insert(1);
     }
+    // A break shows only between neighbours: across a gap nothing can be compared.
     for (at, (one, two)) in intact.iter().zip(intact.iter().skip(1)).enumerate() {
         if !breaks(one, two) {
             continue;
         }
+        // Of two that do not fit, one is stale. If the later one has its own successor, two records
+        // agree against one. Otherwise the earlier one has its predecessor, so the later one is
+        // blamed.
         let three = intact.get(at.saturating_add(2));
         let followed = three.is_some_and(|three| adjacent(two, three) && !breaks(two, three));
         blamed.insert(if followed {
@@ -246,8 +262,13 @@ fn breaks(one: &Intact, two: &Intact) -> bool {
 fn gaps(records: &[Record], stored: usize) -> Result<Vec<u64>, ReplayError> {
     let intact = count(records.len());
     let last = records.last().map_or(0, |record| record.sequence);
+    // Gaps at the end are the torn tail; these are all before the last intact record. So the
+    // difference between the last sequence and the count is how many are missing.
     let missing = last.saturating_sub(intact);
+    // One damaged record alone is a first write that was torn: an empty journal.
     let nothing_left = records.is_empty() && stored > 1;
+    // More damaged than intact is no rot of single records: the disk or the directory is wrong, and
+    // a person has to look. It also bounds the list below by `records`.
     if missing > intact || nothing_left {
         let damaged = if nothing_left { count(stored) } else { missing };
         return Err(ReplayError::Wholesale { intact, damaged });

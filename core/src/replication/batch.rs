@@ -1,15 +1,16 @@
 //! Batches: signed, hash-chained groups of writes by one author on one shard.
 //!
-//! Each names its author's previous batch in the shard by hash, so that an author's log is one chain,
-//! and a fork of it shows as two batches with one sequence. It also names the author's previous batch
-//! of the same namespace, so that who holds only some namespaces can still see a gap.
+//! Each names its author's previous batch in the shard by hash, so that an author's log is one
+//! chain, and a fork of it shows as two batches with one sequence. It also names the author's
+//! previous batch of the same namespace, so that who holds only some namespaces can still see a
+//! gap.
 //!
-//! A chain that forked is of no more use to its author, who goes on in its next writer epoch: with a new chain,
-//! in which it issues again what stands beyond the fork, with the stamps that it had.
+//! A chain that forked is of no more use to its author, who goes on in its next writer epoch: with
+//! a new chain, in which it issues again what stands beyond the fork, with the stamps that it had.
 //!
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3 (hash graphs, why
-//! version vectors alone diverge); Almeida and Shapiro, "The Blocklace", 2024, section 4 (a fork's harm
-//! is finite).
+//! version vectors alone diverge); Almeida and Shapiro, "The Blocklace", 2024, section 4 (a fork's
+//! harm is finite).
 
 use crate::{
     kernel::{
@@ -37,8 +38,8 @@ pub const SHARDS: u16 = 64;
 pub const EPOCHS_MAX: u32 = 64;
 
 /// Whose chain: a node, and the how many-th chain of its own in the shard. A node whose chain has
-/// forked, or lost a part that nobody has, goes on in its next writer epoch. People never see epochs: what
-/// was written is the node's.
+/// forked, or lost a part that nobody has, goes on in its next writer epoch. People never see
+/// epochs: what was written is the node's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Writer {
     /// The node.
@@ -147,6 +148,8 @@ impl Batch {
         {
             return Err(BatchFault::Size);
         }
+        // The writes of a key stand in chains of its shard only: who has compared that shard has
+        // compared the key.
         if self
             .ops
             .iter()
@@ -154,6 +157,8 @@ impl Batch {
         {
             return Err(BatchFault::Shard);
         }
+        // Sequences begin at 1 and only the first batch has no predecessor. The bound on epochs
+        // keeps a liar from starting chains without end.
         if self.sequence == 0
             || self.epoch >= EPOCHS_MAX
             || self.namespace_previous >= self.sequence
@@ -161,6 +166,9 @@ impl Batch {
         {
             return Err(BatchFault::Chain);
         }
+        // Stamps rise strictly within a batch, and nothing was seen at or after its own write. The
+        // register relies on the latter: a write that claims to have seen the future could remove a
+        // later winner (Kulkarni 2014: a cause has a lesser stamp than its effect).
         let mut last = Hlc::ZERO;
         for op in &self.ops {
             let seen_before = op.seen.iter().all(|(_, stamp)| *stamp < op.stamp);
@@ -184,6 +192,7 @@ impl Batch {
     /// Its newest stamp.
     #[must_use]
     pub fn newest(&self) -> Hlc {
+        // Stamps rise within a batch (`check`), so the last one is the newest.
         self.ops.last().map_or(Hlc::ZERO, |op| op.stamp)
     }
 }
@@ -197,6 +206,8 @@ pub fn shard_of(namespace: &Namespace, key: &Key) -> u16 {
         &[namespace.as_bytes(), &[0], key.as_bytes()],
     );
     let [.., low] = hash.prefix().to_le_bytes();
+    // `SHARDS` is a power of two, so the mask is a fair draw. It can't be changed later: every node
+    // has to find a key in the same shard.
     u16::from(low) & SHARDS.saturating_sub(1)
 }
 
@@ -217,6 +228,9 @@ pub(in crate::replication) type Root = u128;
 
 /// The first half of a hash.
 pub(in crate::replication) fn half(hash: Hash) -> u128 {
+    // 128 bits of a hash: nobody can make another batch with the same half (about 2^128 tries). A
+    // liar may make two such batches of its own (about 2^64 tries), which spoils its own chain
+    // only.
     let (halves, _) = hash.as_bytes().as_chunks::<16>();
     u128::from_be_bytes(halves.first().copied().unwrap_or([0; 16]))
 }

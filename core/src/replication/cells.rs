@@ -63,14 +63,18 @@ pub(in crate::replication) type Change = (u64, Namespace, Key);
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Cells {
     namespaces: BTreeMap<Namespace, BTreeMap<Key, Register>>,
+    /// About how much memory the cells take.
     bytes: u64,
     bytes_max: u64,
+    /// Keys with a value that was not deleted.
     live: u64,
     /// Live keys by namespace; none at zero.
     live_in: BTreeMap<Namespace, u64>,
     conflicts: u64,
     conflicts_dropped: u64,
+    /// The number of the last visible change in this run.
     revision: u64,
+    /// The last changes, for watchers that come back after a short absence.
     changes: RingLog<Change>,
 }
 
@@ -105,6 +109,8 @@ impl Cells {
         key: &Key,
         value: Option<&Bytes>,
     ) -> u64 {
+        // The cost of an overwrite is counted as if the old value stayed. That errs on the safe
+        // side: the old value may indeed stay, as a conflict.
         let known = self.register(namespace, key).is_some();
         match value {
             None if known => 0,
@@ -122,6 +128,7 @@ impl Cells {
         author: NodeId,
         op: Op,
     ) -> Option<u64> {
+        // `entry` would clone the namespace for each write, also when it is there already.
         if !self.namespaces.contains_key(namespace) {
             self.namespaces.insert(namespace.clone(), BTreeMap::new());
         }
@@ -133,10 +140,14 @@ impl Cells {
             seen,
         } = op;
         let version = Version {
+            // The author here is the node, whatever its writer epoch: versions know no epochs (ADR
+            // 0012).
             author,
             stamp,
             value,
         };
+        // The sums follow from what the register measures before and after, because one write may
+        // add a version, remove several and move others to the context.
         let (before, effect, after) = match cells.get_mut(&key) {
             Some(register) => {
                 let before = Measure::of(&key, register);
@@ -154,6 +165,7 @@ impl Cells {
         self.account(namespace, before, after);
         match effect {
             Effect::Nothing => None,
+            // The revision rises also when only the conflicts changed: watchers show these too.
             Effect::Conflicts | Effect::Value => {
                 self.revision = self.revision.saturating_add(1);
                 self.changes.push((self.revision, namespace.clone(), key));
@@ -163,6 +175,8 @@ impl Cells {
     }
 
     fn account(&mut self, namespace: &Namespace, before: Measure, after: Measure) {
+        // It saturates, but can't for a right count: `old` is a part of `sum`. `check` compares the
+        // sums with the cells.
         let moved = |sum: u64, old: u64, new: u64| sum.saturating_sub(old).saturating_add(new);
         self.bytes = moved(self.bytes, before.bytes, after.bytes);
         self.live = moved(self.live, before.live, after.live);
@@ -203,13 +217,18 @@ impl Cells {
         let Some(cells) = self.namespaces.get(namespace) else {
             return Vec::new();
         };
+        // A cursor before the prefix is no cursor: the list begins at the prefix.
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             Some(_) | None => Bound::Included(prefix),
         };
         cells
+            // Keys with one prefix are neighbours in the map, so the scan ends at the first other
+            // one.
             .range::<str, _>((from, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
+            // Deleted keys stay in the map, as tombstones: without them a late older write would
+            // bring the key back to life.
             .filter(|(_, register)| register.is_live())
             .take(limit)
             .filter_map(|(key, register)| Some((key.clone(), EntryView::of(register)?)))
@@ -229,6 +248,9 @@ impl Cells {
     }
 
     pub(in crate::replication) fn changes_since(&self, revision: u64) -> Option<Vec<Change>> {
+        // A revision above ours is of an earlier run. `dropped` counts the changes that the ring
+        // has lost, which is also the revision of the last one lost: who has seen that one lacks
+        // nothing.
         if revision > self.revision || revision < self.changes.dropped() {
             return None;
         }
@@ -241,9 +263,12 @@ impl Cells {
 
     /// A hash over every key's winner, the same for the same data however it came here.
     pub(in crate::replication) fn state_hash(&self) -> Hash {
+        // Only winners count: conflicts may differ between nodes whose bounded contexts forgot
+        // different entries. Maps are walked in key order, so the hash is the same everywhere.
         let mut state = Hash::ZERO;
         for (namespace, cells) in &self.namespaces {
             for (key, register) in cells {
+                // Once written, a register keeps its greatest write, so this skips nothing.
                 let Some(winner) = register.winner() else {
                     continue;
                 };

@@ -1,10 +1,11 @@
 //! Hybrid logical clocks: stamps that follow the wall clock and never go back.
 //!
-//! Source: Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent Snapshots
-//! in Globally Distributed Databases", 2014, section 3 (figure 5).
+//! Source: Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent
+//! Snapshots in Globally Distributed Databases", 2014, section 3 (figure 5).
 //!
-//! Safety never depends on the wall clock: a wrong one only decides who wins a concurrent write. What
-//! a peer stamps too far ahead is kept out by [`Clock::ahead`], so that it can't drag everyone along.
+//! Safety never depends on the wall clock: a wrong one only decides who wins a concurrent write.
+//! What a peer stamps too far ahead is kept out by [`Clock::ahead`], so that it can't drag everyone
+//! along.
 
 use crate::kernel::{
     planted::{self, Planted},
@@ -39,6 +40,9 @@ impl Hlc {
     /// The stamp right after this one; [`Hlc::MAX`] stays.
     #[must_use]
     pub const fn next(self) -> Self {
+        // The counter overflows into the milliseconds, so that stamps keep rising even after a
+        // peer's stamp with the greatest counter. Only after `MAX` they do not; `ahead` keeps that
+        // one out.
         match (self.counter.checked_add(1), self.millis.checked_add(1)) {
             (Some(counter), _) => Self {
                 millis: self.millis,
@@ -65,7 +69,9 @@ impl fmt::Display for Hlc {
 /// A node's clock.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
+    /// The latest stamp given or seen.
     latest: Hlc,
+    /// The last reading of the wall clock, and when it was taken.
     wall: Option<(WallTime, Time)>,
 }
 
@@ -93,6 +99,8 @@ impl Clock {
     /// A stamp for something that happens here and now; after every stamp given or seen before,
     /// wherever the wall clock went meanwhile.
     pub fn tick(&mut self, now: Time) -> Hlc {
+        // Kulkarni 2014, figure 5, send or local event: take the wall clock if it is ahead of
+        // everything given or seen, with a counter of 0; else count on.
         let physical = self.wall(now).map_or(0, WallTime::as_millis);
         self.latest = if physical > self.latest.millis {
             Hlc {
@@ -107,6 +115,8 @@ impl Clock {
 
     /// Takes note of a stamp that was seen, so that later ones here come after it.
     pub fn observe(&mut self, stamp: Hlc) {
+        // Kulkarni 2014, figure 5, receive event, without a stamp of its own: the next `tick` is
+        // after the greatest seen, which is all that the order of cause and effect needs.
         if !planted::is(Planted::ClockNotPushed) {
             self.latest = self.latest.max(stamp);
         }
@@ -116,6 +126,8 @@ impl Clock {
     /// while the wall clock is.
     #[must_use]
     pub fn ahead(&self, now: Time, stamp: Hlc) -> Option<u64> {
+        // Wall clocks differ by some drift, so stamps a little ahead are usual. The counter does
+        // not matter here.
         let wall = self.wall(now)?;
         Some(stamp.millis.saturating_sub(wall.as_millis()))
     }
@@ -127,8 +139,9 @@ impl Clock {
     }
 }
 
-/// How far ahead of the wall clock a stamp may be before it is kept out, by default. Below the drift
-/// of honest clocks, honest writes wait; far above, one wrong clock wins every race for that long.
+/// How far ahead of the wall clock a stamp may be before it is kept out, by default. Below the
+/// drift of honest clocks, honest writes wait; far above, one wrong clock wins every race for that
+/// long.
 pub const AHEAD_MAX: core::time::Duration = core::time::Duration::from_secs(60);
 
 #[cfg(test)]

@@ -11,36 +11,37 @@ use core::time::Duration;
 /// How a [`Replica`](crate::replication::replica::Replica) behaves.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Config {
-    /// The most bytes that cells may take in memory, about; beyond it writes are refused with `Full`
-    /// and remote batches are left for later. Default 512 MiB on a relay, 64 MiB in a tab; from
-    /// 1 MiB. Too small refuses writes, too large is the host's memory.
+    /// The most bytes that cells may take in memory, about; beyond it writes are refused with
+    /// `Full` and remote batches are left for later. Default 512 MiB on a relay, 64 MiB in a tab;
+    /// from 1 MiB. Too small refuses writes, too large is the host's memory.
     pub cells_bytes_max: u64,
     /// The most batches in the log; about 64 bytes of memory each. Default 8 million; beyond it as
     /// with `cells_bytes_max`.
     pub batches_max: u64,
-    /// The most chains (writer and shard; in a tab also the parts of them in one namespace) in the log. Default 262 144, 4 096 writers in every shard;
-    /// beyond it batches of new writers are refused. A node has one writer in a shard for each of its
-    /// epochs there, at most 64.
+    /// The most chains (writer and shard; in a tab also the parts of them in one namespace) in the
+    /// log. Default 262 144, 4 096 writers in every shard; beyond it batches of new writers are
+    /// refused. A node has one writer in a shard for each of its epochs there, at most 64.
     pub chains_max: u32,
-    /// The most writes that wait for the journal or for a relay's confirmation. Default 16 384; beyond it `Busy`.
+    /// The most writes that wait for the journal or for a relay's confirmation. Default 16 384;
+    /// beyond it `Busy`.
     pub waiting_max: u32,
     /// The most bytes of values that wait for the journal. Default 64 MiB; at least one batch.
     pub waiting_bytes_max: u64,
-    /// The most bytes of batches handed to the journal and not yet durable. Default 16 MiB; received
-    /// batches beyond it are dropped and fetched later. At least two batches.
+    /// The most bytes of batches handed to the journal and not yet durable. Default 16 MiB;
+    /// received batches beyond it are dropped and fetched later. At least two batches.
     pub staged_bytes_max: u64,
     /// The most bytes of recent batches kept at hand for peers that lag a little. Default 8 MiB; 0
     /// reads everything from the journal.
     pub recent_bytes_max: u32,
-    /// The most bytes of own batches kept at hand until two relays have confirmed them: a record of the
-    /// journal that rots earlier is not lost for all. Default 4 MiB, some minutes of a busy writer on its own;
-    /// beyond it the journal alone has the oldest, 0 trusts the journal.
+    /// The most bytes of own batches kept at hand until two relays have confirmed them: a record of
+    /// the journal that rots earlier is not lost for all. Default 4 MiB, some minutes of a busy
+    /// writer on its own; beyond it the journal alone has the oldest, 0 trusts the journal.
     pub under_replicated_bytes_max: u32,
     /// How many changes can be asked for again by who watches. Default 65 536; too small makes
     /// watchers list again after a short absence.
     pub changes_max: u32,
-    /// How far ahead of the wall clock a stamp may be. Default 60 s. Below the honest clocks' drift,
-    /// honest writes wait; far above, a wrong clock wins every race for that long.
+    /// How far ahead of the wall clock a stamp may be. Default 60 s. Below the honest clocks'
+    /// drift, honest writes wait; far above, a wrong clock wins every race for that long.
     pub ahead_max: Duration,
     /// How often frontiers are compared with each linked relay, give or take a tenth. Default 30 s;
     /// from 1 s. Repairs what a lost message left out; the cost is half a kibibyte each time.
@@ -62,8 +63,8 @@ pub struct Config {
     pub window_bytes: u32,
     /// The most fetches in progress. Default 8, at most one per shard and half of them at one peer.
     pub fetches_max: u32,
-    /// The most answers that wait for the journal to be read, all peers together. Default 32; beyond
-    /// it the answer is empty and the peer asks again later.
+    /// The most answers that wait for the journal to be read, all peers together. Default 32;
+    /// beyond it the answer is empty and the peer asks again later.
     pub loads_max: u32,
     /// The most peers. Default 1 024; further ones are not synchronised with, and counted.
     pub peers_max: u32,
@@ -73,13 +74,13 @@ pub struct Config {
     /// repaired by comparison.
     pub outbox_max: u32,
     /// How long a shard takes no writes for a part of this node's own log that is damaged, from the
-    /// first link on; then the node goes on in its next writer epoch there. Default 60 s; longer than a peer
-    /// takes to give the part. Too short uses up epochs.
+    /// first link on; then the node goes on in its next writer epoch there. Default 60 s; longer
+    /// than a peer takes to give the part. Too short uses up epochs.
     pub epoch_patience: Duration,
     /// The most bytes of other branches of forked chains that are kept in memory until their author
-    /// has issued them again; an eighth of it for one author, all of it for this node's own. Default
-    /// 16 MiB on a relay, 4 MiB in a tab; at least eight batches. Beyond it they stay with the peers
-    /// that have them.
+    /// has issued them again; an eighth of it for one author, all of it for this node's own.
+    /// Default 16 MiB on a relay, 4 MiB in a tab; at least eight batches. Beyond it they stay with
+    /// the peers that have them.
     pub side_branch_bytes_max: u64,
     /// Whether signatures are checked again when the journal is replayed. Default false: the
     /// journal's checksums are trusted, and 34 µs a batch are saved.
@@ -136,6 +137,8 @@ impl Settings for Config {
     }
 
     fn validate(&self) -> Result<(), &'static str> {
+        // The largest batch must always fit, or it could never be taken however often it is
+        // fetched.
         let batch = u64::try_from(BATCH_BYTES_MAX).unwrap_or(u64::MAX);
         let rules = [
             ("cells_bytes_max", self.cells_bytes_max >= 1 << 20),
@@ -144,6 +147,8 @@ impl Settings for Config {
             ("waiting_max", self.waiting_max > 0),
             ("waiting_bytes_max", self.waiting_bytes_max >= batch),
             (
+                // A fetch starts while less than half is in use (`schedule_fetches`): the other
+                // half has room for the largest batch.
                 "staged_bytes_max",
                 self.staged_bytes_max >= batch.saturating_mul(2),
             ),
@@ -181,6 +186,8 @@ impl Settings for Config {
                 self.epoch_patience >= Duration::from_secs(1),
             ),
             (
+                // One author's share is an eighth of it. It is counted in memory, about twice the
+                // bytes: with the smallest setting it holds batches of half the largest size.
                 "side_branch_bytes_max",
                 self.side_branch_bytes_max >= batch.saturating_mul(8),
             ),
@@ -193,8 +200,9 @@ impl Settings for Config {
 
     #[cfg(any(test, feature = "sim"))]
     fn draw(&mut self, rng: &mut Rng) {
-        // The same for all nodes: `ahead_max`. Bounds that no run comes near: `cells_bytes_max`,
-        // `batches_max`, `chains_max`, `under_replicated_bytes_max`, `peers_max`, `namespaces_max`.
+        // Not drawn: `ahead_max`, which has to be the same on all nodes, and bounds that no run
+        // comes near: `cells_bytes_max`, `batches_max`, `chains_max`, `under_replicated_bytes_max`,
+        // `peers_max`, `namespaces_max`.
         let batch = u64::try_from(BATCH_BYTES_MAX).unwrap_or(u64::MAX);
         self.summary_interval = rng.span(1_000, 60_000);
         self.fetch_patience = rng.span(500, 20_000);

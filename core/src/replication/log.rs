@@ -39,7 +39,8 @@ pub struct Head {
     pub writer: Writer,
     /// The last batch held, before the fork if there is one; 0 if none is.
     pub sequence: u64,
-    /// Its hash; [`Hash::ZERO`] if none is held. Of a forked chain the first half of it, then zeros.
+    /// Its hash; [`Hash::ZERO`] if none is held. Of a forked chain the first half of it, then
+    /// zeros.
     pub hash: Hash,
     /// From which sequence on the author has contradicted itself; 0 if it has not.
     pub forked_at: u64,
@@ -71,7 +72,8 @@ impl End {
     pub(in crate::replication) fn precedes(&self, lane: &Lane, batch: &Batch) -> bool {
         let follows = Some(batch.sequence) == self.sequence.checked_add(1);
         if lane.namespace.is_some() {
-            // Of two that stand side by side in the chain the first is here: it must be the right one.
+            // Of two neighbours in the chain the first is here, so the hash can be checked. Of
+            // others it can't: the batches between are of namespaces that are not held here.
             let is_right = !follows || batch.previous == self.hash;
             batch.namespace_previous == self.sequence && batch.sequence > self.sequence && is_right
         } else {
@@ -88,6 +90,7 @@ pub(in crate::replication) type Proof = Box<(Signed<Batch>, Signed<Batch>)>;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Fork {
     at: u64,
+    /// `None` if proofs take too much memory already.
     proof: Option<Proof>,
 }
 
@@ -136,6 +139,7 @@ impl Chain {
     fn head(&self, writer: Writer) -> Head {
         let forked_at = self.fork.as_ref().map_or(0, |fork| fork.at);
         let end = self.end();
+        // Without a fork the whole hash of the end is known.
         if forked_at == 0 {
             return Head {
                 writer,
@@ -144,6 +148,8 @@ impl Chain {
                 forked_at,
             };
         }
+        // What is beyond the fork does not count: nodes hold different branches there and would
+        // differ for ever.
         let sequence = end.sequence.min(forked_at.saturating_sub(1));
         Head {
             writer,
@@ -160,6 +166,8 @@ impl Chain {
 
     /// What the batches' writes are known by, from `first` on.
     fn roots_from(&self, first: u64) -> Vec<(u64, Root)> {
+        // `roots` rises by sequence, as batches are appended in order, so one pass over both
+        // suffices.
         let mut again = self.roots.iter().filter(|(of, _)| *of >= first).peekable();
         let mut roots = Vec::new();
         for (sequence, slot) in (1..).zip(&self.slots) {
@@ -183,12 +191,13 @@ struct Stream {
 }
 
 impl Stream {
-    /// The last batch before `at`; 0 if there is none, or none of the last 256 is where only the namespace
-    /// is held.
+    /// The last batch before `at`; 0 if there is none, or none of the last 256 is where only the
+    /// namespace is held.
     fn last_before(&self, at: u64) -> u64 {
         if self.end.sequence < at {
             return self.end.sequence;
         }
+        // One of these two is empty: a chain is held whole or by namespace, never both.
         let whole = self.sequences.partition_point(|held| *held < at);
         let whole = self.sequences.get(..whole).and_then(<[u64]>::last).copied();
         let mut tail = self.tail.iter().rev().map(|(sequence, _, _)| *sequence);
@@ -200,8 +209,8 @@ impl Stream {
 /// A batch of a stream: sequence, place in the journal, bytes.
 pub(in crate::replication) type TailSlot = (u64, u64, u32);
 
-/// The most batches of a stream that a tab could give back to its author. An author's store loses a few
-/// seconds; a kibibyte of memory for each stream serves for minutes.
+/// The most batches of a stream that a tab could give back to its author. An author's store loses a
+/// few seconds; six kibibytes of memory at most for each stream serve for minutes.
 const TAIL_MAX: usize = 256;
 
 /// The log of all shards.
@@ -210,10 +219,12 @@ pub(in crate::replication) struct Log {
     chains: BTreeMap<ChainId, Chain>,
     streams: BTreeMap<(Namespace, u16, Writer), Stream>,
     branches: SideBranches,
+    /// By shard; `None` where something changed since it was taken.
     digests: Vec<Option<u64>>,
     batches: u64,
     /// How many streams belong to a chain that is not held whole.
     partial_streams: usize,
+    /// By place in the journal.
     recent: BTreeMap<u64, Signed<Batch>>,
     recent_bytes: usize,
     recent_bytes_max: usize,
@@ -290,9 +301,12 @@ impl Log {
                 chain.roots.push((batch.sequence, root));
             }
         }
+        // A batch may be appended beyond a fork: it was with the journal when the proof came, or is
+        // replayed.
         let is_beyond = self.forked_at(id).is_some_and(|at| at <= batch.sequence);
         match batch.reissue.map(half) {
-            // A stream has no side branches: who holds the whole chain tells of them.
+            // A stream (in a tab) has no side branches in the log: relays hold the whole chain and
+            // tell of them.
             root if is_beyond && whole => {
                 let root = root.unwrap_or_else(|| half(hash));
                 self.branches.hold(id, batch.sequence, root);
@@ -301,7 +315,8 @@ impl Log {
                 let at = (batch.epoch, batch.sequence);
                 self.branches.reissue(owner_of(id), root, at);
             }
-            // It may have come from somewhere before those before it.
+            // It may have been kept as a side branch while its predecessors were missing. Now the
+            // log has it.
             Some(_) | None => self.branches.forget(owner_of(id), half(hash)),
         }
         self.touch(batch.shard);
@@ -344,6 +359,8 @@ impl Log {
             self.recent_bytes = self.recent_bytes.saturating_sub(cost_in_memory(&old));
         }
         self.recent_bytes = self.recent_bytes.saturating_add(bytes);
+        // The lowest place in the journal is the oldest: peers that lag a little ask for the
+        // newest.
         while self.recent_bytes > self.recent_bytes_max {
             let Some((_, old)) = self.recent.pop_first() else {
                 break;
@@ -388,7 +405,7 @@ impl Log {
         (end.sequence == sequence).then_some(end.hash == hash)
     }
 
-    /// From which sequence on a chain is set aside.
+    /// From which sequence on a chain has forked: what stands there is side branches.
     pub(in crate::replication) fn forked_at(&self, chain: ChainId) -> Option<u64> {
         self.chains.get(&chain)?.fork.as_ref().map(|fork| fork.at)
     }
@@ -398,8 +415,9 @@ impl Log {
         self.chains.get(&chain)?.fork.as_ref()?.proof.as_ref()
     }
 
-    /// Sets a chain aside from `at` on; answers whether it was whole until now. An earlier fork
-    /// point replaces a later one, so that all nodes end at the same.
+    /// Notes that a chain forks at `at`: what stands from there on is side branches. Answers
+    /// whether it was whole until now. An earlier fork point replaces a later one, so that all
+    /// nodes end at the same.
     pub(in crate::replication) fn fork(&mut self, chain: ChainId, at: u64, proof: Proof) -> bool {
         let entry = self.chains.entry(chain).or_default();
         let first = entry.fork.is_none();
@@ -418,6 +436,8 @@ impl Log {
             at,
             proof: keep.then_some(proof),
         });
+        // Order matters: what this chain issued again beyond the fork must not count as issued
+        // again when its batches are held as side branches below.
         self.branches.revoke(chain, at);
         let beyond = entry.roots_from(at).into_iter();
         for (sequence, root) in beyond.filter(|_| !planted::is(Planted::BranchForgotten)) {
@@ -450,11 +470,14 @@ impl Log {
                 Place::Held {
                     chain, sequence, ..
                 } => {
+                    // The stream of the namespace names the batch if, and only if, the batch is of
+                    // that namespace.
                     let after = sequence.saturating_sub(1);
                     let next = self.stream_after(namespace, *chain, after).first();
                     next == Some(sequence)
                 }
             };
+            // Places come sorted by owner, so it is enough to compare with the last group.
             match found.last_mut().filter(|(of, _)| *of == owner) {
                 Some((_, roots)) if is_in => roots.push(root),
                 None if is_in => found.push((owner, alloc::vec![root])),
@@ -530,6 +553,7 @@ impl Log {
             )
         });
         let heads = fold(parts);
+        // Side branches count too: two relays that differ in them alone have to compare as well.
         let branches = self.branches.digest(shard);
         Hash::of(
             "sporenet 2026 shard frontier",
@@ -575,8 +599,8 @@ impl Log {
         tail.filter(move |(sequence, _, _)| *sequence >= first)
     }
 
-    /// One number that differs when what two nodes hold of a namespace does. Of forked chains what is
-    /// before the fork counts: what is beyond is issued again.
+    /// One number that differs when what two nodes hold of a namespace does. Of forked chains what
+    /// is before the fork counts: what is beyond is issued again.
     pub(in crate::replication) fn stream_digest(&self, namespace: &Namespace) -> u64 {
         let first = (namespace.clone(), 0, Writer::MIN);
         let streams = self
@@ -604,6 +628,8 @@ impl Log {
                     ],
                 )
             };
+            // A stream that ends before its fork with nothing is left out: the other side may not
+            // know of it.
             (end.sequence > 0).then(part)
         });
         fold(parts).prefix()

@@ -31,8 +31,8 @@ pub enum Message {
         /// The digests, little endian, in shard order.
         digests: Bytes,
     },
-    /// How far the sender holds a shard's chains: all writers after `after` up to the last one named
-    /// (or to the end), or, when no answer is wanted, only those that the receiver lacks.
+    /// How far the sender holds a shard's chains: all writers after `after` up to the last one
+    /// named (or to the end), or, when no answer is wanted, only those that the receiver lacks.
     Heads {
         /// The shard.
         shard: u16,
@@ -118,8 +118,8 @@ pub enum Message {
         shard: u16,
         /// Whose.
         author: NodeId,
-        /// The first half, as a big-endian number, of the hash of the batch in which the writes were
-        /// first; in order, at most 1 024.
+        /// The first half, as a big-endian number, of the hash of the batch in which the writes
+        /// were first; in order, at most 1 024.
         roots: Vec<u128>,
     },
     /// Asks for some of them; answered by [`Message::BranchBatches`].
@@ -131,8 +131,8 @@ pub enum Message {
         /// Which, at most 64.
         roots: Vec<u128>,
     },
-    /// The answer, also to [`Message::FetchTabCopy`]: at most 256 KiB, or one batch that is larger. Empty
-    /// if there is nothing to give now.
+    /// The answer, also to [`Message::FetchTabCopy`]: at most 256 KiB, or one batch that is larger.
+    /// Empty if there is nothing to give now.
     BranchBatches {
         /// In no order.
         batches: Vec<Signed<Batch>>,
@@ -172,6 +172,8 @@ impl Message {
 
     /// The signed batches inside, so that a host can check their signatures on another thread
     /// beforehand.
+    // Small words that others wait for go first, then fresh batches, then bulk: catching up must
+    // not delay what is written now.
     pub fn signed_mut(&mut self) -> impl Iterator<Item = &mut Signed<Batch>> {
         let (many, one, two): (&mut [_], Option<&mut _>, Option<&mut _>) = match self {
             Self::Batches { batches, .. }
@@ -191,6 +193,8 @@ impl Message {
             | Self::FetchTabCopy { .. } => (&mut [], None, None),
         };
         many.iter_mut()
+            // One iterator for all shapes without an allocation: many batches, one, and a second
+            // one.
             .chain(one.map(|boxed: &mut Box<_>| &mut **boxed))
             .chain(two.map(|boxed: &mut Box<_>| &mut **boxed))
     }

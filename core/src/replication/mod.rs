@@ -3,7 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `replica/` | the machine and its parts |
-//! | `config`, `stats`, `message`, `write` | its settings, counters, words; acknowledgements, refusals |
+//! | `config`, `stats`, `message`, `write` | its settings, counters, messages; write refusals |
 //! | `clock` | hybrid logical clocks |
 //! | `crdt/` | what a cell can hold |
 //! | `batch` | signed, hash-chained groups of writes; shards; journal records |
@@ -16,10 +16,11 @@
 //! Vectors", 2010 (versions); Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022 (log); Demers et
 //! al., "Epidemic Algorithms for Replicated Database Maintenance", 1987 (anti-entropy).
 //!
-//! Invariants: nothing is visible, confirmed or passed on before it is durable here. A chain is held
-//! without gaps. A node's own chain has at most one batch of a shard with the journal. What a chain
-//! says from a fork on is not taken until its author issues it again. Two relays with equal frontiers
-//! and no side branches have equal state. Memory, queues and answers are bounded by `Config`.
+//! Invariants: nothing is visible, confirmed or passed on before it is durable here; only side
+//! branches are shown and given from memory. A chain is held without gaps. A node's own chain has
+//! at most one batch of a shard with the journal. What a chain says from a fork on is a side branch
+//! until its author issues it again. Two relays with equal frontiers and no side branches have
+//! equal state. Memory, queues and answers are bounded by `Config`.
 //!
 //! Not here: the journal's format (`recovery`), who is linked (`overlay`), who is a member.
 

@@ -1,8 +1,8 @@
 //! Writes on their way to the journal: those that wait for their turn, and batches handed over.
 //!
-//! Group commit: while a batch of a shard is with the journal, further writes to the shard gather and
-//! go out as the next one. Source: Gawlick and Kinkade, "Varieties of Concurrency Control in IMS/VS
-//! Fast Path", 1985 (group commit).
+//! Group commit: while a batch of a shard is with the journal, further writes to the shard gather
+//! and go out as the next one. Source: Gawlick and Kinkade, "Varieties of Concurrency Control in
+//! IMS/VS Fast Path", 1985 (group commit).
 
 mod check;
 
@@ -36,6 +36,8 @@ pub(in crate::replication) struct Waiting {
 
 impl Waiting {
     /// Its share of a batch, at most: key, value, stamp, and 16 entries of what was seen.
+    // 800 bytes are 16 entries of what was seen (32 bytes of identity and a stamp each) and the
+    // rest.
     fn bytes(&self) -> usize {
         let value = self.value.as_ref().map_or(0, |value| value.len());
         self.key.len().saturating_add(value).saturating_add(800)
@@ -52,6 +54,7 @@ pub(in crate::replication) struct WriteQueue {
 
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct ShardQueue {
+    /// The namespaces that have writes waiting, each once, in the order of their turns.
     turns: VecDeque<Namespace>,
     writes: BTreeMap<Namespace, VecDeque<Waiting>>,
 }
@@ -81,6 +84,8 @@ impl WriteQueue {
         if let Some(writes) = queue.writes.get_mut(&namespace) {
             writes.push_back(waiting);
         } else {
+            // A namespace is in `turns` once, however many writes it has: one busy namespace can't
+            // starve others.
             queue.turns.push_back(namespace.clone());
             queue.writes.insert(namespace, VecDeque::from([waiting]));
         }
@@ -95,6 +100,8 @@ impl WriteQueue {
         let mut bytes = 0_usize;
         while let Some(next) = writes.front() {
             bytes = bytes.saturating_add(next.bytes());
+            // 4 KiB stay free for the batch's own fields. The first write is always taken: its size
+            // was checked when it was accepted.
             let fits = bytes <= BATCH_BYTES_MAX.saturating_sub(4_096) && taken.len() < OPS_MAX;
             if !fits && !taken.is_empty() {
                 break;
@@ -106,9 +113,11 @@ impl WriteQueue {
                 self.shards.remove(&shard);
             }
         } else {
+            // The rest goes to the end of the line: the other namespaces come first.
             queue.turns.push_back(namespace.clone());
             queue.writes.insert(namespace.clone(), writes);
         }
+        // The same `bytes` were added by `push`, so the sum is exact.
         let freed: usize = taken.iter().map(Waiting::bytes).sum();
         self.bytes = self.bytes.saturating_sub(wide(freed));
         self.count = self.count.saturating_sub(taken.len());
@@ -148,6 +157,7 @@ pub(in crate::replication) struct Staged {
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Staging {
     lanes: BTreeMap<Lane, VecDeque<Staged>>,
+    /// The lane of each batch that is not durable yet.
     tokens: BTreeMap<u64, Lane>,
     bytes: u64,
 }
@@ -178,6 +188,7 @@ impl Staging {
         namespace: &Namespace,
     ) -> Option<u64> {
         let lane = self.lanes.get(lane)?;
+        // Other namespaces of the chain may stand behind it, so it is looked for from the end.
         let of_namespace = |staged: &&Staged| staged.batch.namespace == *namespace;
         let last = lane.iter().rev().find(of_namespace)?;
         Some(last.batch.sequence)
@@ -225,6 +236,8 @@ impl Staging {
         if let Some(staged) = queue.iter_mut().find(|staged| staged.token == token) {
             staged.journal = Some(journal);
         }
+        // The journal may finish out of order, but a chain is applied in order only: a batch that
+        // is durable before its predecessor waits at its place.
         let mut ready = Vec::new();
         while queue.front().is_some_and(|first| first.journal.is_some()) {
             ready.extend(queue.pop_front());
@@ -244,12 +257,15 @@ impl Staging {
         let Some(queue) = self.lanes.get_mut(&lane) else {
             return Vec::new();
         };
+        // Those behind it name it as their predecessor. Some of them may be durable already; the
+        // replay skips such records, and comparison fetches the batches again.
         let at = queue.iter().position(|staged| staged.token == token);
         let lost: Vec<_> = queue.drain(at.unwrap_or(queue.len())..).collect();
         if queue.is_empty() {
             self.lanes.remove(&lane);
         }
         for staged in &lost {
+            // A late answer about one of them finds no token and is ignored.
             self.tokens.remove(&staged.token);
         }
         self.free(&lost);

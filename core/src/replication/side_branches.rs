@@ -1,8 +1,8 @@
 //! Side branches: what stands beyond the forks of chains and was not issued again yet.
 //!
 //! Every node keeps the branches that it has, and names them when frontiers are compared; who lacks
-//! one of them asks for it. So they reach their author over several links too, who issues them again in its
-//! next writer epoch, and with that they are forgotten here.
+//! one of them asks for it. So they reach their author over several links too, who issues them
+//! again in its next writer epoch, and with that they are forgotten here.
 //!
 //! Source: ADR 0012 (side branches are visible and finite; their author issues them again).
 
@@ -44,8 +44,8 @@ pub(in crate::replication) struct SideBranches {
     places: BTreeMap<(Owner, Root), Place>,
     /// Those in memory whose writes are not visible yet.
     unread: BTreeSet<(Owner, Root)>,
-    /// Epoch and sequence of each batch that issued it again: two epochs may have, if the later one did
-    /// not know of the earlier one.
+    /// Epoch and sequence of each batch that issued it again: two epochs may have, if the later one
+    /// did not know of the earlier one.
     reissued: BTreeSet<(Owner, Root, (u32, u64))>,
     /// Author and bytes of each that is in memory.
     pooled: Vec<(NodeId, u64)>,
@@ -60,6 +60,7 @@ impl SideBranches {
             sequence,
             doubtful: false,
         };
+        // A batch of the log needs no copy in memory: a pooled one is dropped first.
         if !self.is_reissued(owner, root) {
             self.forget(owner, root);
             self.places.insert((owner, root), held);
@@ -76,10 +77,14 @@ impl SideBranches {
     ) -> bool {
         let owner = (signed.claims().shard, signed.claims().author);
         let root = root_of(&signed);
+        // The same batch, or one that issues the same writes again, is kept once: they have one
+        // root.
         if !self.lacks(owner, root) {
             return false;
         }
         let bytes = wide(cost_in_memory(&signed));
+        // The share keeps one lying author from taking all room. A node's own branches may take
+        // all: it alone can issue them again.
         let share = if is_own { bytes_max } else { bytes_max / 8 };
         let (mut all, mut of_author) = (bytes, bytes);
         for (author, bytes) in &self.pooled {
@@ -108,7 +113,7 @@ impl SideBranches {
         self.unread.iter().copied().collect()
     }
 
-    /// Whether it still has all that is to become visible.
+    /// Whether every branch that waits to become visible is still in memory.
     pub(in crate::replication) fn keeps_unread(&self) -> bool {
         let is_pooled = |key| matches!(self.places.get(key), Some(Place::Pooled(_)));
         self.unread.iter().all(is_pooled)
@@ -127,6 +132,8 @@ impl SideBranches {
     }
 
     /// A chain forked: what it issued again from there on has to be issued once more.
+    // Only what this epoch said from the fork on is taken back. The same root stays issued if
+    // another epoch did it too.
     pub(in crate::replication) fn revoke(&mut self, chain: ChainId, from: u64) {
         let (owner, epoch) = (owner_of(chain), chain.1.epoch);
         self.reissued.retain(|(of, _, (in_epoch, sequence))| {
@@ -141,6 +148,7 @@ impl SideBranches {
 
     /// Whether a peer's copy of it is of use.
     pub(in crate::replication) fn lacks(&self, owner: Owner, root: Root) -> bool {
+        // A damaged record of ours is as good as none: a peer's copy may replace it.
         let here = match self.get(owner, root) {
             Some(Place::Held { doubtful, .. }) => !doubtful,
             Some(Place::Pooled(_)) => true,
@@ -165,6 +173,7 @@ impl SideBranches {
         if let Some(Place::Pooled(signed)) = self.places.remove(&(owner, root)) {
             let bytes = wide(cost_in_memory(&signed));
             let of_this = (owner.1, bytes);
+            // Any entry of this author and size does: only the sums are of interest.
             if let Some(place) = self.pooled.iter().position(|of| *of == of_this) {
                 self.pooled.swap_remove(place);
             }
@@ -173,6 +182,8 @@ impl SideBranches {
 
     /// The first one of an author in a shard from `from` on, in a fixed order.
     pub(in crate::replication) fn next(&self, owner: Owner, from: Root) -> Option<Root> {
+        // Roots are hashes, so the order has no meaning; it only lets the author go through all of
+        // them.
         let ((of, root), _) = self.places.range((owner, from)..).next()?;
         (*of == owner).then_some(*root)
     }
@@ -223,6 +234,8 @@ impl SideBranches {
             if *of != shard {
                 break;
             }
+            // Only names count, not places: a branch in the log of one node may be in the memory of
+            // another.
             let parts: [&[u8]; 3] = [sum.as_bytes(), author.as_bytes(), &root.to_le_bytes()];
             sum = Hash::of("sporenet 2026 aside", &parts);
         }

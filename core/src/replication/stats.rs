@@ -256,7 +256,7 @@ impl Stats {
             "Data messages dropped because too many were undelivered.",
             self.sends_dropped,
         );
-        to.counter(
+        to.gauge(
             "sporenet_conflicts_dropped",
             "Conflict records dropped because a key had too many.",
             self.conflicts_dropped,

@@ -1,5 +1,5 @@
-//! Own batches that few others have, kept in memory: until they are elsewhere, a record of the journal
-//! that rots takes with it what everyone else was promised.
+//! Own batches that few others have, kept in memory: until they are elsewhere, a record of the
+//! journal that rots takes with it what everyone else was promised.
 //!
 //! A batch is shared once two relays have confirmed it; one of them may lie, or lose it.
 
@@ -17,8 +17,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 pub(in crate::replication) struct UnderReplicated {
     /// By their places in the journal.
     batches: BTreeMap<u64, Signed<Batch>>,
-    /// The same places by chain and sequence: what is released of a chain is found without a look at
-    /// the others.
+    /// The same places by chain and sequence: what is released of a chain is found without a look
+    /// at the others.
     places: BTreeSet<(ChainId, u64, u64)>,
     bytes: usize,
     bytes_max: usize,
@@ -48,10 +48,12 @@ impl UnderReplicated {
     /// Keeps one of our own batches.
     pub(in crate::replication) fn keep(&mut self, journal: u64, signed: Signed<Batch>) {
         let (chain, sequence) = chain_of(signed.claims());
+        // A place is new unless something is wrong; then the old batch is taken off the sum first.
         self.drop_at(journal);
         self.bytes = self.bytes.saturating_add(cost_in_memory(&signed));
         self.places.insert((chain, sequence, journal));
         self.batches.insert(journal, signed);
+        // The oldest place goes first: it has had the most time to be confirmed.
         while self.bytes > self.bytes_max {
             let oldest = self.batches.first_key_value();
             let Some((&oldest, _)) = oldest else { return };
@@ -61,10 +63,13 @@ impl UnderReplicated {
 
     /// Two relays hold a chain durably up to a batch.
     pub(in crate::replication) fn release(&mut self, chain: ChainId, up_to: u64) {
+        // The third part is the place in the journal, which may be any.
         let shared = (chain, 0, 0)..=(chain, up_to, u64::MAX);
         loop {
             let next = self.places.range(shared.clone()).next().copied();
             let Some(place) = next else { return };
+            // `drop_at` does nothing for a place without a batch, so this entry is removed here:
+            // the loop ends.
             self.places.remove(&place);
             self.drop_at(place.2);
         }

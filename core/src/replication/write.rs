@@ -36,8 +36,8 @@ pub enum WriteRefusal {
     },
 }
 
-/// Why a node takes no writes. Who sets a reason also takes it back; the last four are found by the replica
-/// for one write.
+/// Why a node takes no writes. Who sets a reason also takes it back; the last four are found by the
+/// replica for one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WriteBlock {
     /// The node has not been let into the network yet. Set and taken back by who lets it start.

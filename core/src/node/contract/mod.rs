@@ -71,8 +71,7 @@ pub enum Signal {
     Unpark,
     /// Announce leaving and wind down; ends with [`Notice::Departed`].
     Leave,
-    /// The process is about to stop, but the node remains a member: flush and close the links. Ends
-    /// with [`Notice::Departed`].
+    /// The process is about to end: as [`Signal::Leave`]. It is a member again when it starts.
     Stop,
 }
 

@@ -18,6 +18,7 @@
 
 use crate::{
     kernel::{
+        bytes::Bytes,
         crypto::{Hash, Signature, decode_exactly, encode},
         id::NodeId,
         machine::Input,
@@ -80,14 +81,19 @@ pub(super) fn write_input(
 
 /// A message as it may be kept: what admission says holds keys.
 fn blinded(envelope: &Envelope, node: &Node) -> Envelope {
-    match envelope.clone().open() {
+    let opened = envelope.clone().open();
+    match opened {
+        // Only admission hands keys over.
         Ok(Some(Message::Admission(message))) => {
             let message = Message::Admission(node.admission.blinded(&message));
             Envelope::of(envelope.link(), message)
         }
-        // Only admission hands keys over. Other messages, and those that can't be read, are
-        // recorded as they came.
-        Ok(_) | Err(_) => envelope.clone(),
+        Ok(Some(_)) => envelope.clone(),
+        // What can't be read may hold a key too, and its bytes decide nothing: without them it
+        // can't be read either.
+        Ok(None) | Err(_) => {
+            Envelope::sealed(envelope.link(), envelope.kind(), Bytes::from(Vec::new()))
+        }
     }
 }
 

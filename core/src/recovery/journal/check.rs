@@ -14,9 +14,12 @@ impl Component for Journal {
 
     fn check(&self) -> Result<(), &'static str> {
         let bytes: u64 = self.queue.iter().map(Pending::cost).sum();
+        // A doomed batch has sequences that the journal gives again, so these may lie beyond its
+        // end.
         let sound = self.in_flight.iter().filter(|batch| !batch.doomed);
         let mut places = sound.flat_map(|batch| batch.entries.iter().filter_map(|entry| entry.1));
         let ahead = places.all(|place| place < self.tail.next);
+        // Tickets rise in the order of the batches: the store makes them durable in that order.
         let tickets = self
             .in_flight
             .iter()

@@ -56,9 +56,11 @@ impl Settings for Config {
         if self.batch_ops_max == 0 || self.batch_ops_max > 1_000_000 {
             return Err("journal.batch_ops_max");
         }
+        // A batch is filled from the queue, so a larger bound would never be reached.
         if self.batch_bytes_max == 0 || self.batch_bytes_max > self.queue_bytes_max {
             return Err("journal.batch_bytes_max");
         }
+        // A body's length has to fit the 32 bits of a record; this bound is far below.
         if self.queue_bytes_max > 1 << 30 {
             return Err("journal.queue_bytes_max");
         }
@@ -76,8 +78,8 @@ impl Settings for Config {
 
     #[cfg(any(test, feature = "sim"))]
     fn draw(&mut self, _: &mut Rng) {
-        // Bounds on memory that no run comes near: `batch_ops_max`, `batch_bytes_max`,
-        // `queue_bytes_max`, `loads_max`, `load_records_max`. What the store can do: `in_flight_max`.
-        // A run waits for a full store as often as a node: `full_retry`.
+        // Not drawn: bounds on memory that no run comes near (`batch_ops_max`, `batch_bytes_max`,
+        // `queue_bytes_max`, `loads_max`, `load_records_max`); what the store can do
+        // (`in_flight_max`); `full_retry`, as a run waits for a full store as often as a node.
     }
 }

@@ -39,6 +39,7 @@ const PROBE_BYTES: usize = 4_096;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub(super) enum Timer {
+    /// See whether a full store has space again.
     Probe,
 }
 
@@ -64,6 +65,7 @@ impl Pending {
     }
 }
 
+/// What the store said of a batch. If it failed, nothing of it was kept; `full`: for lack of space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Outcome {
     Waiting,
@@ -74,6 +76,7 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Batch {
     pub(super) ticket: Ticket,
+    /// What it holds, each append with its place in the journal.
     pub(super) entries: Vec<(Pending, Option<u64>)>,
     /// Where the journal stood before it, to go back to when it fails.
     tail_before: Tail,
@@ -98,8 +101,11 @@ pub struct Journal {
     pub(super) next_ticket: Ticket,
     /// To be written again before anything new; at most the batches in flight.
     pub(super) redo: VecDeque<Pending>,
+    /// Accepted and not yet in a batch.
     pub(super) queue: VecDeque<Pending>,
+    /// What `queue` costs; `redo` is not counted.
     pub(super) queue_bytes: u64,
+    /// With the store, oldest first.
     pub(super) in_flight: VecDeque<Batch>,
     pub(super) loads: BTreeMap<Ticket, LoadWaiting>,
     pub(super) full_since: Option<Time>,
@@ -110,8 +116,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal that goes on at `tail` (of [`Journal::replay`], or [`Tail::START`]). A torn tail is
-    /// cut off in the store at once.
+    /// A journal that goes on at `tail` (of [`Journal::replay`], or [`Tail::START`]). A torn tail
+    /// is cut off in the store at once.
     #[must_use]
     pub fn new(config: Config, tail: Tail) -> Self {
         let mut journal = Self {
@@ -130,6 +136,8 @@ impl Journal {
             outbox: Outbox::new(0),
             stats: Stats::default(),
         };
+        // The cut of a torn tail must not wait for the first write: until it is done, a crash would
+        // find the tail again.
         journal.start_batches();
         journal
     }
@@ -181,8 +189,10 @@ impl Journal {
     fn on_persist(&mut self, pending: Pending) {
         let cost = pending.cost();
         let bytes = self.queue_bytes.saturating_add(cost);
+        // Refused at the door, so that what was accepted waits for the store only.
         if self.broken || bytes > self.config.queue_bytes_max {
             self.stats.refused = self.stats.refused.saturating_add(1);
+            // `full` unless the store broke: the owner may try again once there is room.
             self.fail(&pending, !self.broken);
             return;
         }
@@ -198,6 +208,8 @@ impl Journal {
             .find(|batch| batch.ticket == ticket && batch.outcome == Outcome::Waiting);
         match waiting {
             Some(batch) => batch.outcome = outcome,
+            // A second answer, or one that comes after a breakdown: it is counted and changes
+            // nothing.
             None => self.stats.strays = self.stats.strays.saturating_add(1),
         }
         self.settle();
@@ -208,14 +220,26 @@ impl Journal {
     fn settle(&mut self) {
         while let Some(batch) = self.in_flight.pop_front() {
             match batch.outcome {
+                // Answers may come in any order, but owners are told in the order of their
+                // requests: who depends on an earlier record must not hear first. DeWitt 1984,
+                // section 5.2: a later group commits only after those that it depends on.
                 Outcome::Waiting => {
                     self.in_flight.push_front(batch);
                     return;
                 }
+                // The store kept it, but with sequences that go on from a batch that failed: it is
+                // cut off and written again.
                 Outcome::Stored if batch.doomed => self.redo_batch(batch),
+                // Group commit (DeWitt 1984, section 5.2): one flush makes all of the batch
+                // durable.
                 Outcome::Stored => self.finish_batch(batch),
                 Outcome::Failed { full } if is_forgiven(full) => self.finish_batch(batch),
+                // No space is no doubt about the disk: nothing of the batch was kept, so going on
+                // is safe.
                 Outcome::Failed { full: true } => self.give_back_batch(batch),
+                // Rebello ATC'20, section 5: after a failed flush the kernel may have dropped what
+                // it could not write and report the next flush as a success. Trying again proves
+                // nothing, so the journal stops.
                 Outcome::Failed { full: false } => self.break_down(batch),
             }
         }
@@ -232,6 +256,7 @@ impl Journal {
             let origin = pending.origin;
             self.outbox.event(Event::Persisted { origin, persisted });
         }
+        // A batch went through, be it the probe or a usual one: there is space again.
         if self.full_since.take().is_some() {
             self.deadlines.clear(&Timer::Probe);
             self.outbox.event(Event::Recovered);
@@ -240,23 +265,30 @@ impl Journal {
 
     fn redo_batch(&mut self, batch: Batch) {
         self.stats.rewritten = self.stats.rewritten.saturating_add(1);
+        // What the store kept of it stands where the next record goes.
         self.tail.truncate = true;
+        // In the old order, before all that waits: no owner sees its requests swapped.
         self.redo
             .extend(batch.entries.into_iter().map(|(pending, _)| pending));
     }
 
     fn give_back_batch(&mut self, batch: Batch) {
+        // A doomed batch has moved nothing: the tail was set back when the first one failed.
         if !batch.doomed {
             if !planted::is(Planted::SequenceSkipped) {
                 self.tail = batch.tail_before;
             }
+            // Those behind it continue its chain and its sequences, which are given anew.
             for later in &mut self.in_flight {
                 later.doomed = true;
             }
         }
+        // They are failed, not kept: the owner knows best whether to try again, and memory stays
+        // bounded.
         for (pending, _) in &batch.entries {
             self.fail(pending, true);
         }
+        // The event tells of the change only; `finish_batch` tells of the end.
         if self.full_since.is_none() {
             self.full_since = Some(self.now);
             self.outbox.event(Event::Full { since: self.now });
@@ -268,7 +300,11 @@ impl Journal {
     fn break_down(&mut self, batch: Batch) {
         self.broken = true;
         self.deadlines.clear(&Timer::Probe);
+        // All that was accepted gets its answer: what is with the store, what is to be written
+        // again, what waits.
         let in_flight = core::mem::take(&mut self.in_flight);
+        // Some of these may be on disk all the same. They are reported as not kept; the replay at
+        // the next start finds what is there.
         let written = core::iter::once(batch)
             .chain(in_flight)
             .flat_map(|batch| batch.entries)
@@ -279,6 +315,7 @@ impl Journal {
         for pending in written.chain(waiting) {
             self.fail(&pending, false);
         }
+        // `redo` has no bytes in this sum: they were taken off when its batches were started.
         self.queue_bytes = 0;
         self.outbox.event(Event::Broken);
     }
@@ -313,7 +350,9 @@ impl Journal {
 
     /// One batch: the cut, `ops`, then as much of what waits as fits.
     fn start_batch(&mut self, mut ops: Vec<StoreOp>) {
+        // Kept, to go back to if the store fails the batch.
         let tail_before = self.tail;
+        // The cut comes first in the batch: it must not remove what the batch appends.
         if self.tail.truncate {
             ops.insert(
                 0,
@@ -321,10 +360,13 @@ impl Journal {
                     from: self.tail.next,
                 },
             );
+            // The cut is part of this batch now. If it fails, `tail_before` brings it back.
             self.tail.truncate = false;
         }
         let mut entries = Vec::new();
         let mut bytes = 0_u64;
+        // What the caller gives beforehand (the probe) is not counted: the first one of the queue
+        // goes in all the same.
         while let Some(pending) = self.next_pending(bytes, entries.len()) {
             bytes = bytes.saturating_add(pending.cost());
             let (op, sequence) = self.write_op(&pending);
@@ -344,6 +386,7 @@ impl Journal {
 
     /// The next waiting operation, if it fits into a batch of that many bytes and operations.
     fn next_pending(&mut self, bytes: u64, ops: usize) -> Option<Pending> {
+        // Before anything new, so that the order of requests stays.
         let again = !self.redo.is_empty();
         let first = if again {
             self.redo.front()
@@ -353,12 +396,14 @@ impl Journal {
         let cost = first.cost();
         let fits = bytes.saturating_add(cost) <= self.config.batch_bytes_max
             && u32::try_from(ops).is_ok_and(|ops| ops < self.config.batch_ops_max);
+        // A single operation may be larger than a batch: it goes alone, or it would wait for ever.
         if !fits && ops > 0 {
             return None;
         }
         if again {
             return self.redo.pop_front();
         }
+        // Only of the queue: what is written again was taken off before.
         self.queue_bytes = self.queue_bytes.saturating_sub(cost);
         self.queue.pop_front()
     }
@@ -390,12 +435,14 @@ impl Journal {
 
     fn on_load(&mut self, origin: Origin, token: u64, sequences: &[u64]) {
         let fits = |count: usize, max: u32| u32::try_from(count).is_ok_and(|count| count <= max);
+        // Refused, not queued: the owner has its own patience and asks again.
         let room = fits(self.loads.len().saturating_add(1), self.config.loads_max);
         if !room || !fits(sequences.len(), self.config.load_records_max) {
             self.stats.loads_refused = self.stats.loads_refused.saturating_add(1);
             self.outbox.event(Event::LoadRefused { origin, token });
             return;
         }
+        // Sorted and each once, as the store expects them.
         let wanted: BTreeSet<u64> = sequences.iter().copied().collect();
         let sequences = wanted.iter().copied().collect();
         let ticket = self.take_ticket();
@@ -417,12 +464,17 @@ impl Journal {
         };
         let mut found = BTreeMap::new();
         for (sequence, bytes) in stored {
+            // A store that gives what was not asked for has mixed something up; it is not passed
+            // on.
             if !load.wanted.contains(&sequence) {
                 self.stats.strays = self.stats.strays.saturating_add(1);
             } else if let Ok(record) = record::decode(sequence, None, &bytes) {
+                // `None`: the record before it is not at hand, so the chain can't be checked. The
+                // checksum covers the sequence, so a record of another place is noticed.
                 found.insert(sequence, record.body);
             }
         }
+        // Damaged and missing are one to the owner: both have to come from elsewhere.
         let damaged: Vec<u64> = load
             .wanted
             .into_iter()
@@ -443,9 +495,11 @@ impl Journal {
         if self.broken || self.full_since.is_none() {
             return;
         }
+        // Something with the store will tell by itself whether there is space.
         if self.in_flight.is_empty() {
             let key = String::from(PROBE_KEY);
             let value = Bytes::from(alloc::vec![0; PROBE_BYTES]);
+            // Written and removed in one batch: the probe leaves nothing, also after a crash.
             self.start_batch(alloc::vec![
                 StoreOp::Put {
                     key: key.clone(),
@@ -454,6 +508,7 @@ impl Journal {
                 StoreOp::Delete { key },
             ]);
         }
+        // Again and again until a batch goes through; `finish_batch` ends it.
         self.deadlines
             .set(Timer::Probe, self.now + self.config.full_retry);
     }
@@ -474,6 +529,7 @@ impl Machine for Journal {
     type Event = Event;
 
     fn handle_input(&mut self, now: Time, input: Input<Infallible, Command>) {
+        // The owner's clock is monotonic; should it not be, deadlines still must not move back.
         self.now = self.now.max(now);
         let command = match input {
             Input::Message { message, .. } => match message {},

@@ -1,12 +1,12 @@
 //! The only way to the store: group commit, failures, loads.
 //!
-//! One batch (configurable) is with the store at a time; everything that arrives meanwhile goes into
-//! the next, so that the cost of a flush is shared by all that wait for it.
+//! One batch (configurable) is with the store at a time; everything that arrives meanwhile goes
+//! into the next, so that the cost of a flush is shared by all that wait for it.
 //!
 //! | state | an append, put or delete | the store says |
 //! |---|---|---|
 //! | writing | joins the next batch | stored: `Persisted` for each, in order |
-//! | full | is still tried; an idle journal probes at intervals | failed, full: `PersistFailed` for each; sequences are used again |
+//! | full | is tried; an idle journal probes | full: `PersistFailed` for each; sequences go back |
 //! | broken | refused at once | anything: ignored |
 //!
 //! After a batch failed for lack of space, batches that were already on their way have the wrong
@@ -19,9 +19,10 @@
 //! | `machine` | the machine |
 //! | `check` | what must hold, how full it is, what it measures |
 //!
-//! Source: DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984,
-//! section 5.2 (group commit); Rebello et al., "Can Applications Recover from fsync Failures?", ATC'20,
-//! section 5 (after a failed flush that was not for lack of space, nothing may be assumed: stop).
+//! Source: DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD
+//! 1984, section 5.2 (group commit); Rebello et al., "Can Applications Recover from fsync
+//! Failures?", ATC'20, section 5 (after a failed flush that was not for lack of space, nothing may
+//! be assumed: stop).
 
 mod check;
 mod config;

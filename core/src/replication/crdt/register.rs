@@ -1,22 +1,22 @@
 //! A register: the last writer wins, and what it did not know of is kept as a conflict.
 //!
-//! Every write carries what its writer had seen of the key (a version vector). A version that a later
-//! writer had seen is gone; versions that did not know of each other stay side by side. The one with
-//! the greatest (stamp, author) is the value, the others are its conflict record. So a sequence of
-//! overwrites never shows as a conflict, in whatever order it arrives.
+//! Every write carries what its writer had seen of the key (a version vector). A version that a
+//! later writer had seen is gone; versions that did not know of each other stay side by side. The
+//! one with the greatest (stamp, author) is the value, the others are its conflict record. So a
+//! sequence of overwrites never shows as a conflict, in whatever order it arrives.
 //!
-//! Source: Preguiça, Baquero, Almeida, Fonte, Gonçalves, "Dotted Version Vectors: Logical Clocks for
-//! Optimistic Replication", 2010, sections 4 and 5; Shapiro et al., "A comprehensive study of
+//! Source: Preguiça, Baquero, Almeida, Fonte, Gonçalves, "Dotted Version Vectors: Logical Clocks
+//! for Optimistic Replication", 2010, sections 4 and 5; Shapiro et al., "A comprehensive study of
 //! Convergent and Commutative Replicated Data Types", 2011, section 3.2.1 (LWW register).
 //!
-//! Two different values with one author and stamp (twins) come only of an author whose store went back
-//! in time, or who lies. They are ordered by the value itself, so that all agree; the greater two
-//! are kept, the lesser of them as a conflict.
+//! Two different values with one author and stamp (twins) come only of an author whose store went
+//! back in time, or who lies. They are ordered by the value itself, so that all agree; the greater
+//! two are kept, the lesser of them as a conflict.
 //!
 //! A writer's later write supersedes its earlier ones, so its own entry is left out of what it has
-//! seen. [`Batch::check`](crate::replication::batch::Batch::check) keeps out writes that claim to have
-//! seen a stamp not before their own; with that, the winner is the greatest write there ever was,
-//! whatever was forgotten by the bounds below.
+//! seen. [`Batch::check`](crate::replication::batch::Batch::check) keeps out writes that claim to
+//! have seen a stamp not before their own; with that, the winner is the greatest write there ever
+//! was, whatever was forgotten by the bounds below.
 
 mod check;
 
@@ -70,6 +70,7 @@ pub struct Register {
     versions: Vec<Version>,
     /// The latest superseded stamp of each author without a version here, newest first.
     context: Vec<(NodeId, Hlc)>,
+    /// Conflicts dropped because there were too many.
     dropped: u32,
 }
 
@@ -101,6 +102,9 @@ impl Register {
     /// others.
     #[must_use]
     pub fn seen_by(&self, writer: NodeId) -> Vec<(NodeId, Hlc)> {
+        // What was superseded was seen too: without the context, a reader's overwrite would leave
+        // out the writes that its own value had replaced, and these would come back as conflicts
+        // where they arrive late.
         let dots = self.versions.iter().map(|v| (v.author, v.stamp));
         let mut seen: Vec<_> = dots
             .chain(self.context.iter().copied())
@@ -113,18 +117,23 @@ impl Register {
 
     /// Takes a write and what its writer had seen; in any order, any number of times.
     pub fn put(&mut self, version: Version, seen: &[(NodeId, Hlc)]) -> Effect {
+        // Dots tell versions apart except twins, which share one; the winner's value is compared
+        // for them.
         let before = self.dots();
         let value_before = self.winner().map(|winner| winner.value.clone());
         for (author, stamp) in seen {
             self.supersede(*author, *stamp);
         }
         self.insert(version);
+        // What the writer had seen is gone by now, so it can't crowd out a conflict that is still
+        // one.
         self.enforce_bounds();
         let value_changed = self.winner().map(|winner| winner.value.clone()) != value_before;
         let after = self.dots();
         if after == before && !value_changed {
             Effect::Nothing
         } else if after.first() == before.first() && !value_changed {
+            // The same winner, but other versions beside it.
             Effect::Conflicts
         } else {
             Effect::Value
@@ -133,6 +142,8 @@ impl Register {
 
     /// Takes everything that another register holds of the same key.
     pub fn merge(&mut self, other: &Self) {
+        // An author is in the context or has a version, never both, so the order of the two loops
+        // does not matter.
         for (author, stamp) in &other.context {
             self.supersede(*author, *stamp);
         }
@@ -161,9 +172,13 @@ impl Register {
     /// Everything that `author` wrote up to `stamp` has been overwritten.
     fn supersede(&mut self, author: NodeId, stamp: Hlc) {
         let held = self.versions.iter().find(|v| v.author == author);
+        // A later write of the same author than the one that was overwritten: it is concurrent and
+        // stays.
         if held.is_some_and(|v| v.stamp > stamp) {
             return;
         }
+        // Twins have one stamp and go together: who has seen one of them has overwritten both (ADR
+        // 0012).
         self.versions.retain(|v| v.author != author);
         match self.context.iter_mut().find(|(who, _)| *who == author) {
             Some((_, latest)) => *latest = (*latest).max(stamp),
@@ -177,6 +192,8 @@ impl Register {
             return;
         }
         let author = version.author;
+        // A write that arrives after one that had seen it (or after a later one of its author that
+        // was overwritten) must not come back as a conflict. This makes `put` indifferent to order.
         let superseded = self
             .context
             .iter()
@@ -184,14 +201,19 @@ impl Register {
         if superseded {
             return;
         }
+        // Within one author writes are totally ordered, so only the latest can be current.
         let held = self.versions.iter().find(|v| v.author == author);
         if held.is_some_and(|v| v.stamp > version.stamp) {
             return;
         }
+        // Removes the author's earlier writes and the same write when it comes again; a twin stays.
         self.versions.retain(|v| {
             v.author != author || (v.stamp == version.stamp && v.value != version.value)
         });
         self.versions.push(version);
+        // A version that is held is later than what the context says of its author (checked above),
+        // so the entry has nothing more to tell: per author there is a version or an entry, never
+        // both.
         self.context.retain(|(who, _)| *who != author);
         if planted::is(Planted::LastArrivalWins) {
             self.versions.rotate_right(1);
@@ -201,6 +223,7 @@ impl Register {
         if planted::is(Planted::ConflictDropped) {
             self.versions.truncate(1);
         }
+        // Versions are sorted by value within one stamp, so every node keeps the same two twins.
         let mut twins = 0_usize;
         self.versions.retain(|v| {
             twins = twins.saturating_add(usize::from(v.author == author));
@@ -210,11 +233,15 @@ impl Register {
 
     fn enforce_bounds(&mut self) {
         while self.versions.len() > CONFLICTS_MAX.saturating_add(1) {
+            // All nodes sort the same, so all drop the same. It goes into the context, so that it
+            // does not come back when it arrives again.
             if let Some(oldest) = self.versions.pop() {
                 self.dropped = self.dropped.saturating_add(1);
                 self.supersede(oldest.author, oldest.stamp);
             }
         }
+        // The oldest entries go: they are the least likely to meet a late duplicate. `CONTEXT_MAX`
+        // says what a forgotten entry can do.
         sort_newest_first(&mut self.context);
         self.context.truncate(CONTEXT_MAX);
     }
@@ -225,6 +252,8 @@ impl Register {
 const TWINS_MAX: usize = 2;
 
 fn newest_first(a: &Version, b: &Version) -> Ordering {
+    // The author breaks ties of stamps, the value those of twins: a total order, the same on all
+    // nodes.
     (b.stamp, b.author, &b.value).cmp(&(a.stamp, a.author, &a.value))
 }
 

@@ -27,6 +27,7 @@ impl Log {
                 slots == streams,
                 "chains and their streams differ in length",
             ),
+            // Batches of streams without whole chains are counted too, but have no slot.
             (wide(slots) <= self.batches, "batches are counted wrongly"),
             (ends, "a stream does not end where it says"),
             (
@@ -63,6 +64,7 @@ impl Log {
             let batch = signed.claims();
             let chain = self.chains.get(&(batch.shard, batch.writer()));
             let slot = |sequence| chain.and_then(|chain| chain.slot(sequence));
+            // Batches of streams (in a tab) have no slot: nothing can be checked of them here.
             let is_held = slot(batch.sequence).is_some_and(|slot| slot.journal == *journal);
             let before = slot(batch.sequence.saturating_sub(1));
             !is_held || before.map_or(0, |slot| slot.hash_half) == half(batch.previous)
@@ -72,6 +74,8 @@ impl Log {
     fn check_chain(&self, id: ChainId, chain: &Chain) -> Result<(), &'static str> {
         let beyond = chain.fork.as_ref().map(|fork| chain.roots_from(fork.at));
         let owner = owner_of(id);
+        // Every batch beyond a fork is a side branch until it counts as issued again: none may be
+        // lost.
         let kept = |(_, root): &(u64, u128)| {
             self.branches.get(owner, *root).is_some() || self.branches.is_reissued(owner, *root)
         };

@@ -29,6 +29,8 @@ impl Staging {
         let bytes: u64 = staged()
             .map(|staged| wide(staged.batch.bytes().len()))
             .sum();
+        // A batch has a token until it is durable; afterwards it can still wait for those before
+        // it.
         let open = staged().filter(|staged| staged.journal.is_none()).count();
         let blocked = |lane: &alloc::collections::VecDeque<super::Staged>| {
             lane.front().is_some_and(|first| first.journal.is_none())

@@ -96,8 +96,11 @@ impl Plan {
 
     /// The same for a batch wherever it is.
     pub(in crate::replication) fn add(&mut self, piece: Piece, bytes: u64) -> bool {
+        // The first always fits: a window may be set smaller than a batch, and the peer has to get
+        // on.
         let fits = self.pieces.is_empty() || bytes <= self.bytes_left;
         if self.full || !fits || self.pieces.len() >= ANSWER_MAX {
+            // Once one does not fit, no later one may: the answer would have a gap in a chain.
             self.full = true;
             return false;
         }
@@ -110,6 +113,7 @@ impl Plan {
 /// A batch by its place in the journal: at hand, or to be read.
 pub(in crate::replication) fn piece_at(db: &Database, journal: u64) -> Piece {
     match db.log.recent(journal) {
+        // The clone shares the bytes of the batch.
         Some(signed) => Piece::Ready(Box::new(signed.clone())),
         None => Piece::Stored(journal),
     }
@@ -141,6 +145,8 @@ impl Answers {
         if sequences.is_empty() {
             return Some(finish(cx, load, &BTreeMap::new()));
         }
+        // A quarter for each peer at most, so that one that asks much can't keep the others out.
+        // This node's own questions count as those of a peer.
         let of_peer = self.loads.values().filter(|load| load.to == to).count();
         let max = size(cx.config.loads_max);
         if self.loads.len() >= max || of_peer >= max.div_ceil(4) {
@@ -185,6 +191,7 @@ impl Answers {
             Some(_) | None => self.loads.remove(&token)?,
         };
         cx.deadlines.clear(&Timer::Load(token));
+        // A record that is no batch is left out like a missing one: the rest can still be given.
         let mut loaded = BTreeMap::new();
         for (sequence, body) in records {
             if let Ok(Record::Batch(signed)) = decode_exactly::<Record>(&body) {
@@ -206,6 +213,8 @@ impl Answers {
 }
 
 fn finish(cx: &mut Context, load: Load, loaded: &BTreeMap<u64, Signed<Batch>>) -> Ready {
+    // A missing record leaves a gap in the answer. The peer takes the batches before it and finds
+    // the one after it early.
     let mut batches = Vec::new();
     for piece in load.pieces {
         match piece {

@@ -58,7 +58,7 @@ struct CatchUp {
     bytes: u64,
 }
 
-/// A linked peer.
+/// What was compared with a linked peer, and what it is asked for.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Compared {
     /// What it has and we lack. At most [`WANTED_MAX`] chains.
@@ -78,12 +78,14 @@ impl Compared {
     fn note(&mut self, chain: ChainId, wanted: Wanted) -> bool {
         if let Some(known) = self.has.get_mut(&chain) {
             known.up_to = known.up_to.max(wanted.up_to);
+            // The earliest contradiction is wanted: it is closest to where the branches part.
             known.proof = match (known.proof, wanted.proof) {
                 (Some(known), Some(wanted)) => Some(known.min(wanted)),
                 (known, wanted) => known.or(wanted),
             };
             return true;
         }
+        // The bound keeps a liar with many chains from filling memory.
         if self.has.len() >= WANTED_MAX {
             return false;
         }
@@ -112,6 +114,7 @@ impl AntiEntropy {
     }
 
     pub(in crate::replication) fn on_peer_down(&mut self, cx: &mut Context, peer: NodeId) {
+        // What is asked of it is free for another peer at once; its answer would find no fetch.
         self.peers.remove(&peer);
         self.fetches.retain(|shard, fetch| {
             let keep = fetch.peer != peer;
@@ -145,26 +148,35 @@ impl AntiEntropy {
         head: &Head,
     ) {
         let chain = (shard, head.writer);
+        // A tab holds of others' chains only streams, and these come by subscription.
         if cx.role == Role::Tab && head.writer.node != cx.me {
             return;
         }
         let lane = chain_lane(chain);
+        // The fork point of a chain only moves towards its start, so one that is later than ours,
+        // or the same, says nothing new.
         let forked_at = db.log.forked_at(chain).unwrap_or(u64::MAX);
         if head.forked_at != 0 && head.forked_at < forked_at {
             let proof = Some(head.forked_at);
             let up_to = head.sequence;
             self.want(cx, from, chain, Wanted { up_to, proof });
         }
+        // Kleppmann and Howard 2020, section 4: heads are hashes, so equal numbers with different
+        // hashes show a fork. Version vectors would not.
         let held = db.log.holds(&lane, head.sequence, head.hash);
         if held == Some(false) {
             let proof = Some(head.sequence);
             let up_to = head.sequence;
             self.want(cx, from, chain, Wanted { up_to, proof });
         }
+        // It names this very batch, so it says that it has it, and all before it.
         if head.writer.node == cx.me && held == Some(true) {
             writes.confirmed_by(cx, db, from, chain, head.sequence);
         }
+        // What a peer has beyond the fork known here are side branches. They come by name, not by
+        // sequence.
         let up_to = head.sequence.min(forked_at.saturating_sub(1));
+        // What is with the journal already need not be fetched again.
         if up_to > db.staged_end(&lane).sequence {
             let proof = None;
             self.want(cx, from, chain, Wanted { up_to, proof });
@@ -189,6 +201,7 @@ impl AntiEntropy {
     /// Starts fetches as long as there is something to fetch and room for it.
     pub(in crate::replication) fn schedule_fetches(&mut self, cx: &mut Context, db: &Database) {
         let max = usize::try_from(cx.config.fetches_max).unwrap_or(usize::MAX);
+        // Half: fetches come in windows, and what was asked for needs room when it arrives.
         let roomy = db.staging.bytes() < cx.config.staged_bytes_max / 2;
         if self.fetches.len() < max && roomy && db.takes_more(cx) {
             let mut order: Vec<NodeId> = self
@@ -198,6 +211,7 @@ impl AntiEntropy {
                 .map(|(id, _)| *id)
                 .collect();
             if order.len() > 1 {
+                // A drawn order, so that of several peers that have the same each gives a part.
                 let turn = cx.rng.index(order.len());
                 order.rotate_left(turn);
                 let outside = planted::outside(Planted::OutsideCounter);
@@ -212,6 +226,7 @@ impl AntiEntropy {
     }
 
     fn fetch_from(&mut self, cx: &mut Context, db: &Database, id: NodeId, max: usize) {
+        // Half of all fetches at one peer at most: a slow or lying one can't hold them all.
         let share = cx.config.fetches_max.div_ceil(2);
         let mut from = 0;
         loop {
@@ -237,17 +252,21 @@ impl AntiEntropy {
         };
         let mut wants = Vec::new();
         let mut moot = Vec::new();
+        // An earlier want of this peer may be met by now, by pushes or by another peer: it is moot.
         let first = (shard, Writer::MIN);
         for (chain, wanted) in peer.has.range(first..) {
             if chain.0 != shard || wants.len() >= WANTS_MAX {
                 break;
             }
             let end = db.staged_end(&chain_lane(*chain)).sequence;
+            // A proof is asked for by its own sequence, whether or not a batch of that number is
+            // held.
             if let Some(proof) = wanted.proof {
                 wants.push((chain.1, proof));
             } else if wanted.up_to > end && !db.is_held_off(cx, *chain) {
                 wants.push((chain.1, end.saturating_add(1)));
             } else {
+                // Also what is held off: the next comparison names it again.
                 moot.push(*chain);
             }
         }
@@ -268,6 +287,8 @@ impl AntiEntropy {
             bytes: 0,
         });
         cx.outbox.send(
+            // The request ties the answer to this question: a late answer to an earlier one is not
+            // counted here.
             id,
             Message::Fetch {
                 request,
@@ -304,10 +325,13 @@ impl AntiEntropy {
                 return;
             };
             let proof = peer.has.get(&chain).and_then(|wanted| wanted.proof);
+            // Batches that are with the journal count as come.
             let came = end >= *first && proof.is_none();
             // An earlier contradiction that is looked for since then is still wanted.
             let goes_on = proof.is_some_and(|proof| proof != *first);
             progress |= came || goes_on;
+            // What did not come is forgotten. Otherwise a peer that names what it does not have
+            // would be asked for it without a pause.
             if !came && !goes_on {
                 peer.has.remove(&chain);
             }
@@ -320,6 +344,7 @@ impl AntiEntropy {
             return;
         }
         peer.stalls = peer.stalls.saturating_add(1);
+        // From 1 s to 32 s: a peer that gives nothing is compared with ever more rarely.
         let doublings = peer.stalls.min(6);
         let span = Duration::from_millis(500_u64 << doublings);
         cx.summarize_within(from, span);
@@ -336,6 +361,7 @@ impl AntiEntropy {
 
     fn finish_catch_ups(&mut self, cx: &mut Context) {
         let mut done = Vec::new();
+        // Only once nothing is fetched and nothing is wanted any more.
         for (id, peer) in &mut self.peers {
             if peer.fetches > 0 || !peer.has.is_empty() {
                 continue;
@@ -358,6 +384,8 @@ impl AntiEntropy {
             bytes: catch_up.bytes,
             took,
         });
+        // A comparison after the catching-up finds what was left out for the bounds of the last
+        // one.
         if cx.role == Role::Relay && cx.role_of(peer) == Some(Role::Relay) {
             cx.summarize_within(peer, REPAIR_SOON);
         }
@@ -370,6 +398,7 @@ impl AntiEntropy {
         from: NodeId,
         request: u64,
     ) -> Option<(u16, Fetch)> {
+        // The number alone could be guessed by another peer; who answers has to be who was asked.
         let asked = |fetch: &Fetch| fetch.request == request && fetch.peer == from;
         let shard = self.fetches.iter().find(|(_, fetch)| asked(fetch))?.0;
         let shard = *shard;
@@ -397,6 +426,7 @@ impl AntiEntropy {
         };
         cx.stats.fetches_unanswered = cx.stats.fetches_unanswered.saturating_add(1);
         if let Some(peer) = self.peers.get_mut(&fetch.peer) {
+            // All chains of the shard are forgotten, so another peer that has them gets the turn.
             peer.has.retain(|(of, _), _| *of != shard);
             cx.summarize_within(fetch.peer, Duration::from_secs(1));
         }

@@ -112,7 +112,8 @@ impl Component for Replica {
 }
 
 impl Replica {
-    /// Whether all is visible that is held, side branches too: nothing waits for room or for the clock.
+    /// Whether all is visible that is held, side branches too: nothing waits for room or for the
+    /// clock.
     #[must_use]
     pub fn shows_all(&self) -> bool {
         self.db.log.branches().unread().is_empty()
@@ -146,11 +147,15 @@ impl Replica {
 
     fn check_epochs(&self) -> Result<(), &'static str> {
         let writer = |shard| self.forks.epochs.writer_now(&self.cx, &self.db, shard);
+        // A writer epoch that is still to come needs a timer: else queued writes would wait for
+        // ever.
         let begins = |shard: u16| match writer(shard) {
             Err(Unwritable::Until(at)) => {
                 let timer = self.cx.deadlines.at(&Timer::Epoch(shard));
                 timer.is_some_and(|timer| timer <= at)
             }
+            // A gap ends by peers' batches or by the timer that the first link sets; used-up epochs
+            // end never.
             Ok(_) | Err(Unwritable::Gap | Unwritable::UsedUp) => true,
         };
         let all_begin = (0..SHARDS).all(begins);
@@ -158,6 +163,8 @@ impl Replica {
     }
 
     fn check_peer(&self, id: NodeId, role: Role) -> Result<(), &'static str> {
+        // `end` is used, not `head`: what was confirmed before a fork became known may be beyond
+        // it.
         let held = |(_, chain, up_to): (NodeId, ChainId, u64)| {
             up_to <= self.db.log.end(&chain_lane(chain)).sequence
         };
@@ -177,6 +184,8 @@ impl Replica {
             let of_peer = self.anti_entropy.fetches().filter(|(_, of)| *of == id);
             of_peer.count() == size(fetches) && self.cx.is_linked(id)
         };
+        // A peer that never confirms must be given up at some time: its room in flight would stay
+        // taken.
         let waits = |(id, count, _, _): (NodeId, usize, u64, bool)| {
             count == 0 || self.cx.deadlines.at(&Timer::Push(id)).is_some()
         };

@@ -39,6 +39,8 @@ impl Replica {
             self.cx.refuse(request, refusal);
             return;
         }
+        // A tab that writes to a namespace also has to read it: a write names what was seen of the
+        // key.
         if self.cx.role == Role::Tab
             && !self
                 .subscriptions
@@ -64,6 +66,7 @@ impl Replica {
         key: &Key,
         value: Option<&Bytes>,
     ) -> Result<(), WriteRefusal> {
+        // All reasons are told at once, so that a person need not mend them one by one.
         let blocks: Vec<WriteBlock> = self.writes.blocks().collect();
         if !blocks.is_empty() && !planted::is(Planted::ReadOnlyWrites) {
             return Err(WriteRefusal::NotWritable { blocks });
@@ -72,12 +75,15 @@ impl Replica {
             let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
             return Err(WriteRefusal::ValueTooLarge { max });
         }
+        // A pause that ends before a writer loses patience is not told: the write just waits. A
+        // longer one is refused at once, so that the queue does not fill with what can't go out.
         let soon = self.cx.now + self.cx.config.ack_patience;
         match self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
             Ok(_) => {}
             Err(Unwritable::Until(at)) if at <= soon => {}
             Err(unwritable) => return Err(unwritable.block().into()),
         }
+        // Writes at level `relay` count until they are confirmed: they hold memory as long as that.
         let waiting = self
             .db
             .queue
@@ -89,11 +95,13 @@ impl Replica {
             return Err(WriteRefusal::Busy);
         }
         let cost = self.db.cells.cost(namespace, key, value);
+        // What waits and what is with the journal will need room in the cells too.
         let pending = self
             .db
             .queue
             .bytes()
             .saturating_add(self.db.staging.bytes());
+        // A deletion of a key that is there costs nothing: a full node can be emptied.
         let fits = cost == 0 || self.db.cells.has_room(cost.saturating_add(pending));
         if !fits || self.db.log.batches() >= self.cx.config.batches_max {
             return Err(WriteRefusal::Full);
@@ -103,21 +111,28 @@ impl Replica {
 
     /// Seals what waits for a shard, unless a batch of ours in it is with the journal.
     pub(in crate::replication) fn seal_next(&mut self, shard: u16) {
+        // One at a time for each shard: the next batch names the hash of this one, and if the
+        // journal fails it, nothing that builds on it is lost. Further writes gather meanwhile
+        // (group commit).
         if self.db.has_staged(&self.cx, shard) {
             return;
         }
         let writer = match self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
             Ok(writer) => writer,
             Err(Unwritable::Until(at)) => {
+                // Writes wait in the queue; `Timer::Epoch` comes back here.
                 self.cx.deadlines.set_earlier(Timer::Epoch(shard), at);
                 return;
             }
+            // Writes wait until the gap is filled (`on_persisted`) or its patience ends
+            // (`Timer::Epoch`).
             Err(Unwritable::Gap) => return,
             Err(Unwritable::UsedUp) => {
                 self.db.refuse_waiting(&mut self.cx, shard);
                 return;
             }
         };
+        // Turns: a long queue of either kind must not starve the other.
         let writes_first = self.forks.reissue.writes_first(shard) && self.db.queue.has(shard);
         if writes_first || !self.seal_reissue(shard, writer) {
             seal_writes(&mut self.cx, &mut self.db, shard, writer);
@@ -126,6 +141,8 @@ impl Replica {
 
     pub(in crate::replication) fn on_persisted(&mut self, persisted: Persisted) {
         let Persisted { token, sequence } = persisted;
+        // No sequence: it was no append. No batch: it was the proof of a fork, or the batch was
+        // given up meanwhile.
         let durable = sequence.and_then(|journal| self.db.staging.durable(token, journal));
         let Some((lane, ready)) = durable else {
             return;
@@ -137,12 +154,15 @@ impl Replica {
             }
             self.apply(&lane, &staged);
         }
+        // Our own chain, whoever gave the batch: a gap may be filled now, and a batch no longer
+        // stands in the way of the next.
         if lane.writer.node == self.cx.me {
             let end = self.db.log.end(&lane).sequence;
             let chain = (lane.shard, lane.writer);
             self.forks.epochs.fill_gap(chain, end);
             self.seal_next(lane.shard);
         }
+        // Others may lack what was caught up on, and there is room for the next fetch.
         if let Some(from) = caught {
             self.cx.summarize_to_others(from);
             self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
@@ -151,7 +171,10 @@ impl Replica {
 
     /// A durable batch becomes visible, acknowledged and known to others.
     fn apply(&mut self, lane: &Lane, staged: &Staged) {
+        // The batch is durable: now, and not before, it may become visible, acknowledged and known
+        // to others (invariant of this room).
         let signed = staged.batch.to_signed();
+        // `Staging::durable` gives only batches that have a place.
         let journal = staged.journal.unwrap_or(0);
         self.db.log.append(lane, journal, &signed);
         let batch = signed.claims();
@@ -165,7 +188,7 @@ impl Replica {
         );
         self.writes.acknowledge(&mut self.cx, staged, &revisions);
         self.announce(staged, &signed);
-        // A tab serves nobody but its own chain to its homes.
+        // A tab serves only its own chain, to its homes.
         if self.cx.role == Role::Relay || lane.writer.node == self.cx.me {
             self.db.keep_at_hand(&self.cx, journal, signed);
         }
@@ -184,6 +207,8 @@ impl Replica {
             self.pushes.ack(&mut self.cx, *peer, chain, sequence);
         }
         let passes_on = match self.cx.role {
+            // What was caught up on is old: other relays learn of it by comparison, not by a push
+            // each.
             Role::Relay => !matches!(staged.source, Source::Caught(_)),
             Role::Tab => staged.source == Source::Own,
         };
@@ -199,6 +224,7 @@ impl Replica {
     fn push_to_subscribers(&mut self, signed: &Signed<Batch>) {
         let batch = signed.claims();
         for to in self.subscriptions.live_tabs(&self.cx, &batch.namespace) {
+            // An author has its own batch, and gets what it lost by comparison of its own chains.
             if to == batch.author {
                 continue;
             }
@@ -207,6 +233,7 @@ impl Replica {
                 let told = Vec::new();
                 self.cx.outbox.send(to, Message::Push { batch, told });
             } else {
+                // The tab is too slow: it asks again once it has room. Nothing is kept for it here.
                 self.subscriptions.lag(to, &batch.namespace);
             }
         }
@@ -214,6 +241,7 @@ impl Replica {
 
     pub(in crate::replication) fn on_persist_failed(&mut self, failed: PersistFailed) {
         let PersistFailed { token, full } = failed;
+        // The batch and those of its chain that build on it: their hashes would lead to nothing.
         let lost = self.db.staging.failed(token);
         self.cx.stats.appends_failed = self.cx.stats.appends_failed.saturating_add(1);
         for staged in lost {
@@ -226,6 +254,7 @@ impl Replica {
                 self.cx.refuse(request, refusal);
             }
             if staged.batch.reissue.is_some() && staged.source == Source::Own {
+                // A batch that is issued again is tried again after a pause. Nobody waits for it.
                 self.forks.reissue.pause(&mut self.cx);
             }
             if staged.batch.author == self.cx.me {
@@ -233,6 +262,7 @@ impl Replica {
                 self.seal_next(staged.batch.shard);
             }
         }
+        // There is room in the staging area again.
         self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
     }
 }

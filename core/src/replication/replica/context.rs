@@ -118,6 +118,8 @@ impl Context {
     pub(in crate::replication) fn persist(&mut self, token: u64, record: &Record) {
         let body = encode(record).into();
         self.outbox
+            // Events are never dropped by the outbox, only sends are: nothing durable can get lost
+            // here.
             .event(Event::Persist(Persist::append(token, body)));
     }
 
@@ -149,6 +151,7 @@ impl Context {
 
     /// Which lane a batch belongs to here: a tab holds others' batches by namespace.
     pub(in crate::replication) fn lane_of(&self, batch: &Batch) -> Lane {
+        // A tab's own chains are whole, as only who has its own chain whole can go on with it.
         let by_namespace = self.role == Role::Tab && batch.author != self.me;
         Lane {
             shard: batch.shard,
@@ -159,6 +162,7 @@ impl Context {
 
     /// Compares with a peer no later than about `span` from now.
     pub(in crate::replication) fn summarize_within(&mut self, peer: NodeId, span: Duration) {
+        // A tenth of jitter, so that nodes that were started together do not compare in step.
         let at = self.now + self.rng.jitter(span, 100);
         self.deadlines.set_earlier(Timer::Summary(peer), at);
     }

@@ -67,8 +67,8 @@ pub enum Command {
 /// What the replica tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at most
-    /// [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
+    /// Append a record to the journal; answer with `Persisted` or `PersistFailed`. Its body has at
+    /// most [`BATCH_BYTES_MAX`] plus signature (the proof of a fork has two batches).
     ///
     /// [`BATCH_BYTES_MAX`]: crate::replication::batch::BATCH_BYTES_MAX
     Persist(Persist),
@@ -102,8 +102,8 @@ pub enum Event {
         /// How.
         offence: Offence,
     },
-    /// An author signed two batches with one sequence; its chain is set aside from there on, until
-    /// the author issues it again. Once per chain.
+    /// An author signed two batches with one sequence; from there on its chain is a side branch,
+    /// until the author issues it again. Once per chain.
     Equivocation {
         /// Whose chain; this node's own if its store went back in time or its identity was copied.
         author: NodeId,

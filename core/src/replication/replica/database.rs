@@ -1,5 +1,5 @@
-//! What is held here, and what is on its way into the journal: the log, the cells that it adds up to, the
-//! clock, writes that wait, batches with the journal. No peers.
+//! What is held here, and what is on its way into the journal: the log, the cells that it adds up
+//! to, the clock, writes that wait, batches with the journal. No peers.
 
 use crate::{
     kernel::{
@@ -79,11 +79,14 @@ impl Database {
 
     /// Where a lane ends once the journal has everything it was handed.
     pub(in crate::replication) fn staged_end(&self, lane: &Lane) -> End {
+        // New batches build on what is with the journal, or each would have to wait for the disk.
         self.staging.end(lane).unwrap_or_else(|| self.log.end(lane))
     }
 
     /// Whether a batch of ours in a shard is with the journal.
     pub(in crate::replication) fn has_staged(&self, cx: &Context, shard: u16) -> bool {
+        // Lanes are ordered by shard, node and epoch, so all chains of this node in a shard lie in
+        // one range.
         let first = chain_lane((shard, Writer::first(cx.me)));
         let last = chain_lane((
             shard,
@@ -103,10 +106,12 @@ impl Database {
             sum.saturating_add(cost)
         });
         let pending = self.staging.bytes().saturating_add(self.queue.bytes());
+        // Deletions alone never lack room: a full node can be emptied by others too.
         growth == 0 || self.cells.has_room(growth.saturating_add(pending))
     }
 
     pub(in crate::replication) fn has_room_for_chain(&self, cx: &Context, chain: ChainId) -> bool {
+        // A chain that is known already takes no new room.
         let lane = chain_lane(chain);
         self.log.knows(&lane) || self.log.chains() < size(cx.config.chains_max)
     }
@@ -119,6 +124,7 @@ impl Database {
         bytes: u64,
     ) -> bool {
         let staged = self.staging.bytes().saturating_add(bytes);
+        // The journal is slow: that passes in a moment and needs no pause.
         if staged > cx.config.staged_bytes_max {
             cx.stats.full_batches = cx.stats.full_batches.saturating_add(1);
             return true;
@@ -130,6 +136,7 @@ impl Database {
             return false;
         }
         cx.stats.full_batches = cx.stats.full_batches.saturating_add(1);
+        // One event and one pause for all that is refused meanwhile.
         if cx.now >= self.full_until {
             self.full_until = cx.now + FULL_PAUSE;
             cx.deadlines.set(Timer::Full, self.full_until);
@@ -143,6 +150,8 @@ impl Database {
     pub(in crate::replication) fn is_too_far_ahead(&self, cx: &Context, batch: &Batch) -> bool {
         let ahead_max = millis(cx.config.ahead_max);
         let ahead = self.clock.ahead(cx.now, batch.newest());
+        // An unknown clock lets nothing in: a stamp that is far ahead could not be told from a good
+        // one.
         ahead.is_none_or(|ahead| ahead > ahead_max && !planted::is(Planted::FarFuture))
     }
 
@@ -154,6 +163,7 @@ impl Database {
         span: Duration,
     ) -> bool {
         let until = cx.now + span;
+        // The first goes, not the oldest: a chain that is asked for too early is held off again.
         let before = self.held_off.insert(chain, until);
         if self.held_off.len() > HELD_OFF_MAX {
             self.held_off.pop_first();
@@ -176,6 +186,7 @@ impl Database {
         told: Vec<u64>,
         writers: Vec<(RequestId, AckLevel)>,
     ) {
+        // The token ties the journal's answer to the batch.
         let token = cx.next_token();
         let signed = batch.to_signed();
         let hash = hash_of(&signed);
@@ -195,8 +206,8 @@ impl Database {
         cx.persist(token, &Record::Batch(Box::new(signed)));
     }
 
-    /// Makes the writes of a batch visible; answers the revision of each, or the last one if nothing that
-    /// can be seen changed.
+    /// Makes the writes of a batch visible; answers the revision of each, or the last one if
+    /// nothing that can be seen changed.
     pub(in crate::replication) fn show(
         &mut self,
         cx: &mut Context,
@@ -206,10 +217,14 @@ impl Database {
         let mut revisions = Vec::new();
         let twice = is_caught && planted::is(Planted::ChangeTwice);
         for op in batch.ops.iter().cloned() {
+            // Kulkarni 2014, figure 5, receive event: what is written here later gets a later
+            // stamp.
             self.clock.observe(op.stamp);
             let key = op.key.clone();
             let untold = op.value.is_none() && planted::is(Planted::ChangeMissed);
             let changed = self.cells.apply(&batch.namespace, batch.author, op);
+            // A write that changed nothing is acknowledged too: it is durable, and was overwritten
+            // at once.
             revisions.push(changed.unwrap_or_else(|| self.cells.revision()));
             let told = changed.filter(|_| !untold);
             for revision in told.into_iter().chain(told.filter(|_| twice)) {
@@ -231,6 +246,8 @@ impl Database {
         journal: u64,
         signed: Signed<Batch>,
     ) {
+        // What others wrote can be had from its author; what was written here may be nowhere else
+        // yet.
         if signed.claims().author == cx.me {
             self.log
                 .under_replicated_mut()

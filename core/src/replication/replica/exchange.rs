@@ -39,6 +39,8 @@ impl Replica {
             return;
         }
         let mut digests = Vec::new();
+        // Demers 1987, section 1.3: checksums are exchanged first, as databases are mostly equal.
+        // Half a kibibyte for all shards.
         for shard in 0..SHARDS {
             digests.extend_from_slice(&self.db.log.digest(shard).to_le_bytes());
         }
@@ -54,6 +56,8 @@ impl Replica {
             return;
         }
         let of_relays = self.cx.role == Role::Relay && self.cx.role_of(from) == Some(Role::Relay);
+        // Tabs compare by namespace. A peer that sends summaries in quick succession gets no answer
+        // to each: an answer can be a thousand times as large as the question.
         if !of_relays || !self.anti_entropy.answers_summary(&self.cx, from) {
             self.cx.stats.requests_refused = self.cx.stats.requests_refused.saturating_add(1);
             return;
@@ -61,16 +65,19 @@ impl Replica {
         let mut sent = 0_usize;
         for (shard, theirs) in (0..SHARDS).zip(theirs) {
             let differs = self.db.log.digest(shard) != u64::from_le_bytes(*theirs);
+            // Equal digests: the peer holds all of our own chains in the shard, to the last hash.
             if !differs && self.db.log.under_replicated().bytes() > 0 {
                 self.writes
                     .share_all(&mut self.cx, &mut self.db, from, shard);
             }
             let seen = differs && !planted::is(Planted::NeverCompares);
+            // What is left out now still differs at the next comparison.
             if seen && sent < HEADS_PER_SUMMARY_MAX {
                 sent = sent.saturating_add(send_heads(&mut self.cx, &self.db, from, shard));
                 sent = sent.saturating_add(name_branches(&mut self.cx, &self.db, from, shard));
             }
         }
+        // One comparison serves both sides: ours need not follow at once.
         self.cx.summarize_after_interval(from);
     }
 
@@ -86,6 +93,7 @@ impl Replica {
         let Some(role) = self.cx.role_of(from) else {
             return;
         };
+        // An epoch out of range would add chains without bound.
         let wrong = |head: &Head| head.writer.epoch >= EPOCHS_MAX;
         if heads.len() > HEADS_MAX
             || heads.iter().any(wrong)
@@ -105,6 +113,8 @@ impl Replica {
                 head,
             );
         }
+        // An answer is not answered again, so the exchange ends (push-pull; Demers 1987, section
+        // 1.3).
         if answer && self.cx.role == Role::Relay {
             send_lacking(&mut self.cx, &self.db, from, shard, after, heads, last);
             if last {
@@ -119,6 +129,7 @@ impl Replica {
         let Some(role) = self.cx.role_of(from) else {
             return;
         };
+        // A tab may speak of its own chains only.
         let wrong = |(shard, head): &(u16, Head)| {
             *shard >= SHARDS || head.writer.node != from || head.writer.epoch >= EPOCHS_MAX
         };
@@ -140,6 +151,7 @@ impl Replica {
                 *shard,
                 head,
             );
+            // Only this very batch is confirmed: the tab may have a branch that is not here.
             let lane = chain_lane((*shard, head.writer));
             if self.db.log.holds(&lane, head.sequence, head.hash) == Some(true) {
                 dots.push(Dot {
@@ -153,6 +165,7 @@ impl Replica {
             self.cx.outbox.send(from, Message::Stored { dots });
         }
         let mut last = None;
+        // Heads of one shard follow each other, so each shard is answered once.
         for (shard, _) in heads {
             if last.replace(*shard) != Some(*shard) {
                 self.send_its_own(from, *shard, heads);
@@ -161,11 +174,13 @@ impl Replica {
         self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
     }
 
-    /// Tells a tab which of its own chains end here elsewhere than there.
+    /// Tells a tab which of its own chains end at another batch here than there.
     fn send_its_own(&mut self, tab: NodeId, shard: u16, heads: &[(u16, Head)]) {
         let told = |ours: &Head| {
             let same = |(of, theirs): &&(u16, Head)| *of == shard && theirs.writer == ours.writer;
             let theirs = heads.iter().find(same).map(|(_, head)| head);
+            // The tab is also told where less is held here: that confirms its chain up to there, or
+            // shows a contradiction.
             theirs.is_none_or(|theirs| lacks(theirs, ours) || ours.sequence < theirs.sequence)
         };
         let heads: Vec<Head> = self.db.log.epochs(shard, tab).filter(told).collect();
@@ -193,6 +208,8 @@ impl Replica {
     ) {
         let answered = self.anti_entropy.end_answered(&mut self.cx, from, request);
         let Some((shard, fetch)) = answered else {
+            // A late answer, or one that nobody asked for: it is not even looked at. What it held
+            // is fetched again.
             let many = u64::try_from(batches.len()).unwrap_or(u64::MAX);
             self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(many);
             return;
@@ -207,6 +224,7 @@ impl Replica {
                 self.anti_entropy.count_caught(from, bytes);
             }
         }
+        // Before the next fetches start: what did not come is not asked for again at once.
         self.anti_entropy
             .settle_wants(&mut self.cx, &self.db, from, shard, &fetch.wants);
         self.anti_entropy.schedule_fetches(&mut self.cx, &self.db);
@@ -240,11 +258,14 @@ impl Replica {
             }
             let chain = (shard, *writer);
             let forked_at = self.db.log.forked_at(chain);
+            // Beyond a fork there is nothing to give by sequence: the peer learns of the fork
+            // instead.
             if forked_at.is_some_and(|at| *first >= at) {
                 send_proof(&mut self.cx, &self.db, from, chain);
                 continue;
             }
             let up_to = self.db.log.head(chain).sequence;
+            // Sequences begin at 1, whatever the peer says.
             let mut sequence = (*first).max(1);
             while sequence <= up_to && plan.add_held(&self.db, chain, sequence) {
                 sequence = sequence.saturating_add(1);
@@ -254,11 +275,14 @@ impl Replica {
     }
 
     pub(in crate::replication) fn on_stored(&mut self, from: NodeId, dots: &[Dot]) {
+        // Each dot costs a search, so a liar's long list is cut.
         for dot in dots.iter().take(DOTS_MAX) {
             self.pushes.on_confirmed(from, *dot);
             let is_relay = self.cx.role_of(from) == Some(Role::Relay);
             if dot.writer.node == self.cx.me && is_relay {
                 let chain = (dot.shard, dot.writer);
+                // A peer can't confirm more than there is. Beyond a fork its number may stand for
+                // another batch.
                 let up_to = dot.sequence.min(self.db.log.head(chain).sequence);
                 self.writes
                     .confirmed_by(&mut self.cx, &mut self.db, from, chain, up_to);
@@ -270,6 +294,7 @@ impl Replica {
     }
 
     pub(in crate::replication) fn on_push_stalled(&mut self, to: NodeId) {
+        // The room in flight is free again; what was on its way may be lost, and is repaired below.
         self.pushes.give_up(&mut self.cx, to);
         if self.cx.role_of(to) == Some(Role::Tab) {
             self.subscriptions.lag_all(to);
@@ -293,6 +318,7 @@ impl Replica {
     }
 
     fn send_answer(&mut self, to: NodeId, answer: Answer, batches: Vec<Signed<Batch>>) {
+        // The link may have gone while the journal was read.
         if !self.cx.is_linked(to) {
             return;
         }
@@ -308,6 +334,7 @@ impl Replica {
                     .send(to, Message::Batches { request, batches });
             }
             Answer::Page { namespace, live } => {
+                // The tab may have unsubscribed while the journal was read.
                 if self.subscriptions.on_page_sent(to, &namespace, live) {
                     self.cx.outbox.send(
                         to,
@@ -320,6 +347,7 @@ impl Replica {
                 }
             }
             Answer::Branches => self.cx.outbox.send(to, Message::BranchBatches { batches }),
+            // These are answers to this node itself; `finish_answer` has taken them.
             Answer::Proof { .. } | Answer::Reissue { .. } => {}
         }
     }
@@ -346,6 +374,8 @@ impl Replica {
         } = ready;
         match answer {
             Answer::Proof { second } => {
+                // None: the record is missing. The fork is proven by another contradiction or
+                // another peer.
                 if let Some(first) = batches.into_iter().next() {
                     self.prove_fork(to, first, *second);
                 }
@@ -364,6 +394,7 @@ impl Replica {
 
     /// The journal takes too long.
     pub(in crate::replication) fn give_up_load(&mut self, token: u64) {
+        // A peer that asked gets no answer: its own patience usually ends earlier.
         if let Some(Answer::Reissue { shard, root }) = self.answers.give_up(token) {
             self.on_reissue_loaded(shard, root, None);
         }

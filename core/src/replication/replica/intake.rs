@@ -26,6 +26,7 @@ impl Replica {
         signed: Signed<Batch>,
         mut told: Vec<u64>,
     ) {
+        // Who sends too many names would have the list carried on by everyone.
         told.truncate(OTHERS_MAX);
         self.cx.stats.received_batches = self.cx.stats.received_batches.saturating_add(1);
         self.cx.stats.received_bytes = self
@@ -35,6 +36,7 @@ impl Replica {
             .saturating_add(bytes_of(&signed));
         let (chain, sequence) = chain_of(signed.claims());
         let namespace = signed.claims().namespace.clone();
+        // Only a missing predecessor needs more: what is before it is fetched.
         if self.take(from, signed, Source::Pushed(from), told) != Taken::Early {
             return;
         }
@@ -48,6 +50,7 @@ impl Replica {
                     proof: None,
                 },
             ),
+            // Its own chains a tab holds whole, so it fetches them like a relay.
             Role::Tab if chain.1.node == self.cx.me => self.anti_entropy.want(
                 &mut self.cx,
                 from,
@@ -89,9 +92,13 @@ impl Replica {
         source: Source,
         told: Vec<u64>,
     ) -> Taken {
+        // The cheapest checks come first; the signature is checked only for a batch that would be
+        // taken.
         let lane = self.cx.lane_of(signed.claims());
         let end = self.db.staged_end(&lane);
         let (chain, sequence) = chain_of(signed.claims());
+        // Before the check of the fork: the same sequence with another hash may move the fork to
+        // the front.
         if sequence <= end.sequence {
             return self.take_again(from, &lane, signed);
         }
@@ -104,6 +111,8 @@ impl Replica {
             self.cx.stats.forked_batches = self.cx.stats.forked_batches.saturating_add(1);
             return Taken::Refused;
         }
+        // A gap or another predecessor. Chains are held without gaps, so it is not kept: it comes
+        // again.
         if !end.precedes(&lane, signed.claims()) {
             return self.take_early(from, &lane, end, signed);
         }
@@ -134,6 +143,8 @@ impl Replica {
     fn take_again(&mut self, from: NodeId, lane: &Lane, signed: Signed<Batch>) -> Taken {
         let hash = hash_of(&signed);
         let (chain, sequence) = chain_of(signed.claims());
+        // The batch is with the journal. It may not be confirmed before it is durable; `announce`
+        // does so.
         if let Some(staged) = self.db.staging.find_mut(lane, sequence) {
             if staged.hash == hash {
                 let told = staged.also_from.contains(&from);
@@ -141,12 +152,16 @@ impl Replica {
                     staged.also_from.push(from);
                 }
             } else {
+                // A contradiction of a batch that is not durable yet: both are at hand, so this
+                // proves the fork.
                 let first = staged.batch.to_signed();
                 self.prove_fork(from, first, signed);
             }
         } else if self.db.log.holds(lane, sequence, hash) == Some(false) {
             self.find_first(from, chain, sequence, signed);
         } else {
+            // It is held, or (in a tab) older than what can be compared: durable here in both
+            // cases, so the peer is told, which frees its room in flight.
             self.pushes.ack(&mut self.cx, from, chain, sequence);
         }
         self.cx.stats.duplicate_batches = self.cx.stats.duplicate_batches.saturating_add(1);
@@ -157,9 +172,10 @@ impl Replica {
     fn take_early(&mut self, from: NodeId, lane: &Lane, end: End, signed: Signed<Batch>) -> Taken {
         self.cx.stats.early_batches = self.cx.stats.early_batches.saturating_add(1);
         let (chain, sequence) = chain_of(signed.claims());
+        // An empty chain has no predecessor to ask for: the batch would be the first and name none.
         let follows = sequence == end.sequence.saturating_add(1);
         if follows && lane.namespace.is_none() && end.sequence > 0 {
-            // It names another predecessor: who has it has to show that one.
+            // It names another predecessor than ours: the peer has to show that one.
             let proof = Some(end.sequence);
             let up_to = end.sequence;
             self.anti_entropy

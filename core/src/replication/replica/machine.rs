@@ -2,13 +2,13 @@
 //!
 //! | input | what happens |
 //! |---|---|
-//! | `Write` | waits for its turn, is sealed into a batch, journaled; visible and pushed once durable |
+//! | `Write` | queued, sealed into a batch, journaled; visible and pushed once durable |
 //! | `Push`, `Batches`, `Page` | cheap checks, signature, clock bound, journaled; then as above |
 //! | `Summary`, `Heads`, `Mine` | frontiers are compared; what is lacking is fetched |
 //! | `Fetch`, `Subscribe` | answered from memory or the journal, in windows |
 //! | `Stored` | frees room in flight, acknowledges writes at level `relay` |
-//! | `Evidence` | the chain is set aside from the fork on, the proof passed on |
-//! | `NameBranches`, `FetchBranches` | branches beyond forks go to their author, who issues them again |
+//! | `Evidence` | from the fork on the chain is a side branch; the proof is passed on |
+//! | `NameBranches`, `FetchBranches` | side branches go to their author, who issues them again |
 //!
 //! A relay holds every shard; a tab holds the namespaces that it opened, and serves nobody.
 //!
@@ -89,7 +89,7 @@ pub struct Replica {
     pub(in crate::replication) forks: Forks,
 }
 
-/// When it is looked after whether the first words on a new link have arrived; longer than a usual
+/// How soon a node checks that the first messages on a new link have arrived; longer than a usual
 /// round trip.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 
@@ -138,6 +138,8 @@ impl Replica {
             Command::PeerDown { peer } => self.on_peer_down(peer),
             Command::WallClock(wall) => {
                 self.db.clock.set_wall(self.cx.now, wall);
+                // Branches with stamps too far ahead, and all of them before the clock was known,
+                // may be shown now.
                 show_branches(&mut self.cx, &mut self.db);
             }
             Command::Write {
@@ -168,6 +170,8 @@ impl Replica {
                 self.writes.block(block);
             }
             Command::Unblock(block) => {
+                // Issuing again stands still while writes are refused (`seal_reissue`), so it is
+                // woken.
                 self.writes.unblock(block);
                 self.go_on_reissuing();
             }
@@ -175,6 +179,8 @@ impl Replica {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message) {
+        // A message may arrive after its link went down, or before the owner has told of it. Parts
+        // keep state only for linked peers, so it can't be answered; comparison makes up for it.
         if !self.cx.is_linked(from) {
             self.cx.stats.from_strangers = self.cx.stats.from_strangers.saturating_add(1);
             return;
@@ -255,9 +261,12 @@ impl Replica {
     }
 
     fn on_peer_up(&mut self, peer: NodeId, role: Role) {
+        // Tabs do not replicate with each other: neither holds whole chains that the other could
+        // take.
         if peer == self.cx.me || (self.cx.role == Role::Tab && role == Role::Tab) {
             return;
         }
+        // A link that is up again begins anew: nothing of the old one may be taken for answered.
         self.on_peer_down(peer);
         if self.cx.linked.len() >= size(self.cx.config.peers_max) {
             self.cx.stats.peers_refused = self.cx.stats.peers_refused.saturating_add(1);
@@ -270,11 +279,14 @@ impl Replica {
         self.subscriptions.on_peer_up(peer);
         self.forks.branches.on_peer_up(peer);
         let (cx, db) = (&mut self.cx, &mut self.db);
+        // The patience with gaps starts when somebody can be asked, not at the start of the
+        // process.
         self.forks.epochs.ask_for_gaps(cx, db);
         match (cx.role, role) {
             (Role::Relay, Role::Relay) if cx.me < peer => self.on_summary_due(peer),
             // One side compares at once; the other makes sure that it did.
             (Role::Relay, Role::Relay) => cx.summarize_within(peer, FIRST_LOOK),
+            // The tab speaks first: it alone knows which namespaces it follows.
             (Role::Relay, Role::Tab) => {}
             (Role::Tab, Role::Relay | Role::Tab) => {
                 self.writes.send_mine(cx, db, peer, true);
@@ -301,6 +313,7 @@ impl Replica {
         ] {
             self.cx.deadlines.clear(&timer);
         }
+        // The parts' state goes first, then what it held up is asked of others.
         let (cx, db) = (&mut self.cx, &mut self.db);
         self.gate.on_peer_down(peer);
         self.writes.on_peer_down(peer);
@@ -319,6 +332,7 @@ impl Machine for Replica {
     type Event = Event;
 
     fn handle_input(&mut self, now: Time, input: Input<Message, Command>) {
+        // The owner's clock is monotonic; should it not be, deadlines still must not move back.
         self.cx.now = self.cx.now.max(now);
         match input {
             Input::Message { from, message } => self.on_message(from, message),
@@ -328,6 +342,8 @@ impl Machine for Replica {
 
     fn handle_timeout(&mut self, now: Time) {
         self.cx.now = self.cx.now.max(now);
+        // At most as many as there were: a timer that sets itself for now is left for the next
+        // call.
         let mut rounds = self.cx.deadlines.len();
         while rounds > 0 {
             let Some(timer) = self.cx.deadlines.pop_due(self.cx.now) else {

@@ -1,4 +1,5 @@
-//! The replica: a composite of parts that own their fields and speak to each other through its machine.
+//! The replica: a composite of parts that own their fields and speak to each other through its
+//! machine.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -9,15 +10,15 @@
 //! | `gate`, `intake` | checks of batches that come in; what follows from each |
 //! | `writes`, `commit` | writes of this node; from a write to a visible value |
 //! | `pushes` | fresh batches to peers, confirmations |
-//! | `anti_entropy`, `exchange` | what peers have and we lack; comparisons, fetches and their answers |
+//! | `anti_entropy`, `exchange` | what peers have and we lack; comparisons, fetches, answers |
 //! | `naming`, `answers` | telling the frontier; answers from memory or journal |
 //! | `subscriptions`, `tabs` | namespaces that tabs follow; what tabs and homes say of them |
 //! | `forks/` | chains that forked; a first reader may skip it |
 //! | `restore`, `views`, `check` | replay at start; read-only questions; what must hold |
 //!
-//! `context` and `database` know no part. A part knows these two and few parts below it: `anti_entropy` tells
-//! `writes` what a peer holds. `commit`, `intake`, `exchange`, `tabs` and `forks/flow` are steps of the machine
-//! that concern several parts.
+//! `context` and `database` know no part. A part knows these two and few parts below it:
+//! `anti_entropy` tells `writes` what a peer holds. `commit`, `intake`, `exchange`, `tabs` and
+//! `forks/flow` are steps of the machine that concern several parts.
 
 mod answers;
 mod anti_entropy;

@@ -1,6 +1,7 @@
 //! What peers are told of the frontier here: heads, side branches, proofs of forks.
 //!
-//! These functions only read what is held and send; whoever compares, or learnt something, calls them.
+//! These functions only read what is held and send; whoever compares, or learnt something, calls
+//! them.
 
 use crate::{
     kernel::{
@@ -38,6 +39,7 @@ pub(in crate::replication) fn send_heads(
     let mut sent = 0_usize;
     loop {
         let heads: Vec<Head> = db.log.heads(shard, after).take(HEADS_MAX).collect();
+        // Exactly full pages are followed by an empty one that is the last.
         let last = heads.len() < HEADS_MAX;
         sent = sent.saturating_add(heads.len());
         let next = heads.last().map(|head| head.writer);
@@ -73,6 +75,7 @@ pub(in crate::replication) fn send_lacking(
     let lacking: Vec<Head> = db
         .log
         .heads(shard, after)
+        // Only the range that this page speaks of: what is beyond may be on the peer's next page.
         .take_while(|ours| last || Some(ours.writer) <= end)
         .filter(|ours| theirs.get(&ours.writer).is_none_or(|t| lacks(t, ours)))
         .collect();
@@ -81,6 +84,8 @@ pub(in crate::replication) fn send_lacking(
             to,
             Message::Heads {
                 shard,
+                // Not a page of all heads: the receiver only looks at those named, and answers
+                // nothing.
                 after: None,
                 heads: page.to_vec(),
                 last: true,
@@ -92,7 +97,9 @@ pub(in crate::replication) fn send_lacking(
 
 /// Whether who has `theirs` could learn something from who has `ours`.
 pub(in crate::replication) fn lacks(theirs: &Head, ours: &Head) -> bool {
+    // Another fork point is news only if it is earlier.
     let fork = ours.forked_at != 0 && (theirs.forked_at == 0 || theirs.forked_at > ours.forked_at);
+    // Halves: of a forked chain only half of the hash is known.
     let contradicts = theirs.sequence == ours.sequence && half(theirs.hash) != half(ours.hash);
     fork || contradicts || theirs.sequence < ours.sequence
 }
@@ -105,6 +112,7 @@ pub(in crate::replication) fn name_branches(
     shard: u16,
 ) -> usize {
     let owners = db.log.branches().owners(shard);
+    // A drawn start, so that all authors have their turn over several comparisons.
     let turn = if owners.len() > OWNERS_MAX {
         cx.rng.index(owners.len())
     } else {
@@ -185,6 +193,7 @@ pub(in crate::replication) fn spread_evidence(
     knows: Option<NodeId>,
     proof: &Proof,
 ) {
+    // A tab passes nothing on by itself; it shows its proofs when it is asked for side branches.
     if cx.role == Role::Tab {
         return;
     }
@@ -193,6 +202,7 @@ pub(in crate::replication) fn spread_evidence(
             continue;
         }
         send_evidence(cx, to, proof);
+        // The evidence may be lost on the way; the comparison finds that the fork points differ.
         if role == Role::Relay {
             cx.summarize_within(to, REPAIR_SOON);
         }
@@ -203,10 +213,13 @@ pub(in crate::replication) fn spread_evidence(
 fn send_evidence(cx: &mut Context, to: NodeId, proof: &Proof) {
     let (first, second) = (Box::new(proof.0.clone()), Box::new(proof.1.clone()));
     let bytes = first.bytes().len().saturating_add(second.bytes().len());
+    // A message must fit a frame; two large batches together do not.
     if bytes <= BATCH_BYTES_MAX {
         cx.outbox.send(to, Message::Evidence { first, second });
         return;
     }
+    // The receiver has one of the two, or takes the first, and proves the fork itself with the
+    // other.
     for batch in [first, second] {
         let told = Vec::new();
         cx.outbox.send(to, Message::Push { batch, told });

@@ -33,6 +33,7 @@ struct Mail {
     lossy: bool,
     /// Confirmations that are held back for a moment to go together.
     acks: BTreeMap<ChainId, u64>,
+    /// Until when they are held back.
     acks_ready_at: Time,
 }
 
@@ -59,6 +60,8 @@ impl Pushes {
         giver: Option<NodeId>,
     ) {
         let author = signed.claims().author;
+        // Demers 1987, section 1.2: direct mail goes to all, here without those that have the batch
+        // already as far as is known.
         let knows = |peer: &NodeId| {
             *peer == author
                 || Some(*peer) == giver
@@ -67,6 +70,8 @@ impl Pushes {
         };
         let mut targets = cx.relays();
         targets.retain(|id| !knows(id) && self.book_in_flight(cx, *id, signed));
+        // The receivers tell nobody who is named here, so a batch crosses most links once. A name
+        // that is cut off or wrong costs a duplicate or a comparison, no data.
         let mut told = staged.told.clone();
         told.push(cx.me.prefix());
         told.extend(giver.iter().chain(&targets).map(NodeId::prefix));
@@ -91,11 +96,14 @@ impl Pushes {
         let full = peer.in_flight.len() >= size(cx.config.in_flight_max)
             || peer.in_flight_bytes.saturating_add(bytes)
                 > u64::from(cx.config.in_flight_bytes_max);
+        // Nothing is queued for a slow peer: memory stays bounded, and `repair` makes up for it.
         if full {
             peer.lossy = true;
             cx.stats.pushes_skipped = cx.stats.pushes_skipped.saturating_add(1);
             return false;
         }
+        // The patience starts with the first push in flight; each confirmation starts it anew
+        // (`settle`).
         if peer.in_flight.is_empty() {
             let until = cx.now + cx.config.push_patience;
             cx.deadlines.set(Timer::Push(to), until);
@@ -107,6 +115,7 @@ impl Pushes {
             sequence,
         };
         let narrow = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // The same batch may be pushed again after a repair: it is counted once.
         if peer.in_flight.insert(dot, narrow).is_none() {
             peer.in_flight_bytes = peer.in_flight_bytes.saturating_add(u64::from(narrow));
         }
@@ -126,8 +135,11 @@ impl Pushes {
         let Some(peer) = self.peers.get_mut(&to) else {
             return;
         };
+        // Chains are contiguous, so the highest sequence confirms all before it.
         let known = peer.acks.entry(chain).or_insert(sequence);
         *known = (*known).max(sequence);
+        // The first goes out at once, so that a single write waits for nothing; a burst is
+        // gathered.
         if cx.now >= peer.acks_ready_at || peer.acks.len() >= DOTS_MAX {
             self.send_acks(cx, to);
         } else {
@@ -162,6 +174,7 @@ impl Pushes {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        // The order of dots puts the sequence last, so the range holds one chain up to it.
         let first = Dot { sequence: 0, ..dot };
         while let Some((held, bytes)) = peer.in_flight.range(first..=dot).next() {
             let (held, bytes) = (*held, *bytes);
@@ -170,16 +183,19 @@ impl Pushes {
         }
     }
 
-    /// After confirmations: waits for the rest; answers whether what was left out can be repaired now.
+    /// After confirmations: waits for the rest; answers whether what was left out can be repaired
+    /// now.
     pub(in crate::replication) fn settle(&mut self, cx: &mut Context, from: NodeId) -> bool {
         let Some(peer) = self.peers.get_mut(&from) else {
             return false;
         };
         let left = peer.in_flight.len();
+        // Half: a repair while much is still in flight would leave out pushes again at once.
         let drained = left <= size(cx.config.in_flight_max) / 2;
         if left == 0 {
             cx.deadlines.clear(&Timer::Push(from));
         } else {
+            // The peer is alive, as it has just confirmed: the rest gets the full patience again.
             let until = cx.now + cx.config.push_patience;
             cx.deadlines.set(Timer::Push(from), until);
         }
@@ -191,6 +207,7 @@ impl Pushes {
         let Some(peer) = self.peers.get_mut(&to) else {
             return;
         };
+        // Counted, not sent again: the peer may have them, and comparison finds out.
         let lost = u64::try_from(peer.in_flight.len()).unwrap_or(u64::MAX);
         cx.stats.pushes_unconfirmed = cx.stats.pushes_unconfirmed.saturating_add(lost);
         peer.in_flight.clear();
@@ -204,7 +221,8 @@ impl Pushes {
         }
     }
 
-    /// Of each peer: how many pushes are in flight, their bytes, and whether these are counted rightly.
+    /// Of each peer: how many pushes are in flight, their bytes, and whether these are counted
+    /// rightly.
     pub(in crate::replication) fn in_flight(
         &self,
     ) -> impl Iterator<Item = (NodeId, usize, u64, bool)> {

@@ -1,9 +1,9 @@
 //! Namespaces that tabs follow: what a tab asks of its home relays, and how they serve it.
 //!
-//! A tab says how far it holds a namespace; the relay sends the rest a page at a time and then pushes
-//! what is new. The relay keeps no position: each page is asked for with the tab's own heads, so a
-//! lost message costs one repetition. A tab notices a gap by `namespace_previous`, and compares digests
-//! now and then.
+//! A tab says how far it holds a namespace; the relay sends the rest a page at a time and then
+//! pushes what is new. The relay keeps no position: each page is asked for with the tab's own
+//! heads, so a lost message costs one repetition. A tab notices a gap by `namespace_previous`, and
+//! compares digests now and then.
 
 use crate::{
     kernel::{
@@ -94,6 +94,7 @@ impl Subscriptions {
 
     /// The first home gives the pages; the others only what comes after.
     fn subscribe_first(&mut self, cx: &mut Context, db: &Database, namespace: &Namespace) {
+        // One home at a time gives pages: otherwise each would send the whole namespace.
         let paging = |state: &Subscription| *state == Subscription::Paging;
         let busy = self
             .peers
@@ -104,6 +105,8 @@ impl Subscriptions {
             .iter()
             .find(|(_, peer)| !peer.contains_key(namespace))
             .map(|(id, _)| *id);
+        // The next home is asked once this one is live (`on_last_page`): then it has only news to
+        // give.
         if let (false, Some(home)) = (busy, unasked) {
             self.subscribe(cx, db, home, namespace);
         }
@@ -143,6 +146,7 @@ impl Subscriptions {
         for (shard, writer, end) in db.log.streams(namespace).take(SUBSCRIBE_HEADS_MAX) {
             ends.insert((shard, writer), end);
         }
+        // What is with the journal counts as held: it would be sent again otherwise.
         for (lane, end) in db.staging.streams(namespace) {
             let held = ends.entry((lane.shard, lane.writer)).or_insert(end);
             if held.sequence < end.sequence {
@@ -155,6 +159,7 @@ impl Subscriptions {
             hash: end.hash,
             forked_at: db.log.forked_at((shard, writer)).unwrap_or(0),
         };
+        // Cut again: the streams with the journal may have added some.
         let heads = ends
             .into_iter()
             .take(SUBSCRIBE_HEADS_MAX)
@@ -164,6 +169,7 @@ impl Subscriptions {
         if let Some(peer) = self.peers.get_mut(&home) {
             peer.insert(namespace.clone(), Subscription::Paging);
         }
+        // Asked again if no page comes in time; a page clears it.
         let until = cx.now + cx.config.fetch_patience;
         cx.deadlines.set_earlier(Timer::Subscribe(home), until);
     }
@@ -201,6 +207,7 @@ impl Subscriptions {
             .filter(|(_, state)| **state != Subscription::Live)
             .map(|(namespace, _)| namespace.clone())
             .collect();
+        // The home may be slow or lie, so another one is asked beside it.
         for namespace in open {
             self.subscribe(cx, db, home, &namespace);
             let unasked = self
@@ -226,6 +233,7 @@ impl Subscriptions {
             .peers
             .get(&home)
             .and_then(|peer| peer.get(namespace).copied());
+        // In `Paging` the missing batches are on their way anyway.
         if state == Some(Subscription::Live) && db.opened.contains(namespace) {
             self.subscribe(cx, db, home, namespace);
         }
@@ -237,6 +245,7 @@ impl Subscriptions {
         from: NodeId,
         namespace: &Namespace,
     ) {
+        // In a tab the table says what was asked of homes; no peer may change that.
         if let Some(peer) = self.peers.get_mut(&from)
             && cx.role == Role::Relay
         {
@@ -253,6 +262,7 @@ impl Subscriptions {
         for (namespace, state) in peer {
             if *state == Subscription::Lagging {
                 *state = Subscription::Paging;
+                // Paging: the tab is told once, by an empty page, and asks with its own heads.
                 lagging.push(namespace.clone());
             }
         }
@@ -280,6 +290,7 @@ impl Subscriptions {
         };
         let live: Vec<Namespace> = peer
             .iter()
+            // Where something is still open, digests differ anyway.
             .filter(|(_, state)| **state == Subscription::Live)
             .map(|(namespace, _)| namespace.clone())
             .collect();
@@ -306,15 +317,18 @@ impl Subscriptions {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        // The relay pushes what is new from here on.
         peer.insert(namespace.clone(), Subscription::Live);
         let open = |state: &Subscription| *state != Subscription::Live;
+        // The timer is for all namespaces of this home, so it stays while one of them is open.
         if !peer.values().any(open) {
             cx.deadlines.clear(&Timer::Subscribe(from));
         }
         self.subscribe_first(cx, db, &namespace);
     }
 
-    /// In a tab: more pages follow. `progress`: something of this one could be taken; `notice`: it was empty.
+    /// In a tab: more pages follow. `progress`: something of this one could be taken; `notice`: it
+    /// was empty.
     pub(in crate::replication) fn on_page(
         &mut self,
         cx: &mut Context,
@@ -327,6 +341,8 @@ impl Subscriptions {
             return;
         };
         let before = peer.insert(namespace.clone(), Subscription::Paging);
+        // An empty page that is not live tells of a missed push or a different digest: asked at
+        // once, but only once, so that a home can't keep the tab asking.
         if progress || (notice && before == Some(Subscription::Live)) {
             // What is answered needs no second asking.
             cx.deadlines.clear(&Timer::Subscribe(from));
@@ -349,6 +365,7 @@ impl Subscriptions {
             return false;
         };
         let known = peer.contains_key(namespace);
+        // Counted by name, so a tab that asks for the same again takes no more room.
         let room = known || peer.len() < size(cx.config.namespaces_max);
         if room && !known {
             peer.insert(namespace.clone(), Subscription::Paging);
@@ -384,6 +401,7 @@ impl Subscriptions {
         let is_live = |peer: &BTreeMap<_, _>| peer.get(namespace) == Some(&Subscription::Live);
         let peers = self.peers.iter();
         peers
+            // A relay's table may hold other relays (`on_peer_up`): pushes go to tabs only.
             .filter(|(id, peer)| cx.role_of(**id) == Some(Role::Tab) && is_live(peer))
             .map(|(id, _)| *id)
             .collect()

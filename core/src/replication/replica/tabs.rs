@@ -24,11 +24,13 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 
 impl Replica {
-    /// In a tab, now and then: are our writes there, do we hold what the home holds?
+    /// In a tab, at intervals: asks a home whether it has our writes, and whether we hold what it
+    /// holds.
     pub(in crate::replication) fn refresh(&mut self, home: NodeId) {
         if !self.cx.is_linked(home) {
             return;
         }
+        // In this order: own writes are what only this tab has.
         self.writes.send_mine(&mut self.cx, &self.db, home, false);
         self.subscriptions.refresh(&mut self.cx, &self.db, home);
         for namespace in self.db.opened.clone() {
@@ -44,15 +46,18 @@ impl Replica {
         batches: Vec<Signed<Batch>>,
         live: bool,
     ) {
+        // A page that nobody asked for may hold anything: it is not even looked at.
         let asked = self.subscriptions.is_asked(from, &namespace);
         if self.cx.role == Role::Relay || !asked {
             let many = u64::try_from(batches.len()).unwrap_or(u64::MAX);
             self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(many);
             return;
         }
+        // An empty page that is not live: something differs, ask with the heads.
         let notice = batches.is_empty() && !live;
         let mut progress = false;
         for signed in batches.into_iter().take(ANSWER_MAX) {
+            // The page may hold only what was asked for: other namespaces may be closed here.
             if signed.claims().namespace != namespace {
                 self.cx.offend(from, Offence::Malformed);
                 continue;
@@ -82,15 +87,17 @@ impl Replica {
     ) {
         let known = self.subscriptions.is_asked(from, &namespace);
         let of_tab = self.cx.role == Role::Relay && self.cx.role_of(from) == Some(Role::Tab);
+        // The check of the role keeps relays from taking subscriptions of each other.
         if !of_tab || !self.subscriptions.admit(&self.cx, from, &namespace) {
             self.cx.stats.requests_refused = self.cx.stats.requests_refused.saturating_add(1);
             return;
         }
-        // Not with each page.
+        // Side branches are named once and at each comparison, not with each page.
         if !known || heads.is_none() {
             name_branches_in(&mut self.cx, &self.db, from, &namespace);
         }
         let Some(heads) = heads else {
+            // The answer holds no batches: `live` alone tells whether all is there.
             let live = self.db.log.stream_digest(&namespace) == digest;
             self.answer(from, Answer::Page { namespace, live }, Vec::new());
             return;
@@ -119,10 +126,14 @@ impl Replica {
             let after = held.get(&chain).copied().unwrap_or(0);
             let forked_at = self.db.log.forked_at(chain).unwrap_or(u64::MAX);
             for sequence in self.db.log.stream_after(&namespace, chain, after) {
+                // What is beyond a fork is not given by sequence: nodes differ there. It comes by
+                // name.
                 if *sequence >= forked_at {
                     break;
                 }
                 if !plan.add_held(&self.db, chain, *sequence) {
+                    // The tab asks again with its new heads: no position is kept here between
+                    // pages.
                     complete = false;
                     break;
                 }

@@ -23,7 +23,8 @@ impl Replica {
         self.db.cells.entry(namespace, key)
     }
 
-    /// Keys that begin with `prefix` and have a value, after `after`, in key order, at most `limit`.
+    /// Keys that begin with `prefix` and have a value, after `after`, in key order, at most
+    /// `limit`.
     #[must_use]
     pub fn list(
         &self,
@@ -109,6 +110,7 @@ impl Replica {
     /// What was counted, and how full things are.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        // Levels are read where they live; only counters are kept in `Stats`.
         Stats {
             sends_dropped: self.cx.outbox.sends_dropped(),
             conflicts: self.db.cells.conflicts(),

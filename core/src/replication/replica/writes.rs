@@ -29,7 +29,7 @@ use alloc::{
 pub(in crate::replication) struct Writes {
     /// Why writes are refused; none: they are taken.
     blocks: BTreeSet<WriteBlock>,
-    /// Who waits for a relay, by our chain and batch.
+    /// Who waits for a relay (request and revision), by our chain and batch.
     awaiting: BTreeMap<(ChainId, u64), Vec<(RequestId, u64)>>,
     awaiting_writes: usize,
     /// How far each linked relay holds our chains.
@@ -86,6 +86,7 @@ impl Writes {
     ) {
         let (chain, sequence) = chain_of(&staged.batch);
         let place = (chain, sequence);
+        // The revisions have the order of the writes in the batch, one for each.
         for ((request, level), revision) in staged.writers.iter().zip(revisions) {
             match level {
                 AckLevel::Local => cx.written(*request, *revision),
@@ -94,6 +95,7 @@ impl Writes {
                     waiting.push((*request, *revision));
                     self.awaiting_writes = self.awaiting_writes.saturating_add(1);
                     let until = cx.now + cx.config.ack_patience;
+                    // Set once for the batch; all its writers lose patience together.
                     cx.deadlines.set(Timer::Patience(chain, sequence), until);
                 }
             }
@@ -107,6 +109,7 @@ impl Writes {
         chain: ChainId,
         up_to: u64,
     ) {
+        // Everything up to `up_to`, as a chain is held without gaps.
         while let Some((place, _)) = self.awaiting.range((chain, 0)..=(chain, up_to)).next() {
             let place = *place;
             cx.deadlines.clear(&Timer::Patience(place.0, place.1));
@@ -128,6 +131,7 @@ impl Writes {
         chain: ChainId,
         sequence: u64,
     ) {
+        // The write is durable and may still be replicated: the refusal says that it is not undone.
         for (request, _) in self.take_awaiting((chain, sequence)) {
             cx.refuse(request, WriteRefusal::NotReplicated);
         }
@@ -142,9 +146,11 @@ impl Writes {
         chain: ChainId,
         up_to: u64,
     ) {
+        // Sequence 0 says that nothing is held.
         if up_to == 0 {
             return;
         }
+        // Confirmations only rise: messages may overtake each other.
         if let Some(held) = self.confirmed.get_mut(&from) {
             let known = held.entry(chain).or_insert(0);
             *known = (*known).max(up_to);
@@ -169,9 +175,11 @@ impl Writes {
 
     /// What two linked relays have confirmed of a chain of our own need not stay in memory.
     fn release_replicated(&mut self, db: &mut Database, chain: ChainId) {
+        // The second highest number: that much is held by two relays at least.
         let (mut most, mut second) = (0, 0);
         for held in self.confirmed.values() {
             let held = held.get(&chain).copied().unwrap_or(0);
+            // In this order: the old greatest moves to the second place.
             second = second.max(held.min(most));
             most = most.max(held);
         }
@@ -193,6 +201,8 @@ impl Writes {
         };
         let mut heads: Vec<(u16, Head)> = Vec::new();
         for shard in 0..SHARDS {
+            // Also shards without a chain are named after a start: this node may have lost its
+            // store, and the home then tells how far its chains went.
             if all && db.log.epochs(shard, cx.me).next().is_none() {
                 heads.push((shard, db.log.head((shard, Writer::first(cx.me)))));
             }
@@ -221,15 +231,20 @@ pub(in crate::replication) fn seal_writes(
     let Some((namespace, writes)) = db.queue.take(shard) else {
         return;
     };
+    // The log, not what is with the journal: of our own chain nothing is (`seal_next`).
     let end = db.log.end(&lane);
     let mut writers = Vec::new();
     let mut ops = Vec::new();
     for write in writes {
+        // What was seen of the key, so that this write overwrites just that and leaves concurrent
+        // writes as conflicts (Preguiça 2010).
         let register = db.cells.register(&namespace, &write.key);
         let seen = register.map(|register| register.seen_by(cx.me));
         writers.push((write.request, write.level));
         ops.push(Op {
             key: write.key,
+            // Given when the batch is sealed, not when the write was queued: stamps have to rise
+            // along the chain.
             stamp: db.clock.tick(cx.now),
             value: write.value,
             seen: seen.unwrap_or_default(),
@@ -247,6 +262,7 @@ pub(in crate::replication) fn seal_writes(
         reissue: None,
         ops,
     };
+    // A planted bug: acknowledged before it is durable.
     if planted::is(Planted::AckBeforePersisted) {
         for (request, _) in core::mem::take(&mut writers) {
             cx.written(request, db.cells.revision());

@@ -9,6 +9,7 @@ use core::cmp::Ordering;
 
 impl Register {
     pub(in crate::replication) fn check(&self, latest: Hlc) -> Result<(), &'static str> {
+        // Strictly less: two equal versions would be a duplicate.
         let ordered = |a, b| newest_first(a, b) == Ordering::Less;
         let overwritten = |author: NodeId| self.context.iter().any(|(who, _)| *who == author);
         first_broken(&[

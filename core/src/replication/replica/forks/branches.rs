@@ -1,11 +1,12 @@
 //! Branches beyond forks on their way to their author.
 //!
 //! When frontiers differ, each relay also names its side branches ([`Message::NameBranches`]); who
-//! lacks some of it asks, and keeps it in memory. So it travels over several links, to the author at last.
-//! A tab is told of its own side branches, and of those in the namespaces that it follows; it tells the
-//! same: its homes may have ended since, and what they had in memory is gone.
+//! lacks some of them asks, and keeps them in memory. So they travel over several links, to their
+//! author at last. A tab is told of its own side branches, and of those in the namespaces that it
+//! follows; it tells the same: its homes may have ended since, and what they had in memory is gone.
 //!
-//! Side branches are read like everything else: its author may be gone before it issues it again.
+//! Side branches are read like everything else: their author may be gone before it issues them
+//! again.
 //!
 //! Source: Demers et al., 1987, section 1.3 (comparison).
 
@@ -30,12 +31,13 @@ use alloc::{collections::BTreeMap, vec::Vec};
 /// The most side branches of a peer that are noted; the rest waits for the next comparison.
 pub(in crate::replication) const LACKING_MAX: usize = 1_024;
 
-/// Where a tab's part of another's chain ends, if not here.
+/// Where a tab's part of another's chain ends, if that is elsewhere than here.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct TabCopy {
     pub(in crate::replication) chain: ChainId,
     pub(in crate::replication) head: Head,
-    /// When it is asked for; [`Time::MAX`] once all that the tab has is in the log or a side branch.
+    /// When it is asked for; [`Time::MAX`] once all that the tab has is in the log or a side
+    /// branch.
     pub(in crate::replication) due: Time,
     /// How often it was asked for.
     pub(in crate::replication) asks: u32,
@@ -46,11 +48,12 @@ pub(in crate::replication) struct TabCopy {
 /// What a peer has beside the log here.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(in crate::replication) struct Branched {
-    /// The side branches that it has and we lack, and what of it is asked for. At most [`LACKING_MAX`].
+    /// The side branches that it has and we lack, and what of it is asked for. At most
+    /// [`LACKING_MAX`].
     lacking: Vec<(Owner, Root)>,
     pub(in crate::replication) asked: Vec<(Owner, Root)>,
-    /// On a relay: where a tab's parts of others' chains end elsewhere than here, and which one it is
-    /// asked for now. See `tab_copies`.
+    /// On a relay: where a tab's parts of others' chains end elsewhere than here, and which one it
+    /// is asked for now. See `tab_copies`.
     pub(in crate::replication) copies: Vec<TabCopy>,
     pub(in crate::replication) copy_asked: Option<ChainId>,
 }
@@ -89,7 +92,9 @@ impl Branches {
         let owner = (shard, author);
         for root in roots {
             let key = (owner, *root);
+            // A peer may name the same branch again: it is noted once.
             let is_new = db.log.branches().lacks(owner, *root) && !peer.lacking.contains(&key);
+            // The bound keeps a liar with many names from filling memory.
             if is_new && peer.lacking.len() < LACKING_MAX {
                 peer.lacking.push(key);
             }
@@ -103,14 +108,18 @@ impl Branches {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        // One question at a time to a peer, side branches or a tab's copy: both have the same kind
+        // of answer, without a number that ties it to the question.
         if !peer.asked.is_empty() || peer.copy_asked.is_some() {
             return;
         }
+        // Some may have come from other peers, or been issued again, since they were named.
         peer.lacking
             .retain(|(owner, root)| branches.lacks(*owner, *root));
         let Some((owner, _)) = peer.lacking.first().copied() else {
             return;
         };
+        // A question is about one author in one shard; other authors have their turn afterwards.
         let mut roots = Vec::new();
         for (of, root) in &peer.lacking {
             if *of == owner && roots.len() < WANTS_MAX {
@@ -134,6 +143,8 @@ impl Branches {
     /// A peer does not give the side branches that it named.
     pub(in crate::replication) fn on_fetch_stalled(&mut self, from: NodeId) {
         if let Some(peer) = self.peers.get_mut(&from) {
+            // All is forgotten, so that a peer that names what it does not give is not asked again
+            // before the next comparison.
             peer.asked.clear();
             peer.lacking.clear();
         }
@@ -162,10 +173,12 @@ impl Branches {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        // Whether it gave all, some or nothing: the question is over.
         let asked = core::mem::take(&mut peer.asked);
         cx.deadlines.clear(&Timer::Branches(from));
         if !grown {
-            // What it gave is of no use: the next comparison tells whether there is more of that author.
+            // What it gave is of no use: the next comparison tells whether it has more of that
+            // author.
             let owner = asked.first().map(|(owner, _)| *owner);
             peer.lacking.retain(|(of, _)| Some(*of) != owner);
         }

@@ -7,9 +7,9 @@
 //! | has a gap | refused; if no peer fills the gap in time, as above |
 //! | forked, and the last epoch allowed | refused |
 //!
-//! The pause lets a node that was restored from an old image hear of its later epochs first: one that
-//! it does not know of it would write anew, and so fork it too. Each epoch doubles the pause, so
-//! that two processes with one identity do not use all of them up in no time.
+//! The pause lets a node that was restored from an old image hear of its later epochs first. It
+//! would otherwise begin an epoch that exists already, and so fork that one too. Each epoch doubles
+//! the pause, so that two processes with one identity do not use all epochs up at once.
 
 use crate::{
     kernel::time::Time,
@@ -80,6 +80,7 @@ impl Epochs {
         db: &Database,
         shard: u16,
     ) -> Result<Writer, Unwritable> {
+        // The last epoch known here: earlier ones have ended, whether they forked or not.
         let last = db.log.epochs(shard, cx.me).next_back();
         let writer = last.map_or_else(|| Writer::first(cx.me), |head| head.writer);
         let is_forked = last.is_some_and(|head| head.forked_at != 0);
@@ -87,14 +88,18 @@ impl Epochs {
         if is_whole {
             return Ok(writer);
         }
+        // The bound is checked below.
         let next = Writer {
             epoch: writer.epoch.saturating_add(1),
             ..writer
         };
         match self.begins.get(&shard) {
+            // First: the next epoch would be one that every node refuses on sight.
             _ if next.epoch >= EPOCHS_MAX => Err(Unwritable::UsedUp),
             Some(begin) if cx.now >= begin.at => Ok(next),
             Some(begin) => Err(Unwritable::Until(begin.at)),
+            // No pause was begun: the chain has a gap, and nobody was linked since the start who
+            // could fill it.
             None => Err(Unwritable::Gap),
         }
     }
@@ -107,17 +112,21 @@ impl Epochs {
         (shard, writer): ChainId,
     ) {
         let last = db.log.epochs(shard, cx.me).next_back();
+        // Writes go to a later epoch already. What has to be issued again of this one needs no long
+        // pause.
         if last.is_some_and(|head| head.writer > writer) {
             cx.deadlines
                 .set_earlier(Timer::Epoch(shard), cx.now + PAUSE);
             return;
         }
+        // 1 s for the second epoch, 2 s for the third, up to 17 minutes.
         let pause = PAUSE.saturating_mul(1 << writer.epoch.min(DOUBLINGS_MAX));
         self.begin_within(cx, shard, pause);
     }
 
     fn begin_within(&mut self, cx: &mut Context, shard: u16, span: Duration) {
         let at = cx.now + span;
+        // `latest` bounds how long a peer that only claims to have a part can put the epoch off.
         let latest = at + cx.config.epoch_patience;
         self.begins.insert(shard, Begin { at, latest });
         cx.deadlines.set(Timer::Epoch(shard), at);
@@ -127,6 +136,7 @@ impl Epochs {
     pub(in crate::replication) fn ask_for_gaps(&mut self, cx: &mut Context, db: &Database) {
         let shards: Vec<u16> = self.gaps.keys().map(|(shard, _)| *shard).collect();
         for shard in shards {
+            // A fork may have begun a pause already; it stays as it is.
             if self.writer_now(cx, db, shard) == Err(Unwritable::Gap) {
                 self.begin_within(cx, shard, cx.config.epoch_patience);
             }
@@ -135,11 +145,12 @@ impl Epochs {
 
     /// Our chain was longer than it is: up to this batch at least.
     pub(in crate::replication) fn note_gap(&mut self, chain: ChainId, sequence: u64) {
+        // The greatest sequence counts: all before it has to be there.
         let gap = self.gaps.entry(chain).or_insert(sequence);
         *gap = (*gap).max(sequence);
     }
 
-    /// Our chain ends there again.
+    /// Our chain reaches up to `end` again.
     pub(in crate::replication) fn fill_gap(&mut self, chain: ChainId, end: u64) {
         if self.gaps.get(&chain).is_some_and(|to| *to <= end) {
             self.gaps.remove(&chain);
@@ -155,13 +166,15 @@ impl Epochs {
 
     /// Wakes when the next epoch of a shard may begin, if that is still to come.
     pub(in crate::replication) fn wait_for(&self, cx: &mut Context, shard: u16) {
+        // Without this, an early wake-up for side branches would leave the epoch without a timer.
         let begin = self.begins.get(&shard).filter(|begin| begin.at > cx.now);
         if let Some(begin) = begin {
             cx.deadlines.set_earlier(Timer::Epoch(shard), begin.at);
         }
     }
 
-    /// Puts an epoch off while a part of our own chain is coming, but not for ever; answers whether it did.
+    /// Puts an epoch off while a part of our own chain is coming, but not for ever; answers whether
+    /// it did.
     pub(in crate::replication) fn put_off(&mut self, cx: &mut Context, shard: u16) -> bool {
         let Some(begin) = self.begins.get_mut(&shard) else {
             return false;
@@ -169,6 +182,7 @@ impl Epochs {
         if cx.now >= begin.latest {
             return false;
         }
+        // A second more: about a round of fetching, which goes on as long as something comes.
         begin.at = begin.at.max(cx.now + PAUSE);
         cx.deadlines.set(Timer::Epoch(shard), begin.at);
         true

@@ -1,9 +1,10 @@
-//! Forks: two batches of one writer with one sequence. The proof, where the branches part, who is told;
-//! side branches on their way to their author, who issues them again.
+//! Forks: two batches of one writer with one sequence. The proof, where the branches part, who is
+//! told; side branches on their way to their author, who issues them again.
 //!
-//! The first contradiction that is met may be far behind the point where the branches part. Who holds
-//! two batches that name different predecessors asks for what is before, until the predecessors are the
-//! same: so all nodes set the chain aside from one sequence on.
+//! The first contradiction that is met may be far behind the point where the branches part. Who
+//! holds two batches that name different predecessors asks for what is before, until the
+//! predecessors are the same: so all nodes find the same fork point, and what stands from there on
+//! is side branches.
 //!
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3 (equal heads, equal
 //! histories).
@@ -36,8 +37,8 @@ use crate::{
 };
 use alloc::{boxed::Box, vec::Vec};
 
-/// How far back it is looked at once for where the branches part: a few dozen batches usually fit an
-/// answer. Smaller costs round trips, larger bytes.
+/// How many batches back one question reaches in the search for where the branches part: a few
+/// dozen usually fit an answer. Smaller costs round trips, larger bytes.
 const LOOK_BACK: u64 = 64;
 
 impl Replica {
@@ -49,6 +50,7 @@ impl Replica {
         sequence: u64,
         second: Signed<Batch>,
     ) {
+        // A fork point at or before this sequence says more than this contradiction would.
         let known = self
             .db
             .log
@@ -57,6 +59,8 @@ impl Replica {
         let Some(slot) = self.db.log.slot(chain, sequence).filter(|_| !known) else {
             return;
         };
+        // Our batch may have to be read from the journal: `Answer::Proof` comes back to
+        // `prove_fork`.
         let piece = piece_at(&self.db, slot.journal);
         let second = Box::new(second);
         self.answer(from, Answer::Proof { second }, alloc::vec![piece]);
@@ -68,6 +72,8 @@ impl Replica {
         first: Signed<Batch>,
         second: Signed<Batch>,
     ) {
+        // These two have not been through the gate (`refuse_at_a_glance`), so they are checked on
+        // their face here.
         let sound = |signed: &Signed<Batch>| signed.claims().check(signed.bytes().len()).is_ok();
         if !sound(&first) || !sound(&second) {
             self.cx.offend(from, Offence::Malformed);
@@ -78,7 +84,7 @@ impl Replica {
         }
     }
 
-    /// Sets a chain aside if two batches prove a fork. Who gave the second lacks the first.
+    /// Notes a fork if two batches prove it. Who gave the second lacks the first.
     pub(in crate::replication) fn prove_fork(
         &mut self,
         from: NodeId,
@@ -102,14 +108,18 @@ impl Replica {
             .log
             .forked_at(chain)
             .is_some_and(|at| at <= sequence);
+        // A proof of a chain that is not known here makes an entry for it, so it counts against the
+        // bound.
         let room = self.db.has_room_for_chain(&self.cx, chain);
         let ignored = planted::is(Planted::EquivocationIgnored);
+        // Both have to claim one chain and one sequence, and differ: else nothing is proven.
         if known || !room || ignored || chain_of(second.claims()) != (chain, sequence) {
             return None;
         }
         if hash_of(&first) == hash_of(&second) {
             return None;
         }
+        // Signatures come last, as they cost most. Both have to hold: a liar could forge one side.
         let first = self.gate.verify(&mut self.cx, from, first)?.to_signed();
         let second = self.gate.verify(&mut self.cx, from, second)?.to_signed();
         Some(Box::new((first, second)))
@@ -117,9 +127,14 @@ impl Replica {
 
     fn take_proof(&mut self, from: NodeId, proof: Proof, knows: Option<NodeId>) {
         let (chain, sequence) = chain_of(proof.0.claims());
+        // The fork point first: with it what the log holds from there on is side branches, so only
+        // the other batch is pooled.
         let newly = self.db.log.fork(chain, sequence, proof.clone());
         keep_proof(&mut self.cx, &mut self.db, &proof);
+        // Readers see both branches: none of them may vanish because its author lied or crashed.
         show_branches(&mut self.cx, &mut self.db);
+        // A liar may prove forks without end: the journal takes a bounded number for each run. The
+        // chains' fork points are found again after a restart.
         if self.forks.may_record() {
             let token = self.cx.next_token();
             self.cx.persist(token, &Record::Fork(proof.clone()));
@@ -133,8 +148,12 @@ impl Replica {
                 sequence,
             });
         }
+        // The fork point moved, also when the chain was known to be forked: everybody has to learn
+        // of it.
         spread_evidence(&mut self.cx, knows, &proof);
         self.forks.branches.ask_tabs_again(&mut self.cx, chain);
+        // Kleppmann 2022, section 3: equal hashes mean equal histories. Different predecessors have
+        // different histories, so the branches part earlier.
         if proof.0.claims().previous != proof.1.claims().previous {
             self.look_back(from, chain, sequence);
         }
@@ -145,11 +164,14 @@ impl Replica {
         }
     }
 
-    /// The branches part earlier than here.
+    /// Asks for earlier batches: the branches part before this one.
     fn look_back(&mut self, from: NodeId, chain: ChainId, sequence: u64) {
+        // A tab holds of others only streams, and can't follow their chains back. Relays do.
         if self.cx.role == Role::Tab && chain.1.node != self.cx.me {
             return;
         }
+        // The peer gives its batches from there on. The first that differs from ours is where the
+        // branches part; if that is the very first given, the search goes on from it.
         let first = sequence.saturating_sub(LOOK_BACK).max(1);
         let wanted = Wanted {
             up_to: first,
@@ -185,6 +207,7 @@ impl Replica {
                     let piece = Piece::Ready(signed.clone());
                     plan.add(piece, bytes_of(signed))
                 }
+                // It was issued again or forgotten meanwhile: the answer goes on without it.
                 None => true,
             };
             if !fits {
@@ -192,7 +215,7 @@ impl Replica {
             }
         }
         if self.cx.role == Role::Tab {
-            // It may be the last that knows of the fork.
+            // This tab may be the last that knows of the fork.
             for chain in chains {
                 send_proof(&mut self.cx, &self.db, from, chain);
             }
@@ -205,6 +228,8 @@ impl Replica {
         from: NodeId,
         batches: Vec<Signed<Batch>>,
     ) {
+        // The two kinds of answer have one message; only what was asked tells them apart, and only
+        // one question is open at a time.
         let is_tab = self.cx.role_of(from) == Some(Role::Tab);
         if is_tab && self.forks.branches.asks_nothing(from) {
             self.on_tab_copies(from, batches);
@@ -227,11 +252,14 @@ impl Replica {
         }
     }
 
-    /// There are more side branches than before.
+    /// Tells others that there are more side branches than before.
     fn tell_of_grown(&mut self, from: NodeId, owner: Owner) {
+        // There is more to tell: relays compare soon, so that it reaches its author over several
+        // links.
         self.cx.summarize_to_others(from);
         let (shard, author) = owner;
         if author == self.cx.me {
+            // Our own branch: a gap may show with it, and issuing again may begin.
             self.forks.epochs.ask_for_gaps(&mut self.cx, &self.db);
             self.seal_next(shard);
         } else if self.cx.role == Role::Relay && self.cx.is_linked(author) {
@@ -241,6 +269,7 @@ impl Replica {
 
     /// Takes a batch beyond a fork that we asked for.
     fn take_branch(&mut self, from: NodeId, owner: Owner, signed: Signed<Batch>) -> bool {
+        // Only what was asked for: a peer can't fill memory with what nobody wanted.
         if !self.forks.branches.is_asked(from, owner, root_of(&signed)) {
             self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(1);
             return false;
@@ -265,6 +294,7 @@ impl Replica {
             // The log has another one with this number: nobody told us of the fork yet.
             let root = root_of(&signed);
             self.find_first(from, chain, sequence, signed);
+            // If the journal has to be read for the proof, the branch is not taken yet.
             return !self.db.log.branches().lacks(owner, root);
         }
         self.keep_if_branch(from, signed)
@@ -279,6 +309,7 @@ impl Replica {
             .log
             .forked_at(chain)
             .is_some_and(|at| sequence >= at);
+        // Beyond a fork, or beyond the end: in both cases the chain can't take it now.
         let is_beyond = sequence > self.db.staged_end(&lane).sequence;
         let owner = (chain.0, chain.1.node);
         let root = root_of(&signed);
@@ -286,6 +317,7 @@ impl Replica {
         if !is_new || (!is_forked && !is_beyond) {
             return false;
         }
+        // The signature is checked only for what would be kept.
         let Some(batch) = self.gate.verify(&mut self.cx, from, signed) else {
             return false;
         };
@@ -293,6 +325,8 @@ impl Replica {
         if taken {
             show_branch(&mut self.cx, &mut self.db, owner, root);
             self.cx.stats.side_branch_batches = self.cx.stats.side_branch_batches.saturating_add(1);
+            // A peer has a batch of ours that our log lacks: no new batch may take its number
+            // before the gap is filled, or the chain would fork.
             if chain.1.node == self.cx.me && !is_forked {
                 // Our log was longer than it is.
                 self.forks.epochs.note_gap(chain, sequence);
@@ -316,6 +350,7 @@ impl Replica {
             self.cx.offend(from, Offence::Malformed);
             return;
         }
+        // Relays have `Fetch` for this, and a tab's own chain is whole: both are asked otherwise.
         if self.cx.role == Role::Relay || writer.node == self.cx.me {
             self.cx.stats.requests_refused = self.cx.stats.requests_refused.saturating_add(1);
             return;
@@ -324,6 +359,8 @@ impl Replica {
         for namespace in &self.db.opened {
             tail.extend(self.db.log.stream_tail(namespace, (shard, writer), first));
         }
+        // Several namespaces may have a part of the chain: together they have to be in its order,
+        // or the relay would find them early.
         tail.sort_by_key(|a| a.0);
         let mut plan = Plan::new(&self.cx);
         for (_, journal, bytes) in tail {
@@ -347,6 +384,8 @@ impl Replica {
         let mut grown = false;
         for signed in batches.into_iter().take(ANSWER_MAX) {
             let (chain, sequence) = chain_of(signed.claims());
+            // In rising order only: the last sequence says where the next question goes on, and
+            // must get on.
             if chain != asked || sequence <= last {
                 self.cx.stats.unwanted_batches = self.cx.stats.unwanted_batches.saturating_add(1);
                 continue;
@@ -358,6 +397,7 @@ impl Replica {
             self.tell_of_grown(tab, owner_of(asked));
         }
         self.forks.branches.on_tab_copy_part(tab, asked, last);
+        // Asks for the next part, until an empty answer ends it.
         match last.checked_add(1).filter(|_| last > 0) {
             Some(first) => self.cx.fetch_tab_copy(tab, asked, first),
             // The answer to an earlier question; the one to this is still to come.
@@ -378,6 +418,7 @@ impl Replica {
         {
             return false;
         }
+        // The copy is for the second try: a batch that its chain can't take may be a side branch.
         let copy = signed.clone();
         match self.take_sound(tab, signed, Source::Caught(tab), Vec::new()) {
             Taken::Staged => false,
@@ -388,6 +429,8 @@ impl Replica {
 
     /// Issues the next one again; answers whether one is with the journal now.
     pub(in crate::replication) fn seal_reissue(&mut self, shard: u16, writer: Writer) -> bool {
+        // An own batch is a write too: while writes are refused (fenced, leaving) nothing is
+        // signed.
         let is_blocked = self.writes.blocks().len() > 0;
         if is_blocked || !self.forks.reissue.is_ready(&self.cx, shard) {
             return false;
@@ -400,6 +443,8 @@ impl Replica {
             return false;
         };
         let is_loading = matches!(place, Piece::Stored(_));
+        // Before the batch is sealed or read: the cursor moves on, so that one that fails does not
+        // hold up the others.
         self.forks.reissue.begin(shard, root, is_loading);
         match place {
             Piece::Ready(signed) => {
@@ -409,6 +454,7 @@ impl Replica {
             }
             Piece::Stored(journal) => {
                 let pieces = alloc::vec![Piece::Stored(journal)];
+                // Sealed later, in `on_reissue_loaded`; fresh writes may go first meanwhile.
                 self.answer(self.cx.me, Answer::Reissue { shard, root }, pieces);
                 false
             }
@@ -428,9 +474,12 @@ impl Replica {
             return;
         };
         let owner = (shard, self.cx.me);
+        // While the journal was read, another batch was sealed, or the same was issued again by
+        // another epoch: it is found again on the next turn.
         if self.db.has_staged(&self.cx, shard) || self.db.log.branches().is_reissued(owner, root) {
             return;
         }
+        // The epoch may have changed while the journal was read, so it is asked anew.
         if let Ok(writer) = self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
             self.forks
                 .reissue
@@ -448,6 +497,7 @@ impl Replica {
     /// After the replay: what the last run left to do.
     pub(in crate::replication) fn restore_epochs(&mut self) {
         for shard in 0..SHARDS {
+            // Only the last epoch counts: earlier ones are not written to any more.
             let last = self.db.log.epochs(shard, self.cx.me).next_back();
             if let Some(head) = last.filter(|head| head.forked_at != 0) {
                 self.forks
@@ -455,6 +505,8 @@ impl Replica {
                     .on_own_fork(&mut self.cx, &self.db, (shard, head.writer));
             }
         }
+        // A pause, so that peers can first tell of what was issued again by an epoch that this
+        // store has lost.
         for shard in self.forks.reissue.shards_to_reissue(&self.cx, &self.db) {
             self.cx
                 .deadlines
@@ -463,11 +515,13 @@ impl Replica {
     }
 
     pub(in crate::replication) fn on_epoch_due(&mut self, shard: u16) {
+        // A part of our own chain is on its way: the epoch may not be needed, or its number be in
+        // use.
         let is_coming = self.anti_entropy.has_wanted_of(shard, self.cx.me);
         if is_coming && self.forks.epochs.put_off(&mut self.cx, shard) {
             return;
         }
-        // It may have come early, for the sake of what is to be issued again.
+        // The timer may have come early, for what is to be issued again.
         self.forks.epochs.wait_for(&mut self.cx, shard);
         self.seal_next(shard);
     }

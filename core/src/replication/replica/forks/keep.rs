@@ -1,5 +1,5 @@
-//! Side branches are kept in memory until their author has issued them again, and shown like what is in
-//! the log: their author may be gone before that.
+//! Side branches are kept in memory until their author has issued them again, and shown like what
+//! is in the log: their author may be gone before that.
 
 use crate::{
     kernel::{
@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Keeps both batches of a proof for their author, and for readers once the clock is read again.
+/// Keeps both batches of a proof for their author. `show_branches` makes them visible, at the
+/// latest with the next reading of the clock.
 pub(in crate::replication) fn keep_proof(cx: &mut Context, db: &mut Database, proof: &Proof) {
     for signed in [&proof.0, &proof.1] {
         keep_branch(cx, db, signed.clone());
@@ -30,10 +31,12 @@ pub(in crate::replication) fn keep_branch(
     let batch = signed.claims();
     let owner = (batch.shard, batch.author);
     let is_own = batch.author == cx.me;
+    // A tab keeps what it follows, and its own: it has no room for the rest.
     if cx.role == Role::Tab && !is_own && !db.opened.contains(&batch.namespace) {
         return false;
     }
     let max = cx.config.side_branch_bytes_max;
+    // Asked before it is pooled, to tell "no room" from "known already".
     let is_new = db.log.branches().lacks(owner, root_of(&signed));
     let pooled = db.log.branches_mut(owner.0).pool(signed, max, is_own);
     if is_new && !pooled {
@@ -57,12 +60,15 @@ pub(in crate::replication) fn show_branch(
     owner: Owner,
     root: Root,
 ) {
+    // Only pooled ones: what the log holds is visible already.
     let Some(Place::Pooled(signed)) = db.log.branches().get(owner, root) else {
         return;
     };
     if db.is_too_far_ahead(cx, signed.claims()) || !db.has_room_for_writes(signed.claims()) {
         return;
     }
+    // A write may become visible here and again when it is issued again: author and stamp are the
+    // same, so the register changes nothing the second time.
     if !planted::is(Planted::BranchUnread) {
         let signed = signed.clone();
         db.show(cx, signed.claims(), true);

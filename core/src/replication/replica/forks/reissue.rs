@@ -4,7 +4,8 @@
 //! seen: who has them already changes nothing, who has not gets them. It names the batch that it
 //! issues again, so that nothing is issued twice, also after a restart.
 //!
-//! Source: ADR 0012 (an honest author issues its own branch again, so that no user's write is lost).
+//! Source: ADR 0012 (an honest author issues its own branch again, so that no user's write is
+//! lost).
 
 use crate::{
     kernel::{
@@ -59,7 +60,7 @@ pub(in crate::replication) struct Reissue {
 }
 
 impl Reissue {
-    /// In the replay: a batch of our own does not fit.
+    /// In the replay: notes a batch of our own that does not follow the one before it.
     pub(in crate::replication) fn find_orphan(&mut self, journal: u64, signed: &Signed<Batch>) {
         let batch = signed.claims();
         let hash = hash_of(signed);
@@ -69,6 +70,8 @@ impl Reissue {
             hash,
             journal,
         };
+        // An orphan may itself have issued another batch again: the root stays that of the first
+        // one.
         let root = half(batch.reissue.unwrap_or(hash));
         self.orphans.push((root, orphan));
     }
@@ -93,24 +96,29 @@ impl Reissue {
     /// Whether fresh writes come before the next batch that is issued again: they take turns.
     pub(in crate::replication) fn writes_first(&mut self, shard: u16) -> bool {
         let turn = self.turns.get_mut(&shard);
+        // The turn of writes is over once it was asked for, also if none wait.
         turn.is_some_and(|turn| core::mem::take(&mut turn.is_writes_turn))
     }
 
-    /// The first one after the last, round and round.
+    /// The next batch to issue again: after the one that had its turn last, and from the first one
+    /// again at the end.
     pub(in crate::replication) fn next_to_reissue(
         &mut self,
         cx: &mut Context,
         db: &Database,
         shard: u16,
     ) -> Option<(Root, Piece)> {
+        // Orphans first: nobody else may have them.
         if let Some(next) = self.next_orphan(cx, db, shard) {
             return Some(next);
         }
         let owner = (shard, cx.me);
         let after = self.turns.get(&shard).and_then(|turn| turn.cursor);
+        // Strictly after the last one; beyond the greatest root it begins anew below.
         let from = after.map_or(0, |root| root.saturating_add(1));
         let branches = db.log.branches();
         let next = branches.next(owner, from);
+        // Round and round: one that can't be read now must not hold up those after it.
         let root = next.or_else(|| branches.next(owner, 0))?;
         let piece = match branches.get(owner, root)? {
             Place::Pooled(signed) => Piece::Ready(signed.clone()),
@@ -130,6 +138,7 @@ impl Reissue {
     ) -> Option<(Root, Piece)> {
         let owner = (shard, cx.me);
         let log = &db.log;
+        // What came back by a peer or was issued again is no orphan any more.
         self.orphans.retain(|(root, orphan)| {
             let lane = chain_lane(orphan.chain);
             let is_back = log.holds(&lane, orphan.sequence, orphan.hash) == Some(true);
@@ -141,6 +150,7 @@ impl Reissue {
         Some((*root, piece_at(db, orphan.journal)))
     }
 
+    /// Seals a batch with the writes of `old` and hands it to the journal; answers whether it did.
     pub(in crate::replication) fn seal_again(
         &mut self,
         cx: &mut Context,
@@ -152,11 +162,14 @@ impl Reissue {
         let lane = chain_lane((shard, writer));
         let bytes = u64::try_from(old.bytes().len()).unwrap_or(u64::MAX);
         let first = old.claims();
+        // A record of another author or shard must never be signed as ours.
         let fits = first.author == cx.me && first.shard == shard;
         if !fits || db.is_full(cx, &lane, first, bytes) {
             self.pause(cx);
             return false;
         }
+        // From the log, not from what is with the journal: `seal_next` lets nothing of ours be
+        // there.
         let end = db.log.end(&lane);
         let stream = db.log.stream_end(&first.namespace, shard, writer);
         let batch = Batch {
@@ -167,16 +180,23 @@ impl Reissue {
             previous: end.hash,
             namespace: first.namespace.clone(),
             namespace_previous: stream.sequence,
+            // The first batch in any case, also when this one was issued again itself: so all
+            // epochs use one name, and nothing is issued twice.
             reissue: Some(first.reissue.unwrap_or_else(|| hash_of(old))),
+            // The same stamps and what was seen: registers that have the writes do not change (ADR
+            // 0012).
             ops: first.ops.clone(),
         };
         let batch = Verified::seal(batch, &cx.keypair, cx.network);
+        // Fresh writes have the next turn.
         self.turns.entry(shard).or_default().is_writes_turn = true;
+        // No writers: these writes were acknowledged when they were first made durable, or never.
         db.stage(cx, lane, batch, Source::Own, Vec::new(), Vec::new());
         true
     }
 
     pub(in crate::replication) fn pause(&mut self, cx: &mut Context) {
+        // For all shards: the journal and memory are shared.
         self.paused_until = cx.now + PAUSE;
         cx.deadlines.set(Timer::Reissue, self.paused_until);
     }
@@ -215,7 +235,9 @@ impl Reissue {
         shard: u16,
         root: Root,
     ) {
+        // `lacks` is true now, so a peer that names it is asked for it.
         db.log.branches_mut(shard).doubt((shard, cx.me), root);
+        // A record that can't be read stays so: the orphan is given up in this run.
         self.orphans.retain(|(of, _)| *of != root);
         self.pause(cx);
     }
