@@ -1,6 +1,7 @@
 //! How often each accuser was wrong about each member.
 //!
-//! Source: FAULTS F8 (no cascade of false verdicts by slow observers); the count decays, since who was slow
+//! Source: docs/faults.md, F8 (no cascade of false verdicts by slow observers); the count decays, since
+//! who was slow
 //! once need not be slow for ever.
 
 use crate::kernel::{
