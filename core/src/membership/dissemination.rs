@@ -140,8 +140,8 @@ impl RumourQueue {
         }
     }
 
-    /// Rumours for `to`, at most `bytes_max`, each counted as told once and forgotten when that makes
-    /// `told_max` times.
+    /// Rumours for `to`, at most `bytes_max` or one that is larger, each counted as told once and forgotten
+    /// when that makes `told_max` times.
     pub fn take(&mut self, to: NodeId, bytes_max: usize, told_max: u32) -> Vec<Rumour> {
         let mut bytes = 0_usize;
         let mut chosen = Vec::new();
@@ -151,8 +151,9 @@ impl RumourQueue {
             };
             let with = bytes.saturating_add(entry.rumour.size());
             // Whatever does not fit ends the message and is not skipped, so that the next message
-            // begins with it.
-            if with > bytes_max {
+            // begins with it. At least one goes out, however large: a record with many long addresses
+            // would block all rumours behind it for ever.
+            if with > bytes_max && !chosen.is_empty() {
                 break;
             }
             bytes = with;
@@ -323,6 +324,20 @@ mod tests {
                 .sum::<usize>()
                 <= 1_200
         );
+    }
+
+    #[test]
+    fn a_rumour_larger_than_a_piggyback_blocks_none_behind_it() {
+        let mut queue = RumourQueue::new(100);
+        queue.push(accusation(1, 1), None);
+        queue.push(accusation(1, 2), None);
+        // Neither fits into ten bytes; each goes alone, as often as its budget.
+        let told: Vec<_> = (0..4).map(|_| queue.take(PEER, 10, 2)).collect();
+        for subject in [1, 2] {
+            let alone = alloc::vec![accusation(1, subject)];
+            assert_eq!(told.iter().filter(|rumours| **rumours == alone).count(), 2);
+        }
+        assert!(queue.is_empty());
     }
 
     #[test]
