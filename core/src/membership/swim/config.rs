@@ -37,7 +37,8 @@ pub struct Config {
     pub gossip_delay: Duration,
     /// The most bytes of rumours in a message of their own. Default 16 KiB.
     pub gossip_bytes_max: u32,
-    /// The most bytes of rumours on a ping or an acknowledgement. Default 1,200, one datagram's worth.
+    /// The most bytes of rumours on a ping or an acknowledgement; one larger rumour still goes alone.
+    /// Default 1,200, one datagram's worth.
     pub piggyback_bytes_max: u32,
     /// Up to this many linked relays are all told a fresh rumour; of more, this many are drawn at
     /// random. Default 12: more than the eight neighbours on four rings.
