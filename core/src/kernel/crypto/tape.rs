@@ -4,21 +4,22 @@ use super::Signature;
 use alloc::{boxed::Box, vec::Vec};
 use core::{
     fmt,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 /// The most signatures between two drains. A node makes a handful for one input; doubling it doubles
 /// the 256 KiB that a recorded node pays.
 pub const SIGNATURES_MAX: u32 = 4_096;
 
-const WORDS: usize = 8;
+/// Words of 32 bits in a signature: bare metal has no wider atomic ones.
+const WORDS: usize = 16;
 
 /// A bounded strip of signatures, shared by the clones of a key pair.
 ///
 /// The clones of one node's key pair sign on one thread, one after the other; a tape needs no order
 /// among threads.
 pub struct Tape {
-    signatures: Box<[[AtomicU64; WORDS]]>,
+    signatures: Box<[[AtomicU32; WORDS]]>,
     left: AtomicU32,
     taken: AtomicU32,
 }
@@ -51,9 +52,9 @@ impl Tape {
             .ok()
             .and_then(|at| self.signatures.get(at));
         // In words: clones share the strip, so each cell has to be atomic.
-        let (bytes, _) = signature.0.as_chunks::<8>();
+        let (bytes, _) = signature.0.as_chunks::<4>();
         for (word, bytes) in place.into_iter().flatten().zip(bytes) {
-            word.store(u64::from_le_bytes(*bytes), Relaxed);
+            word.store(u32::from_le_bytes(*bytes), Relaxed);
         }
     }
 
@@ -112,9 +113,9 @@ impl fmt::Debug for Tape {
     }
 }
 
-fn read(words: &[AtomicU64; WORDS]) -> Signature {
+fn read(words: &[AtomicU32; WORDS]) -> Signature {
     let mut bytes = [0; 64];
-    let (places, _) = bytes.as_chunks_mut::<8>();
+    let (places, _) = bytes.as_chunks_mut::<4>();
     for (place, word) in places.iter_mut().zip(words) {
         *place = word.load(Relaxed).to_le_bytes();
     }
