@@ -11,6 +11,8 @@ mod catching_up;
 mod copies;
 #[path = "processes/deaths.rs"]
 mod deaths;
+#[path = "processes/doctor.rs"]
+mod doctor;
 #[path = "processes/durability.rs"]
 mod durability;
 #[path = "processes/errors.rs"]

@@ -77,7 +77,7 @@ impl DataDir {
 
     /// Where the store is.
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.path.join(STORE)
+        store_path(&self.path)
     }
 
     /// Space set aside for what must be written.
@@ -139,6 +139,11 @@ pub(crate) fn announced(data: &Path) -> Option<SocketAddr> {
         .trim()
         .parse()
         .ok()
+}
+
+/// The store of a directory.
+pub(crate) fn store_path(data: &Path) -> PathBuf {
+    data.join(STORE)
 }
 
 /// The file with the token of a directory.

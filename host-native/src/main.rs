@@ -11,7 +11,7 @@
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
-//! | `config`, `data_dir`, `logging`, `clock`, `exit` | what all of them need |
+//! | `config`, `data_dir`, `descriptors`, `logging`, `clock`, `exit` | what all of them need |
 //! | `assets` | the embedded web bundle |
 
 mod assets;
@@ -19,6 +19,7 @@ mod cli;
 mod clock;
 mod config;
 mod data_dir;
+mod descriptors;
 mod driver;
 mod exit;
 mod http;

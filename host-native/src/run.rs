@@ -5,6 +5,7 @@ use crate::{
     clock::{self, Clock},
     config::Settings,
     data_dir::{self, DataDir},
+    descriptors,
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
     http::{self, Api, guard::HostRules},
@@ -58,6 +59,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let settings = Settings::load(args)?;
     let join = read_links(&args.join)?;
     logging::start(settings.log_format.value, &settings.log.value);
+    if let Some(limit) = descriptors::raise()
+        && limit < u64::from(settings.connections_max.value) + descriptors::OWN
+    {
+        tracing::warn!(
+            code = "few_descriptors",
+            limit,
+            "fewer files may be open than `connections_max` needs; raise the hard limit"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("sporenet")

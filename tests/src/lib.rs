@@ -8,6 +8,7 @@
 //! | `relay` | a real relay process |
 //! | `mesh` | several relays of one network |
 //! | `proxy` | a bad path before a relay |
+//! | `nginx` | a real nginx before a relay |
 //! | `store` | what every store must do, as cases and a judge |
 //! | `fuzz_targets` | bytes from strangers against the real decoders |
 //! | `http` | a plain HTTP client that may break the rules |
@@ -26,6 +27,8 @@ pub mod http;
 pub mod mesh;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod newcomer;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod nginx;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod page;
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,11 +7,13 @@
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
 //! | `record` | starting, stopping and saving a recording; replaying one |
+//! | `doctor` | what is wrong, and what to do about it |
 //! | `sim` | simulated meshes with faults |
 //! | `admin` | invite, leave, config, completions, man |
 
 mod admin;
 mod client;
+mod doctor;
 pub(crate) mod print;
 mod record;
 mod sim;
@@ -92,6 +94,8 @@ enum Sub {
     Leave(admin::LeaveArgs),
     /// Container health check: 0 healthy, 1 not, prints why
     Health(view::HealthArgs),
+    /// What is wrong with machine, settings and node, each with the next step
+    Doctor(Box<doctor::DoctorArgs>),
     /// Record what the node gets, and save it to a file
     Record(record::RecordArgs),
     /// Go through a recording, and say whether all comes out as recorded
@@ -286,6 +290,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Invite(args)) => admin::invite(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Health(args)) => view::health(&args),
+        Some(Sub::Doctor(args)) => doctor::doctor(&args),
         Some(Sub::Record(args)) => record::record(&args),
         Some(Sub::Replay(args)) => record::replay(&args),
         Some(Sub::Sim(args)) => sim::sim(&args),

@@ -11,9 +11,11 @@
 //! | `kv` | reading and writing values |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
+//! | `arrival` | how a request arrived, for `sporenet doctor` |
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
+pub(crate) mod arrival;
 mod asked;
 mod console;
 mod events;
@@ -81,6 +83,8 @@ pub(crate) struct Api {
     pub(crate) console_origin: String,
     /// Open event streams.
     pub(crate) streams: Arc<Semaphore>,
+    /// What `sporenet doctor` asks for through the announced addresses.
+    pub(crate) word: arrival::Word,
 }
 
 impl Api {
@@ -97,6 +101,7 @@ impl Api {
             hosts,
             console_origin,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            word: arrival::Word::default(),
         }
     }
 
@@ -171,6 +176,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/invites", post(invites::invite))
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))
+        .route("/arrival", post(arrival::prepare))
         .route("/events", get(events::timeline))
         .route("/kv", get(kv::namespaces))
         .route("/kv/{ns}", get(kv::list))
@@ -192,6 +198,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/healthz", get(probes::readyz))
         .route("/startupz", get(probes::startupz))
         .route("/metrics", get(metrics::metrics))
+        .route("/arrival/{word}", get(arrival::told))
         .route(ws::PATH, get(link))
         .fallback(console::asset)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -45,7 +45,8 @@ pub(crate) async fn bind(listen: &[Listen]) -> Result<Vec<TcpListener>, Failure>
     Ok(sockets)
 }
 
-fn bind_advice(kind: ErrorKind) -> (Code, &'static str) {
+/// What a failure to listen means, and what to do about it.
+pub(crate) fn bind_advice(kind: ErrorKind) -> (Code, &'static str) {
     if kind == ErrorKind::AddrInUse {
         let advice =
             "the port is in use; stop the program that holds it or choose another with --listen";

@@ -1,0 +1,72 @@
+//! The running node.
+
+use super::{Finding, Level};
+use crate::cli::{
+    client::{Client, Method},
+    print,
+};
+use sporenet_core::node::snapshot::{Connection, Status, Verdict};
+
+/// What the node says of itself and of its peers.
+pub(super) fn findings(client: &Client) -> Vec<Finding> {
+    let status: Status = match client.json(Method::Get, "/api/v1/status") {
+        Ok(status) => status,
+        Err(failure) => return vec![Finding::failed("node", &failure)],
+    };
+    let mut findings = vec![version(&status)];
+    findings.extend(verdict(&status));
+    match client.json::<Vec<Connection>>(Method::Get, "/api/v1/connections") {
+        Ok(connections) => findings.extend(connections.iter().filter_map(connection)),
+        Err(failure) => findings.push(Finding::failed("peers", &failure)),
+    }
+    findings
+}
+
+fn version(status: &Status) -> Finding {
+    let here = env!("CARGO_PKG_VERSION");
+    if status.version == here {
+        return Finding::ok("version", format!("this program and the node are {here}"));
+    }
+    Finding::new(
+        "version",
+        Level::Attention,
+        format!("this program is {here}, the node runs {}", status.version),
+        "restart the node with the newer program",
+    )
+}
+
+fn verdict(status: &Status) -> Vec<Finding> {
+    let (level, word) = match status.verdict {
+        Verdict::Healthy => (Level::Ok, "healthy"),
+        Verdict::Degraded => (Level::Attention, "degraded"),
+        Verdict::Joining => (Level::Attention, "joining"),
+        Verdict::Leaving => (Level::Attention, "leaving"),
+        Verdict::Isolated => (Level::Broken, "isolated"),
+        Verdict::Fenced => (Level::Broken, "fenced"),
+    };
+    let since = print::span(status.uptime_s);
+    let found = format!("{} is {word}, and runs for {since}", status.name);
+    let mut findings = vec![Finding {
+        level,
+        ..Finding::ok("node", found)
+    }];
+    let reasons = status.reasons.iter();
+    findings.extend(reasons.map(|reason| Finding {
+        level,
+        ..Finding::ok("reason", reason.as_str())
+    }));
+    findings
+}
+
+/// A destination that the node dials in vain.
+fn connection(connection: &Connection) -> Option<Finding> {
+    (connection.failures > 0).then(|| {
+        let times = connection.failures;
+        Finding::new(
+            "peers",
+            Level::Attention,
+            format!("{} was dialled in vain {times} times", connection.address),
+            "see that a node listens there and that no firewall is between; `sporenet events` says why",
+        )
+    })
+}

@@ -1,0 +1,155 @@
+//! The announced addresses, asked from this machine: who answers there, and what gets lost on the way.
+
+use super::{Finding, Level};
+use crate::{
+    cli::client::{Client, Method},
+    http::arrival::{Arrival, Fresh},
+};
+use sporenet_core::{
+    kernel::address::{Address, Transport},
+    node::snapshot::Member,
+};
+use std::time::Duration;
+use ureq::{Agent, Body, http::Response};
+
+/// How long an address may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The name of the check.
+const CHECK: &str = "address";
+
+/// One finding for each announced address, and one for each thing that a proxy drops.
+pub(super) fn findings(client: &Client) -> Vec<Finding> {
+    let asked = client
+        .json::<Vec<Member>>(Method::Get, "/api/v1/members")
+        .and_then(|members| {
+            let word: Fresh = client.json(Method::Post(b""), "/api/v1/arrival")?;
+            Ok((members, word.word))
+        });
+    let (members, word) = match asked {
+        Ok(asked) => asked,
+        Err(failure) => return vec![Finding::failed(CHECK, &failure)],
+    };
+    let own = members.into_iter().find(|member| member.this_node);
+    let addresses = own.map(|member| member.addresses).unwrap_or_default();
+    if addresses.is_empty() {
+        return vec![Finding::new(
+            CHECK,
+            Level::Attention,
+            "the node announces no address",
+            "name one with --advertise, so that others can link to it",
+        )];
+    }
+    addresses
+        .iter()
+        .flat_map(|address| look(address, &word))
+        .collect()
+}
+
+fn look(address: &Address, word: &str) -> Vec<Finding> {
+    let is_tls = address.transport() == Transport::Wss;
+    let scheme = if is_tls { "https" } else { "http" };
+    let origin = format!("{scheme}://{}:{}", address.host(), address.port());
+    let asked = ask(&origin, word);
+    let mut response = match asked {
+        Ok(response) => response,
+        Err(error) => {
+            return vec![Finding::new(
+                CHECK,
+                Level::Attention,
+                format!("{address} can't be reached from this machine: {error}"),
+                "check the name, the port and firewalls; announce another with --advertise",
+            )];
+        }
+    };
+    let status = response.status().as_u16();
+    let body = response.body_mut().read_to_vec().unwrap_or_default();
+    if status == 200
+        && let Ok(arrival) = serde_json::from_slice::<Arrival>(&body)
+    {
+        let mut findings = vec![Finding::ok(
+            CHECK,
+            format!("this node answers at {address}"),
+        )];
+        let missing = arrival.missing.iter();
+        findings.extend(missing.map(|name| dropped(address, name)));
+        return findings;
+    }
+    vec![misled(address, status)]
+}
+
+/// Asks as tabs, streams and the command line do, but with a token that counts for nothing.
+fn ask(origin: &str, word: &str) -> Result<Response<Body>, ureq::Error> {
+    let agent: Agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .proxy(None)
+        .max_redirects(0)
+        .build()
+        .into();
+    agent
+        .get(format!("{origin}/arrival/{word}"))
+        .header("Authorization", "Bearer none")
+        .header("Last-Event-ID", "0")
+        .header("Origin", origin)
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Accept-Encoding", "identity")
+        .call()
+}
+
+/// Something answered, but not as this node does.
+fn misled(address: &Address, status: u16) -> Finding {
+    let (found, next) = match status {
+        403 => (
+            format!("this node answers at {address}, but refuses that host name or origin"),
+            "add it with --allowed-host and --allowed-origin, and let the proxy pass `Host` on",
+        ),
+        502..=504 => (
+            format!("a proxy answers at {address}, but does not reach this node"),
+            "see that the proxy's upstream is one of the addresses that the node listens on",
+        ),
+        301 | 302 | 307 | 308 => (
+            format!("{address} sends clients elsewhere"),
+            "announce the address that it redirects to",
+        ),
+        _ => (
+            format!("something else, or another node, answers at {address} (HTTP {status})"),
+            "see who listens there; announce another address with --advertise",
+        ),
+    };
+    Finding::new(CHECK, Level::Broken, found, next)
+}
+
+/// A header that did not arrive.
+fn dropped(address: &Address, name: &str) -> Finding {
+    let (level, hurts, next) = match name {
+        "upgrade" => (
+            Level::Broken,
+            "no WebSocket gets through: tabs can't link",
+            "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header \
+             Connection \"upgrade\"",
+        ),
+        "authorization" => (
+            Level::Broken,
+            "the API and /metrics can't be used",
+            "let the proxy pass `Authorization` on",
+        ),
+        "last-event-id" => (
+            Level::Attention,
+            "streams start anew after each reconnect",
+            "let the proxy pass `Last-Event-ID` on",
+        ),
+        "origin" => (
+            Level::Attention,
+            "pages of others can't be told from ours",
+            "let the proxy pass `Origin` on",
+        ),
+        _ => (
+            Level::Attention,
+            "what depends on it does not work",
+            "let the proxy pass it on",
+        ),
+    };
+    let found = format!("a proxy before {address} drops `{name}`: {hurts}");
+    Finding::new("proxy", level, found, next)
+}
