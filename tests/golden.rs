@@ -19,8 +19,11 @@ use sporenet_core::{
         swim::{self, TableEntry},
     },
     node::message::Message,
-    overlay::links,
-    wire::body::Body,
+    overlay::{
+        links,
+        reach::{self, Dialled},
+    },
+    wire::{body::Body, close::CloseReason},
 };
 use std::{fs, path::Path};
 
@@ -65,6 +68,31 @@ fn what_links_say_is_pinned() {
         "links",
         messages
             .map(|(name, one)| (name, Message::Links(one)))
+            .collect(),
+    );
+}
+
+#[test]
+fn what_relays_say_of_being_reached_is_pinned() {
+    let dialled = vec![
+        Dialled {
+            address: "tcp://127.0.0.1:7601".parse().unwrap(),
+            failed: None,
+        },
+        Dialled {
+            address: "ws://127.0.0.1:7602".parse().unwrap(),
+            failed: Some(CloseReason::ConnectionRefused),
+        },
+    ];
+    let messages = [
+        ("ask", reach::Message::Ask { id: 3 }),
+        ("told", reach::Message::Told { id: 3, dialled }),
+    ];
+    let messages = messages.into_iter();
+    assert_pinned(
+        "reach",
+        messages
+            .map(|(name, one)| (name, Message::Reach(one)))
             .collect(),
     );
 }

@@ -473,6 +473,9 @@ impl Driver {
                 let registration = self.register();
                 tokio::spawn(dial::run(wanted, registration, self.context.clone()));
             }
+            LinkOutput::Probe { dial, address } => {
+                tokio::spawn(dial::probe(dial, address, self.context.clone()));
+            }
             LinkOutput::Key { link, key } => self.tell_link(link, ToLink::Key(key)),
             LinkOutput::Close { link, reason } => self.tell_link(link, ToLink::Close(reason)),
         }

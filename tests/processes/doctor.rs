@@ -5,8 +5,9 @@ use sporenet_tests::{
     nginx::Nginx,
     program::{self, Outcome},
     relay::{Relay, free_address},
+    wait,
 };
-use std::fs;
+use std::{fs, time::Duration};
 
 /// The findings about one thing: how serious, and in which words.
 fn about(outcome: &Outcome, check: &str) -> Vec<(String, String)> {
@@ -91,6 +92,32 @@ fn an_announced_address_where_nobody_answers_is_told() {
     let (level, found) = one(&outcome, "address");
     assert_eq!(level, "attention");
     assert!(found.contains(&nowhere.to_string()), "{found}");
+}
+
+#[test]
+fn an_address_that_other_relays_do_not_reach_is_told() {
+    let nowhere = free_address();
+    let other = Relay::found("other");
+    let link = other.invite(&[]).relay;
+    let own = free_address();
+    let join = format!("--join={link}");
+    let advertise = format!("--advertise={nowhere},{own}");
+    let listen = format!("--listen={own}");
+    let relay = Relay::with("hidden", &[&join, &advertise, &listen]);
+    wait::until("both are linked", Duration::from_secs(60), || {
+        relay.names("alive").len() == 2
+    });
+    let outcome = relay.cli(&["doctor", "--json"]);
+    let found = about(&outcome, "reached");
+    let tells = |level: &str, words: &str| {
+        let mut all = found.iter();
+        all.any(|(is, found)| is == level && found.contains(words))
+    };
+    assert!(
+        tells("attention", &format!("does not reach tcp://{nowhere}")),
+        "{found:?}"
+    );
+    assert!(tells("ok", &format!("reaches tcp://{own}")), "{found:?}");
 }
 
 /// A relay that is announced at an nginx with this configuration for its one place.

@@ -28,7 +28,8 @@ pub(crate) fn first(tell: Sender<String>) -> (Story, Receiver<JoinLink>) {
             Some(Reply::Written { revision: _ }) => {
                 tell.send("first: wrote it, and the second has stored it".into())?;
             }
-            None => {}
+            // Not asked for here.
+            Some(Reply::Reach(_)) | None => {}
         }
         Ok(())
     };

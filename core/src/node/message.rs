@@ -6,7 +6,7 @@ use crate::{
         id::NetworkId,
     },
     membership::{admission, swim},
-    overlay::links,
+    overlay::{links, reach},
     replication::message as replication,
     wire::{body::Body, class::Class},
 };
@@ -23,6 +23,8 @@ pub enum Message {
     Replica(replication::Message),
     /// Letting a newcomer in.
     Admission(admission::Message),
+    /// Whether others reach a relay.
+    Reach(reach::Message),
 }
 
 /// Frame kinds. Kind 0 belongs to the session; a retired kind is never used again.
@@ -30,6 +32,7 @@ const KIND_LINKS: u16 = 1;
 const KIND_SWIM: u16 = 2;
 const KIND_REPLICA: u16 = 3;
 const KIND_ADMISSION: u16 = 4;
+const KIND_REACH: u16 = 5;
 
 impl Message {
     /// Checks the signatures inside on the caller's thread, so that the node need not. Never fails:
@@ -43,7 +46,7 @@ impl Message {
                 }
             }
             // Membership checks lazily: most rumours are known already and are never verified.
-            Self::Links(_) | Self::Swim(_) | Self::Admission(_) => {}
+            Self::Links(_) | Self::Swim(_) | Self::Admission(_) | Self::Reach(_) => {}
         }
     }
 }
@@ -55,6 +58,7 @@ impl Body for Message {
             Self::Swim(_) => KIND_SWIM,
             Self::Replica(_) => KIND_REPLICA,
             Self::Admission(_) => KIND_ADMISSION,
+            Self::Reach(_) => KIND_REACH,
         }
     }
 
@@ -65,6 +69,7 @@ impl Body for Message {
             Self::Swim(_) => Class::Critical,
             Self::Replica(message) => message.class(),
             Self::Admission(_) => Class::High,
+            Self::Reach(message) => message.class(),
         }
     }
 
@@ -74,6 +79,7 @@ impl Body for Message {
             Self::Swim(message) => encode(message),
             Self::Replica(message) => encode(message),
             Self::Admission(message) => encode(message),
+            Self::Reach(message) => encode(message),
         }
     }
 
@@ -83,6 +89,7 @@ impl Body for Message {
             KIND_SWIM => Self::Swim(decode_exactly(bytes)?),
             KIND_REPLICA => Self::Replica(decode_exactly(bytes)?),
             KIND_ADMISSION => Self::Admission(decode_exactly(bytes)?),
+            KIND_REACH => Self::Reach(decode_exactly(bytes)?),
             // A kind of a later version: it is skipped and counted, the link stays (docs/wire.md).
             _ => return Ok(None),
         }))

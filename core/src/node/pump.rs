@@ -21,6 +21,8 @@ impl Node {
                 self.route_swim(output);
             } else if let Some(output) = self.replica.poll_output() {
                 self.route_replica(output);
+            } else if let Some(output) = self.reach.poll_output() {
+                self.route_reach(output);
             } else if let Some(output) = self.journal.poll_output() {
                 self.route_journal(output);
             } else {

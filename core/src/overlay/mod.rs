@@ -7,6 +7,7 @@
 //! | `dialer` | where to dial next, and what became of each dial |
 //! | `remembered` | the backoffs across restarts, by the wall clock |
 //! | `links` | the machine: one link per peer, pings, duplicates, supersession |
+//! | `reach` | the machine: whether others reach this node |
 //!
 //! Papers: Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015 (full jitter).
 //!
@@ -20,4 +21,5 @@ pub mod backoff;
 pub mod budget;
 pub mod dialer;
 pub mod links;
+pub mod reach;
 pub mod remembered;

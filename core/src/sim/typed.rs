@@ -88,6 +88,8 @@ pub struct Hello {
 #[derive(Debug)]
 enum State {
     Connecting,
+    /// A connection that only has to open.
+    Probing,
     /// We dialled and said hello.
     Greeted,
     /// We were dialled and wait for the hello.
@@ -178,6 +180,10 @@ impl Typed {
             return;
         };
         self.tell(match (ended.state, ended.dial) {
+            (State::Probing, Some(dial)) => LinkInput::Probed {
+                dial,
+                failed: Some(reason),
+            },
             (State::Up(_), _) => LinkInput::Down { link, reason },
             (_, Some(dial)) => LinkInput::DialFailed { dial, reason },
             (_, None) => LinkInput::HandshakeRefused { reason },
@@ -192,6 +198,14 @@ impl Typed {
         let Some(opened) = self.links.get_mut(&link) else {
             return;
         };
+        if let (State::Probing, Some(dial)) = (&opened.state, opened.dial) {
+            self.links.remove(&link);
+            let reason = CloseReason::Unwanted;
+            self.outputs
+                .push_back(EndpointOutput::Disconnect { link, reason });
+            self.tell(LinkInput::Probed { dial, failed: None });
+            return;
+        }
         if let (State::Connecting, Some(hint), Some(key)) =
             (&opened.state, opened.hint.clone(), opened.key.take())
         {
@@ -343,6 +357,20 @@ impl Typed {
                     proven: Proven::KeyHolder,
                 };
                 self.links.insert(link, dialled);
+                self.outputs
+                    .push_back(EndpointOutput::Connect { link, address });
+            }
+            LinkOutput::Probe { dial, address } => {
+                let link = self.number_link();
+                let probed = Link {
+                    state: State::Probing,
+                    dial: Some(dial),
+                    expect: None,
+                    hint: None,
+                    key: None,
+                    proven: Proven::KeyHolder,
+                };
+                self.links.insert(link, probed);
                 self.outputs
                     .push_back(EndpointOutput::Connect { link, address });
             }

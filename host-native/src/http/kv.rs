@@ -385,7 +385,7 @@ async fn write(
             serde_json::json!({ "revision": revision, "ack": level }),
         )),
         Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Invited { .. } => Err(Problem::busy()),
+        Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
+//! | `reach` | whether linked relays reach this node |
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
@@ -25,6 +26,7 @@ mod kv;
 mod metrics;
 mod probes;
 pub(crate) mod problem;
+pub(crate) mod reach;
 mod recording;
 mod sse;
 mod status;
@@ -177,6 +179,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))
         .route("/arrival", post(arrival::prepare))
+        .route("/reach", post(reach::reach))
         .route("/events", get(events::timeline))
         .route("/kv", get(kv::namespaces))
         .route("/kv/{ns}", get(kv::list))

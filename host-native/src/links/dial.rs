@@ -9,6 +9,7 @@ use sporenet_core::{
     kernel::{
         address::{Address, Transport},
         id::{DialId, LinkId},
+        machine::Input,
     },
     node::contract::{Dial, LinkInput},
     wire::{close::CloseReason, session::Session},
@@ -29,6 +30,20 @@ pub(crate) async fn run(wanted: Dial, registration: Registration, context: LinkC
     if let Err(reason) = try_run(wanted, registration, &context).await {
         fail(&context, link, dial, reason).await;
     }
+}
+
+/// Opens a connection and closes it again: whether something listens there.
+pub(crate) async fn probe(dial: DialId, address: Address, context: LinkContext) {
+    let opened = async {
+        let stream = connect(&address).await?;
+        match address.transport() {
+            Transport::Tcp => Ok(()),
+            Transport::Ws | Transport::Wss => upgrade(&address, stream).await.map(drop),
+        }
+    };
+    let failed = opened.await.err();
+    let input = Input::Command(LinkInput::Probed { dial, failed }.into());
+    context.core.tell(ToDriver::Input(input)).await;
 }
 
 async fn fail(context: &LinkContext, link: LinkId, dial: DialId, reason: CloseReason) {

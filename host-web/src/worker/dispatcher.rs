@@ -233,8 +233,8 @@ impl Dispatcher {
             match reply {
                 Reply::Written { revision: _ } => Ok(Answer::Written),
                 Reply::Refused(refusal) => Err(refused(&refusal)),
-                // A page never asks for an invite.
-                Reply::Invited { .. } => {
+                // A page asks for nothing else.
+                Reply::Invited { .. } | Reply::Reach(_) => {
                     Err(Failure::new("unexpected", "the answer is of another kind"))
                 }
             },

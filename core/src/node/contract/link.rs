@@ -41,6 +41,13 @@ pub enum LinkInput {
         /// Why.
         reason: CloseReason,
     },
+    /// The answer to [`LinkOutput::Probe`].
+    Probed {
+        /// Which.
+        dial: DialId,
+        /// Why no connection opened; `None` if one did.
+        failed: Option<CloseReason>,
+    },
     /// An inbound handshake was refused or cut off before a link came up: counted and shown.
     HandshakeRefused {
         /// Why.
@@ -75,6 +82,13 @@ pub struct Dial {
 pub enum LinkOutput {
     /// Open a link; answer with [`LinkInput::Up`] or [`LinkInput::DialFailed`].
     Dial(Dial),
+    /// Open a connection and close it again, without a word; answer with [`LinkInput::Probed`].
+    Probe {
+        /// Comes back in the answer. Numbered apart from dials.
+        dial: DialId,
+        /// Where to.
+        address: Address,
+    },
     /// The answer to [`LinkInput::KeyWanted`].
     Key {
         /// The link that asked.

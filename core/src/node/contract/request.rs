@@ -8,9 +8,11 @@ use crate::{
         text::{Key, Namespace},
     },
     membership::admission::InviteRefusal,
+    overlay::reach::Report,
     replication::write::{AckLevel, WriteRefusal},
     wire::invitation::Invitation,
 };
+use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
 /// What is wanted.
@@ -36,6 +38,9 @@ pub enum Request {
         /// Only for that role, or for both.
         role: Option<Role>,
     },
+    /// Find out whether linked relays reach the addresses that this node announces. Answered by
+    /// [`Reply::Reach`].
+    Reach,
 }
 
 /// The answer to a request.
@@ -53,6 +58,8 @@ pub enum Reply {
         /// Its key.
         key: Secret,
     },
+    /// What linked relays found when they dialled this node; empty where none is linked.
+    Reach(Vec<Report>),
     /// The request was refused; nothing changed, except where the refusal says so.
     Refused(Refusal),
 }

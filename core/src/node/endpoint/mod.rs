@@ -118,6 +118,8 @@ const LINKS_MAX: usize = 1_024;
 #[derive(Debug)]
 enum Link {
     Connecting(Dial),
+    /// A connection that only has to open.
+    Probing(DialId),
     Open {
         session: Box<Session>,
         dial: Option<DialId>,
@@ -201,7 +203,7 @@ impl Endpoint {
         self.node.check()?;
         let sessions = self.links.values().filter_map(|link| match link {
             Link::Open { session, .. } => Some(session),
-            Link::Connecting(_) => None,
+            Link::Connecting(_) | Link::Probing(_) => None,
         });
         for session in sessions {
             session.check().map_err(|what| format!("session: {what}"))?;
@@ -271,7 +273,7 @@ impl Endpoint {
                 Link::Open { session, .. } => {
                     session.poll_timeout().is_some_and(|at| at <= self.now)
                 }
-                Link::Connecting(_) => false,
+                Link::Connecting(_) | Link::Probing(_) => false,
             })
             .map(|(link, _)| *link)
             .collect();
@@ -293,7 +295,7 @@ impl Endpoint {
         }
         let sessions = self.links.values().filter_map(|link| match link {
             Link::Open { session, .. } => session.poll_timeout(),
-            Link::Connecting(_) => None,
+            Link::Connecting(_) | Link::Probing(_) => None,
         });
         sessions.chain(self.node.poll_timeout()).min()
     }
@@ -325,6 +327,15 @@ impl Endpoint {
     }
 
     fn on_opened(&mut self, link: LinkId) {
+        if let Some(Link::Probing(dial)) = self.links.get(&link) {
+            let (dial, failed) = (*dial, None);
+            self.links.remove(&link);
+            let reason = CloseReason::Unwanted;
+            self.outputs
+                .push_back(EndpointOutput::Disconnect { link, reason });
+            self.tell(LinkInput::Probed { dial, failed });
+            return;
+        }
         // Only looked at: an `Opened` that comes twice must not take an open link out.
         let Some(Link::Connecting(wanted)) = self.links.get(&link) else {
             return;
@@ -358,6 +369,10 @@ impl Endpoint {
         match self.links.remove(&link) {
             Some(Link::Connecting(Dial { dial, .. })) => {
                 self.tell(LinkInput::DialFailed { dial, reason })
+            }
+            Some(Link::Probing(dial)) => {
+                let failed = Some(reason);
+                self.tell(LinkInput::Probed { dial, failed });
             }
             Some(Link::Open { dial, peer, .. }) => self.tell_end(link, dial, peer, reason),
             None => {}
@@ -413,7 +428,7 @@ impl Endpoint {
                     self.flush(link);
                     let peer = match self.links.remove(&link) {
                         Some(Link::Open { peer, .. }) => peer,
-                        Some(Link::Connecting(_)) | None => None,
+                        Some(Link::Connecting(_) | Link::Probing(_)) | None => None,
                     };
                     self.tell_end(link, dial, peer, reason.clone());
                     self.outputs
@@ -509,6 +524,12 @@ impl Endpoint {
                 let link = self.number_link();
                 let address = dial.address.clone();
                 self.links.insert(link, Link::Connecting(dial));
+                self.outputs
+                    .push_back(EndpointOutput::Connect { link, address });
+            }
+            LinkOutput::Probe { dial, address } => {
+                let link = self.number_link();
+                self.links.insert(link, Link::Probing(dial));
                 self.outputs
                     .push_back(EndpointOutput::Connect { link, address });
             }

@@ -122,7 +122,7 @@ impl Pair {
     fn queued(&self) -> u32 {
         match self.tab.links.get(&self.tab_link()) {
             Some(Link::Open { session, .. }) => session.queued_bytes(),
-            Some(Link::Connecting(_)) | None => 0,
+            Some(Link::Connecting(_) | Link::Probing(_)) | None => 0,
         }
     }
 

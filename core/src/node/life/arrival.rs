@@ -14,7 +14,7 @@ use crate::{
         machine::Node,
         message::Message,
     },
-    overlay::links,
+    overlay::{links, reach},
     wire::{close::CloseReason, identity::PeerIdentity, invitation::Invitation},
 };
 
@@ -37,6 +37,9 @@ impl Node {
             }
             LinkInput::HandshakeRefused { reason } => {
                 self.note_refusal(&reason, Notice::HandshakeRefused);
+            }
+            LinkInput::Probed { dial, failed } => {
+                self.tell_reach(reach::Command::Probed { dial, failed });
             }
             LinkInput::KeyWanted { link, hint } => {
                 self.tell_admission(admission::Command::KeyWanted { link, hint });
@@ -133,6 +136,10 @@ impl Node {
                 self.admission
                     .handle_input(now, Input::Message { from, message });
             }
+            Message::Reach(message) => {
+                self.reach
+                    .handle_input(now, Input::Message { from, message });
+            }
         }
     }
 
@@ -145,7 +152,11 @@ impl Node {
                 let input = Input::Message { from, message };
                 self.admission.handle_input(self.now, input);
             }
-            Message::Admission(_) | Message::Links(_) | Message::Swim(_) | Message::Replica(_) => {
+            Message::Admission(_)
+            | Message::Links(_)
+            | Message::Swim(_)
+            | Message::Replica(_)
+            | Message::Reach(_) => {
                 let count = &mut self.counters.messages_from_strangers;
                 *count = count.saturating_add(1);
             }

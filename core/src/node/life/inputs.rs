@@ -11,7 +11,7 @@ use crate::{
         contract::{Command, HostInput, Notice, Request, Signal, StoreInput},
         machine::Node,
     },
-    overlay::links,
+    overlay::{links, reach},
     recovery::journal,
     replication::replica,
 };
@@ -58,6 +58,7 @@ impl Node {
                 uses_max,
                 role,
             }),
+            Request::Reach => self.tell_reach(reach::Command::Check { request }),
         }
     }
 
@@ -104,6 +105,10 @@ impl Node {
     pub(in crate::node) fn tell_admission(&mut self, command: admission::Command) {
         self.admission
             .handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_reach(&mut self, command: reach::Command) {
+        self.reach.handle_input(self.now, Input::Command(command));
     }
 
     /// Tells admission what a newcomer should know of the members.

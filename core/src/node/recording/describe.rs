@@ -41,6 +41,7 @@ fn of_message(message: &Message) -> String {
         Message::Swim(message) => format!("swim {}", Word::of(message)),
         Message::Replica(message) => format!("replica {}", Word::of(message)),
         Message::Admission(message) => format!("admission {}", Word::of(message)),
+        Message::Reach(message) => format!("reach {}", Word::of(message)),
     }
 }
 
@@ -51,6 +52,11 @@ fn of_link(node: &Node, input: &LinkInput) -> String {
         }
         LinkInput::Down { link, reason } => format!("link {} down: {reason}", link.0),
         LinkInput::DialFailed { dial, reason } => format!("dial {} failed: {reason}", dial.0),
+        LinkInput::Probed { dial, failed: None } => format!("connection {} opened", dial.0),
+        LinkInput::Probed {
+            dial,
+            failed: Some(reason),
+        } => format!("connection {} failed: {reason}", dial.0),
         LinkInput::HandshakeRefused { reason } => format!("handshake refused: {reason}"),
         LinkInput::KeyWanted { link, .. } => format!("key wanted for link {}", link.0),
     }
@@ -88,6 +94,7 @@ fn of_request(request: &Request) -> String {
             format!("{what}, {namespace}/{key}, ack {}", Word::of(level))
         }
         Request::Invite { .. } => "invite".into(),
+        Request::Reach => "reach".into(),
     }
 }
 

@@ -37,6 +37,7 @@ const fn event_kind(event: &Event) -> (u64, u64) {
         Event::Link(LinkOutput::Dial(Dial { dial, .. })) => (1 << 32, dial.0),
         Event::Link(LinkOutput::Key { link, .. }) => (2 << 32, link.0),
         Event::Link(LinkOutput::Close { link, .. }) => (3 << 32, link.0),
+        Event::Link(LinkOutput::Probe { dial, .. }) => (9 << 32, dial.0),
         Event::Host(HostOutput::Store(StoreOutput::Persist(batch))) => (4 << 32, batch.ticket.0),
         Event::Host(HostOutput::Store(StoreOutput::Load { ticket, .. })) => (5 << 32, ticket.0),
         Event::Host(HostOutput::Reply { id, .. }) => (6 << 32, id.0),

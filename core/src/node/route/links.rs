@@ -5,7 +5,7 @@
 //! | send | the peer |
 //! | dial | the host, with the credential of admission |
 //! | close | the host; admission: the link is gone |
-//! | peer up, peer down | membership, replication |
+//! | peer up, peer down | membership, replication, dialling back |
 //! | dial refused | membership: evidence of a crash |
 //! | dial failed | the timeline |
 //! | persist | the journal |
@@ -23,7 +23,7 @@ use crate::{
         machine::Node,
         message::Message,
     },
-    overlay::links,
+    overlay::{links, reach},
     recovery::record::Origin,
     replication::replica,
     wire::{close::CloseReason, identity::PeerIdentity},
@@ -103,6 +103,7 @@ impl Node {
         let PeerIdentity { id, role, .. } = peer;
         self.tell_swim(swim::Command::PeerUp { peer: id, role });
         self.tell_replica(replica::Command::PeerUp { peer: id, role });
+        self.tell_reach(reach::Command::PeerUp { peer: id, role });
         self.note(Notice::LinkUp(id));
     }
 
@@ -110,6 +111,7 @@ impl Node {
         let peer = peer.id;
         self.tell_swim(swim::Command::PeerDown { peer, abrupt });
         self.tell_replica(replica::Command::PeerDown { peer });
+        self.tell_reach(reach::Command::PeerDown { peer });
         self.note(Notice::LinkDown { peer, reason });
     }
 

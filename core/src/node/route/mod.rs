@@ -1,6 +1,6 @@
 //! The only place where machines meet: where each output of each machine goes.
 //!
-//! One file a machine: `links`, `admission`, `swim`, `replica`, `journal`. Each opens with a table of
+//! One file a machine: `links`, `admission`, `swim`, `replica`, `reach`, `journal`. Each opens with a table of
 //! its outputs and where they go, and matches every variant by its name, so that a new output breaks
 //! the build until someone decides where it goes.
 //!
@@ -9,5 +9,6 @@
 mod admission;
 mod journal;
 mod links;
+mod reach;
 mod replica;
 mod swim;

@@ -49,6 +49,7 @@ use crate::{
     },
     overlay::{
         links::{self, Links},
+        reach::Reach,
         remembered::Remembered,
     },
     recovery::{
@@ -334,6 +335,7 @@ fn build(
         admission: admission(tuning.admission, setup, restored, belonging, rng),
         swim,
         replica,
+        reach: Reach::new(tuning.reach, role, rng.fork("reach")),
         phase: if joining {
             Phase::Joining
         } else {

@@ -3,7 +3,7 @@
 use crate::{
     kernel::{address::Transport, component::Settings, id::Role},
     membership::{admission, swim},
-    overlay::{dialer::DialerConfig, links},
+    overlay::{dialer::DialerConfig, links, reach},
     recovery::journal,
     replication,
 };
@@ -19,6 +19,8 @@ pub struct Tuning {
     pub swim: swim::Config,
     /// Data.
     pub replica: replication::config::Config,
+    /// Dialling back.
+    pub reach: reach::Config,
     /// The journal.
     pub journal: journal::Config,
 }
@@ -43,18 +45,20 @@ impl Tuning {
             admission: admission::Config::default(),
             swim: swim::Config::default(),
             replica: replication::config::Config::of(role),
+            reach: reach::Config::default(),
             journal: journal::Config::default(),
         }
     }
 
     /// The settings of all machines, in the order in which simulated ones are drawn.
-    pub fn all_mut(&mut self) -> [&mut dyn Settings; 5] {
+    pub fn all_mut(&mut self) -> [&mut dyn Settings; 6] {
         [
             &mut self.swim,
             &mut self.links,
             &mut self.replica,
             &mut self.admission,
             &mut self.journal,
+            &mut self.reach,
         ]
     }
 

@@ -16,7 +16,7 @@ use crate::{
         contract::{Event, HostOutput, StoreInput, StoreOutput},
         setup::Setup,
     },
-    overlay::links,
+    overlay::{links, reach},
     recovery::{journal, record::Origin},
     replication::{replica, write::AckLevel},
 };
@@ -93,6 +93,10 @@ fn provoke(node: &mut Node, machine: &str) {
                 level: AckLevel::Local,
             };
             node.replica.handle_input(now, Input::Command(command));
+        }
+        "reach" => {
+            let command = reach::Command::Check { request };
+            node.reach.handle_input(now, Input::Command(command));
         }
         "journal" => {
             let command = journal::Command::Load {

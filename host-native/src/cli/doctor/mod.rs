@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `machine` | data directory, ports, descriptors, clock: also where no node runs |
 //! | `node` | the running node: its version, its verdict, its peers |
-//! | `places` | the announced addresses, asked from here; what a proxy on the way drops |
+//! | `places` | the announced addresses, asked from here and from other relays; what a proxy on the way drops |
 
 mod machine;
 mod node;
@@ -135,6 +135,7 @@ fn findings(run: &RunArgs) -> Vec<Finding> {
         Ok(client) => {
             findings.extend(node::findings(&client));
             findings.extend(places::findings(&client));
+            findings.extend(places::reached(&client));
         }
         // That no node runs is no illness; that it can't be asked is.
         Err(failure) if failure.code == Code::Unavailable => {

@@ -1,9 +1,13 @@
-//! The announced addresses, asked from this machine: who answers there, and what gets lost on the way.
+//! The announced addresses: who answers there when asked from this machine, what gets lost on the way, and
+//! whether other relays reach them.
 
 use super::{Finding, Level};
 use crate::{
     cli::client::{Client, Method},
-    http::arrival::{Arrival, Fresh},
+    http::{
+        arrival::{Arrival, Fresh},
+        reach::Found,
+    },
 };
 use sporenet_core::{
     kernel::address::{Address, Transport},
@@ -11,6 +15,41 @@ use sporenet_core::{
 };
 use std::time::Duration;
 use ureq::{Agent, Body, http::Response};
+
+/// What linked relays found when they dialled this node.
+pub(super) fn reached(client: &Client) -> Vec<Finding> {
+    const CHECK: &str = "reached";
+    let found: Vec<Found> = match client.json(Method::Post(b""), "/api/v1/reach") {
+        Ok(found) => found,
+        Err(failure) => return vec![Finding::failed(CHECK, &failure)],
+    };
+    if found.is_empty() {
+        let found = "no other relay is linked that could say whether it reaches this node";
+        return vec![Finding::ok(CHECK, found)];
+    }
+    let look = |found: Found| {
+        let name = found.name;
+        let place = found.address.map(|address| address.to_string());
+        let reason = found.reason.unwrap_or_default();
+        match (place, found.reached) {
+            (Some(place), true) => Finding::ok(CHECK, format!("{name} reaches {place}")),
+            (Some(place), false) => Finding::new(
+                CHECK,
+                Level::Attention,
+                format!("{name} does not reach {place}: {reason}"),
+                "open the port in firewalls and routers between, or announce an address that others \
+                 reach with --advertise",
+            ),
+            (None, _) => Finding::new(
+                CHECK,
+                Level::Attention,
+                format!("{name} was asked to dial back: {reason}"),
+                "ask again; if it stays so, run `sporenet doctor` there",
+            ),
+        }
+    };
+    found.into_iter().map(look).collect()
+}
 
 /// How long an address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

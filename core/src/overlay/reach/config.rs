@@ -1,0 +1,63 @@
+//! The settings of [`Reach`](super::Reach).
+
+#[cfg(any(test, feature = "sim"))]
+use crate::kernel::rng::Rng;
+use crate::kernel::{component::Settings, time::Duration};
+
+/// How relays dial each other back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Config {
+    /// How many linked relays are asked. Default 3; 1 to 16. One alone may be the only one that a
+    /// firewall lets through.
+    pub helpers_max: u32,
+    /// How long a relay that dials back waits for its connections; who asked waits half as long
+    /// again. Default 10 s; 1 s to 60 s. Longer than a connection takes to be given up.
+    pub patience: Duration,
+    /// The least time between two requests of one relay that are answered. Default 10 s; 1 s to 600 s.
+    /// Too small makes relays dial for whoever asks.
+    pub interval: Duration,
+    /// The most relays that are dialled back at once. Default 8; further ones are refused.
+    pub serving_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            helpers_max: 3,
+            patience: Duration::from_secs(10),
+            interval: Duration::from_secs(10),
+            serving_max: 8,
+        }
+    }
+}
+
+impl Settings for Config {
+    fn name(&self) -> &'static str {
+        "reach"
+    }
+
+    fn validate(&self) -> Result<(), &'static str> {
+        let seconds = Duration::from_secs;
+        if !(1..=16).contains(&self.helpers_max) {
+            return Err("reach.helpers_max");
+        }
+        if self.patience < seconds(1) || self.patience > seconds(60) {
+            return Err("reach.patience");
+        }
+        if self.interval < seconds(1) || self.interval > seconds(600) {
+            return Err("reach.interval");
+        }
+        if self.serving_max == 0 {
+            return Err("reach.serving_max");
+        }
+        Ok(())
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    fn draw(&mut self, rng: &mut Rng) {
+        // As it is: the bound `serving_max`.
+        self.helpers_max = u32::try_from(rng.number(1, 16)).unwrap_or(1);
+        self.patience = rng.span(1_000, 60_000);
+        self.interval = rng.span(1_000, 60_000);
+    }
+}
