@@ -23,13 +23,19 @@ mod faulty_paths;
 mod hostile;
 #[path = "processes/http_guard.rs"]
 mod http_guard;
+#[path = "processes/large_answers.rs"]
+mod large_answers;
 #[path = "processes/linearizable.rs"]
 mod linearizable;
 #[path = "processes/live.rs"]
 mod live;
 #[path = "processes/recordings.rs"]
 mod recordings;
+#[path = "processes/slow_readers.rs"]
+mod slow_readers;
 #[path = "processes/strangers.rs"]
 mod strangers;
+#[path = "processes/unknown_words.rs"]
+mod unknown_words;
 #[path = "processes/values.rs"]
 mod values;

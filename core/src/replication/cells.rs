@@ -3,6 +3,9 @@
 //! Source: docs/design.md, cells; bounded in bytes, refuses when full.
 
 mod check;
+mod page;
+
+pub use page::{Page, PageMax};
 
 use crate::{
     kernel::{
@@ -20,7 +23,6 @@ use crate::{
     },
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use core::ops::Bound;
 
 /// A value with what a person may want to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,19 +216,7 @@ impl Cells {
         after: Option<&str>,
         limit: usize,
     ) -> Vec<(Key, EntryView)> {
-        let Some(cells) = self.namespaces.get(namespace) else {
-            return Vec::new();
-        };
-        // A cursor before the prefix is no cursor: the list begins at the prefix.
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            Some(_) | None => Bound::Included(prefix),
-        };
-        cells
-            // Keys with one prefix are neighbours in the map, so the scan ends at the first other
-            // one.
-            .range::<str, _>((from, Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
+        self.from(namespace, prefix, after)
             // Deleted keys stay in the map, as tombstones: without them a late older write would
             // bring the key back to life.
             .filter(|(_, register)| register.is_live())

@@ -51,6 +51,35 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     line(&text)
 }
 
+/// A JSON array that is printed while it comes.
+#[derive(Debug, Default)]
+pub(crate) struct Array {
+    begun: bool,
+}
+
+impl Array {
+    /// Prints the next element.
+    ///
+    /// # Errors
+    /// When standard output is closed or broken.
+    pub(crate) fn push<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+        let before = if self.begun { ",\n" } else { "[\n" };
+        self.begun = true;
+        let element = serde_json::to_string_pretty(value).map_err(|error| {
+            Failure::new(Code::Io, format!("the answer can't be shown: {error}"))
+        })?;
+        text(&format!("{before}  {}", element.replace('\n', "\n  ")))
+    }
+
+    /// Prints the end.
+    ///
+    /// # Errors
+    /// When standard output is closed or broken.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        text(if self.begun { "\n]\n" } else { "[]\n" })
+    }
+}
+
 /// Prints a value as one line of JSON, for streams.
 ///
 /// # Errors

@@ -191,17 +191,26 @@ struct Page {
     cursor: Option<String>,
 }
 
+/// A page of the namespaces.
+#[derive(Debug, Deserialize)]
+struct NamespacesPage {
+    namespaces: Vec<Value>,
+    cursor: Option<String>,
+}
+
 pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
     let client = Client::find(&args.client, true)?;
     let Some(ns) = &args.ns else {
         return namespaces(&client, args.json);
     };
+    // A line shows the beginning of a value only.
+    let values = if args.json { "full" } else { "preview" };
     let base = format!(
-        "/api/v1/kv/{}?limit=1000&prefix={}",
+        "/api/v1/kv/{}?limit=1000&values={values}&prefix={}",
         escaped(ns),
         escaped(&args.prefix)
     );
-    let mut all = Vec::new();
+    let mut array = print::Array::default();
     let mut cursor: Option<String> = None;
     loop {
         let path = cursor.map_or_else(
@@ -210,7 +219,9 @@ pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
         );
         let page: Page = client.json(Method::Get, &path)?;
         if args.json {
-            all.extend(page.entries);
+            page.entries
+                .iter()
+                .try_for_each(|entry| array.push(entry))?;
         } else {
             page.entries
                 .iter()
@@ -221,11 +232,24 @@ pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
             break;
         }
     }
-    if args.json { print::json(&all) } else { Ok(()) }
+    if args.json { array.finish() } else { Ok(()) }
 }
 
 fn namespaces(client: &Client, json: bool) -> Result<(), Failure> {
-    let all: Vec<Value> = client.json(Method::Get, "/api/v1/kv")?;
+    let base = "/api/v1/kv?limit=1000";
+    let (mut all, mut cursor): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    loop {
+        let path = cursor.map_or_else(
+            || base.to_owned(),
+            |at| format!("{base}&cursor={}", escaped(&at)),
+        );
+        let page: NamespacesPage = client.json(Method::Get, &path)?;
+        all.extend(page.namespaces);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
     if json {
         return print::json(&all);
     }
@@ -255,7 +279,8 @@ fn preview(entry: &Value) -> String {
         Some(text) => {
             let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
             let mut start: String = line.take(PREVIEW_CHARS).collect();
-            if text.chars().nth(PREVIEW_CHARS).is_some() {
+            let truncated = entry.get("truncated").and_then(Value::as_bool);
+            if truncated == Some(true) || text.chars().nth(PREVIEW_CHARS).is_some() {
                 start.push('…');
             }
             start

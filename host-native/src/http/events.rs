@@ -10,18 +10,15 @@ use crate::{
     http::{
         Api,
         asked::{InPath, InQuery},
-        kv::{EntryView, namespace_of},
+        entries::{Values, bytes_of},
+        kv::namespace_of,
+        listing::{PAGE_BYTES_MAX, PAGE_MAX},
         problem::Problem,
-        sse::{self, Place, Source},
+        sse::{self, Place, Source, Unrendered},
         within_patience,
     },
 };
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-    response::{IntoResponse, Response, sse::Event},
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::{Deserialize, Serialize};
 use sporenet_core::{
     kernel::text::{Key, Namespace},
@@ -29,12 +26,10 @@ use sporenet_core::{
         Node,
         snapshot::{Entry, TimelineEntry},
     },
+    replication::cells::PageMax,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
-
-/// Entries that a stream takes from the node at once when it tells everything.
-const LIST_PAGE: usize = 100;
 
 /// How the timeline is asked for.
 #[derive(Debug, Deserialize)]
@@ -62,20 +57,26 @@ pub(crate) async fn timeline(
     match asked.format.as_deref() {
         Some("json") => {
             let since = asked.since.unwrap_or(0);
+            let _turn = api.room.turn().await?;
             let (instance, page) = within_patience(
                 api.core()
                     .ask(move |node, _| (node.instance(), node.timeline_since(since))),
             )
             .await?;
             let instance = format!("{:016x}", instance.0);
-            Ok(Json(Kept {
+            let kept = Kept {
                 instance,
                 gap: page.gap,
                 entries: page.entries,
-            })
-            .into_response())
+            };
+            api.room.json(&kept).await
         }
         None | Some("sse") => {
+            if asked.since.is_some() {
+                return Err(Problem::bad_request(
+                    "`since` is for `format=json`; a stream goes on after `Last-Event-ID`.",
+                ));
+            }
             let permit = sse::admit(&api)?;
             let instance = within_patience(api.core().ask(|node, _| node.instance())).await?;
             let from = sse::last_event_id(&headers, sse::number_in_run)?;
@@ -83,6 +84,7 @@ pub(crate) async fn timeline(
             let same_run = from
                 .and_then(|id| id.checked_sub(base))
                 .filter(|&n| n < sse::RUN_SIZE);
+            let room = api.room.clone();
             let source = Timeline {
                 news: api.core().news.clone(),
                 base,
@@ -90,7 +92,7 @@ pub(crate) async fn timeline(
                 lost: from.is_some() && same_run.is_none(),
                 api,
             };
-            Ok(sse::respond(source, permit))
+            Ok(sse::respond(room, source, permit))
         }
         Some(_) => Err(Problem::bad_request("`format` is `sse` or `json`.")),
     }
@@ -108,7 +110,7 @@ struct Timeline {
 }
 
 impl Source for Timeline {
-    async fn next(&mut self) -> Option<Vec<Event>> {
+    async fn next(&mut self) -> Option<Vec<Unrendered>> {
         let since = self.number;
         self.news
             .wait_for(|news| news.timeline > since || self.lost || since == 0)
@@ -123,18 +125,15 @@ impl Source for Timeline {
         let mut events = Vec::new();
         // The first page of a newcomer starts where what is kept starts; that is no gap to it.
         if self.lost || (page.gap && since > 0) {
-            events.push(
-                Event::default()
-                    .event("gap")
-                    .data("{\"reason\":\"older entries are gone\"}"),
-            );
+            let why = serde_json::json!({ "reason": "older entries are gone" });
+            events.push(Unrendered::small("gap", None, why));
         }
         self.lost = false;
         for entry in &page.entries {
             self.number = entry.id;
-            let data = serde_json::to_string(entry).ok()?;
+            let data = serde_json::to_value(entry).ok()?;
             let id = self.base.saturating_add(entry.id).to_string();
-            events.push(Event::default().event("entry").id(id).data(data));
+            events.push(Unrendered::small("entry", Some(id), data));
         }
         if since == 0 && events.is_empty() {
             // Nothing has happened yet: wait for the first entry from now on.
@@ -142,16 +141,6 @@ impl Source for Timeline {
         }
         Some(events)
     }
-}
-
-fn json_event<T: Serialize>(name: &str, place: Option<Place>, data: &T) -> Option<Event> {
-    let event = Event::default()
-        .event(name)
-        .data(serde_json::to_string(data).ok()?);
-    Some(match place {
-        Some(place) => event.id(place.id()),
-        None => event,
-    })
 }
 
 /// How changes are asked for.
@@ -174,9 +163,11 @@ pub(crate) async fn watch(
     let asked = within_patience(api.core().ask(|node, _| (node.instance(), node.revision())));
     let (instance, revision) = asked.await?;
     let from = sse::last_event_id(&headers, Place::parse)?;
-    let initial = watching
-        .initial
-        .is_some_and(|value| !["0", "false"].contains(&value.as_str()));
+    let initial = match watching.initial.as_deref() {
+        None | Some("0" | "false") => false,
+        Some("1" | "true" | "") => true,
+        Some(_) => return Err(Problem::bad_request("`initial` is `1` or `0`.")),
+    };
     let (number, stage) = match from {
         // A place after the present is none that this node has given.
         Some(place) if place.instance == instance && place.number <= revision => {
@@ -186,6 +177,7 @@ pub(crate) async fn watch(
         None if initial => (revision, Stage::Reset),
         None => (revision, Stage::Now),
     };
+    let room = api.room.clone();
     let source = Changes {
         news: api.core().news.clone(),
         place: Place { instance, number },
@@ -194,7 +186,7 @@ pub(crate) async fn watch(
         stage,
         api,
     };
-    Ok(sse::respond(source, permit))
+    Ok(sse::respond(room, source, permit))
 }
 
 /// Where a stream of changes is.
@@ -226,22 +218,21 @@ struct Changes {
 }
 
 impl Source for Changes {
-    async fn next(&mut self) -> Option<Vec<Event>> {
+    async fn next(&mut self) -> Option<Vec<Unrendered>> {
         let stage = std::mem::replace(&mut self.stage, Stage::Follow);
         match stage {
-            // An id alone: the client has nothing to do, but knows from where to resume.
-            Stage::Now => Some(vec![Event::default().id(self.place.id())]),
+            Stage::Now => Some(vec![Unrendered::place(self.place.id())]),
             Stage::Reset => {
                 self.place.number = self.api.core().ask(|node, _| node.revision()).await.ok()?;
                 self.stage = Stage::Listing { after: None };
                 let data = serde_json::json!({ "revision": self.place.number });
-                Some(vec![json_event("reset", None, &data)?])
+                Some(vec![Unrendered::small("reset", None, data)])
             }
             Stage::Listing { after } => self.list(after).await,
             Stage::Resume => {
-                let mut events = self.changes().await?;
+                let mut events = self.changes(true).await?;
                 if self.stage == Stage::Follow {
-                    events.push(self.ready()?);
+                    events.push(self.ready());
                 }
                 Some(events)
             }
@@ -251,7 +242,7 @@ impl Source for Changes {
                     .wait_for(|news| news.revision > since)
                     .await
                     .ok()?;
-                self.changes().await
+                self.changes(false).await
             }
         }
     }
@@ -259,42 +250,33 @@ impl Source for Changes {
 
 impl Changes {
     /// From here on the client is up to date.
-    fn ready(&self) -> Option<Event> {
+    fn ready(&self) -> Unrendered {
         let data = serde_json::json!({ "revision": self.place.number });
-        json_event("ready", Some(self.place), &data)
+        Unrendered::small("ready", Some(self.place.id()), data)
     }
 
     /// A page of everything. These events have no id: a client that is cut off in between comes back
     /// with its old place, and is told everything again.
-    async fn list(&mut self, after: Option<Key>) -> Option<Vec<Event>> {
+    async fn list(&mut self, after: Option<Key>) -> Option<Vec<Unrendered>> {
         let (namespace, prefix) = (self.namespace.clone(), self.prefix.clone());
-        let entries = self
+        let page = self
             .api
             .core()
-            .ask(move |node, _| node.list(&namespace, &prefix, after.as_deref(), LIST_PAGE))
+            .ask(move |node, _| node.page(&namespace, &prefix, after.as_deref(), PAGE))
             .await
             .ok()?;
-        let mut events = Vec::new();
-        for entry in &entries {
-            events.push(json_event(
-                "put",
-                None,
-                &EntryView::of(&self.namespace, entry),
-            )?);
-        }
-        match entries.last().filter(|_| entries.len() >= LIST_PAGE) {
-            Some(last) => {
-                self.stage = Stage::Listing {
-                    after: Some(last.key.clone()),
-                }
-            }
-            None => events.push(self.ready()?),
+        let put = |entry| Unrendered::entry("put", None, self.namespace.clone(), entry);
+        let mut events: Vec<_> = page.entries.into_iter().map(put).collect();
+        match page.next {
+            Some(next) => self.stage = Stage::Listing { after: Some(next) },
+            None => events.push(self.ready()),
         }
         Some(events)
     }
 
-    /// What followed the client's place; when that is no longer kept, everything follows instead.
-    async fn changes(&mut self) -> Option<Vec<Event>> {
+    /// What followed the client's place, a page of it; when that is no longer kept, everything follows
+    /// instead.
+    async fn changes(&mut self, was_resuming: bool) -> Option<Vec<Unrendered>> {
         let since = self.place.number;
         let (namespace, prefix) = (self.namespace.clone(), self.prefix.clone());
         let asked = self
@@ -306,22 +288,26 @@ impl Changes {
             return Some(Vec::new());
         };
         let mut events = Vec::new();
-        for (number, key, entry) in &look.changes {
-            let place = Some(Place {
-                number: *number,
+        for (number, key, entry) in look.changes {
+            let place = Place {
+                number,
                 ..self.place
-            });
-            events.push(match entry.as_ref().filter(|entry| entry.value.is_some()) {
-                Some(entry) => json_event("put", place, &EntryView::of(&self.namespace, entry))?,
+            };
+            let (id, namespace) = (Some(place.id()), self.namespace.clone());
+            events.push(match entry.filter(|entry| entry.value.is_some()) {
+                Some(entry) => Unrendered::entry("put", id, namespace, entry),
                 None => {
                     let gone = serde_json::json!({
-                        "namespace": self.namespace, "key": key, "deleted": true,
+                        "namespace": namespace, "key": key, "deleted": true,
                     });
-                    json_event("delete", place, &gone)?
+                    Unrendered::small("delete", id, gone)
                 }
             });
         }
         self.place.number = look.revision;
+        if look.more && was_resuming {
+            self.stage = Stage::Resume;
+        }
         Some(events)
     }
 }
@@ -332,7 +318,16 @@ struct Look {
     revision: u64,
     /// Revision, key, and what is there now, oldest first.
     changes: Vec<(u64, Key, Option<Entry>)>,
+    /// Whether more has changed than is told here.
+    more: bool,
 }
+
+/// What a stream takes from the node at once.
+const PAGE: PageMax = PageMax {
+    entries: PAGE_MAX,
+    bytes: PAGE_BYTES_MAX,
+    value_bytes: usize::MAX,
+};
 
 /// What a watcher that stands at `since` has to be told; `None` if that is no longer kept. A key that
 /// changed several times is told once, as it is now, at the revision of its latest change.
@@ -347,16 +342,27 @@ fn look(node: &Node, namespace: &Namespace, prefix: &str, since: u64) -> Option<
             latest.insert(key, number);
         }
     }
-    let mut changes: Vec<_> = latest
-        .into_iter()
-        .map(|(key, number)| {
-            let entry = node.entry(namespace, &key);
-            (number, key, entry)
-        })
-        .collect();
-    changes.sort_by_key(|(number, ..)| *number);
+    let mut latest: Vec<_> = latest.into_iter().collect();
+    latest.sort_by_key(|(_, number)| *number);
+    let mut changes: Vec<(u64, Key, Option<Entry>)> = Vec::new();
+    let mut bytes = 0_usize;
+    for (key, number) in latest {
+        let entry = node.entry(namespace, &key);
+        let size = entry.as_ref().map(|entry| bytes_of(entry, Values::Full));
+        bytes = bytes.saturating_add(size.unwrap_or_default());
+        let is_full = changes.len() >= PAGE.entries || bytes > PAGE.bytes;
+        if let Some((told, ..)) = changes.last().filter(|_| is_full) {
+            return Some(Look {
+                revision: *told,
+                changes,
+                more: true,
+            });
+        }
+        changes.push((number, key, entry));
+    }
     Some(Look {
         revision: node.revision(),
         changes,
+        more: false,
     })
 }

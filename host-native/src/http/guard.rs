@@ -4,7 +4,7 @@
 //! machine (DNS rebinding); neither can set the token, but nothing should depend on one wall.
 
 use crate::{
-    http::{Api, Local, problem::Problem, within_patience},
+    http::{Api, Local, connection::Connection, problem::Problem, within_patience},
     links::{count, ws},
 };
 use axum::{
@@ -185,7 +185,11 @@ async fn check(api: &Api, request: &Parts) -> Result<(), Problem> {
             ));
         }
     }
-    if wants_token(request.uri.path()) && !bears_token(headers, &api.token) {
+    if bears_token(headers, &api.token) {
+        if let Some(connection) = request.extensions.get::<Arc<Connection>>() {
+            connection.trust()?;
+        }
+    } else if wants_token(request.uri.path()) {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "token_wanted",

@@ -1,7 +1,17 @@
 //! Join links. What is answered here is secret: it is never logged, cached or put into a query.
 
-use crate::http::{Api, problem::Problem, within_patience};
-use axum::{Json, body::Bytes, extract::State, http::StatusCode};
+use crate::http::{
+    Api,
+    asked::{InQuery, Nothing, read_json},
+    problem::Problem,
+    within_patience,
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use sporenet_core::{
     kernel::id::Role,
@@ -77,13 +87,10 @@ pub(crate) async fn issue(api: &Api, wanted: Wanted) -> Result<Links, Problem> {
 /// `POST /api/v1/invites`; an empty body asks for the defaults.
 pub(crate) async fn invite(
     State(api): State<Arc<Api>>,
-    body: Bytes,
+    InQuery(Nothing {}): InQuery<Nothing>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<(StatusCode, Json<Links>), Problem> {
-    let wanted = if body.is_empty() {
-        Wanted::default()
-    } else {
-        serde_json::from_slice(&body)
-            .map_err(|error| Problem::bad_request(format!("The body is not valid: {error}.")))?
-    };
+    let wanted = read_json(&headers, body).await?.unwrap_or_default();
     Ok((StatusCode::CREATED, Json(issue(&api, wanted).await?)))
 }

@@ -1,7 +1,12 @@
 //! `/metrics` in OpenMetrics text: what the core measures, and what the shell counts.
 
 use crate::{
-    http::{Api, problem::Problem, within_patience},
+    http::{
+        Api,
+        asked::{InQuery, Nothing},
+        problem::Problem,
+        within_patience,
+    },
     links::Counters,
 };
 use axum::{
@@ -74,7 +79,10 @@ fn write_value(
 }
 
 /// The metrics.
-pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn metrics(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
     let mut all = within_patience(api.core().ask(|node, now| node.metrics(now))).await?;
     all.extend(of_shell(&api.links.counters));
     let mut registry = Registry::default();
@@ -159,6 +167,16 @@ fn counted(counters: &Counters) -> Vec<Metric> {
             "sporenet_link_sent_bytes",
             "Bytes sent",
             &counters.link_bytes_sent,
+        ),
+        (
+            "sporenet_http_connections_stalled",
+            "HTTP connections closed because their peer took no bytes",
+            &counters.http_stalled,
+        ),
+        (
+            "sporenet_http_connections_displaced",
+            "HTTP connections of strangers that gave way to newer ones",
+            &counters.http_displaced,
         ),
         (
             "sporenet_http_requests",

@@ -3,12 +3,14 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `guard` | who may ask: Host, Origin, token; the headers of every answer |
-//! | `asked` | paths and queries, with problem details when they can't be read |
+//! | `connection`, `places` | whose a connection is, how long it may wait, who gives way |
+//! | `asked` | paths, queries and bodies; what is not understood is refused |
+//! | `answer` | answers in JSON, bounded in bytes over all requests |
 //! | `problem` | errors as problem details (RFC 9457) |
 //! | `probes` | `/livez /readyz /startupz /healthz` |
 //! | `metrics` | `/metrics` (OpenMetrics) |
 //! | `status` | status, members, edges, connections, leave |
-//! | `kv` | reading and writing values |
+//! | `kv`, `listing`, `entries` | reading and writing values, lists of them, their views |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
@@ -16,14 +18,19 @@
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
+mod answer;
 pub(crate) mod arrival;
 mod asked;
+mod connection;
 mod console;
+mod entries;
 mod events;
 pub(crate) mod guard;
 pub(crate) mod invites;
 mod kv;
+mod listing;
 mod metrics;
+mod places;
 mod probes;
 pub(crate) mod problem;
 pub(crate) mod reach;
@@ -34,8 +41,11 @@ mod status;
 use crate::{
     clock,
     driver::{Gone, Handle},
-    links::{HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws},
+    links::{
+        Counters, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws,
+    },
 };
+use answer::Room;
 use axum::{
     Extension, Router,
     extract::{State, WebSocketUpgrade, ws::WebSocket},
@@ -43,12 +53,14 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use connection::{Connection, Patient};
 use guard::HostRules;
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use places::Places;
 use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -61,8 +73,14 @@ use tokio::{
 const HEADER_BYTES_MAX: usize = 32 << 10;
 /// How long the core task may take to answer before a request is given up.
 const CORE_PATIENCE: Duration = Duration::from_secs(5);
-/// The most HTTP connections at once; more are closed.
-const CONNECTIONS_MAX: usize = 1_024;
+/// How long an answer may wait for room until it is given up.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+/// The most HTTP connections of strangers at once; beyond it the oldest gives way.
+const STRANGERS_MAX: usize = 512;
+/// The most HTTP connections at once that have shown the token; more are refused.
+const HOLDERS_MAX: usize = 512;
+/// The most recordings that are fetched at once. Each holds what was recorded when it began.
+const DOWNLOADS_MAX: usize = 2;
 /// The most event streams at once; more are refused.
 const STREAMS_MAX: usize = 256;
 
@@ -87,6 +105,10 @@ pub(crate) struct Api {
     pub(crate) streams: Arc<Semaphore>,
     /// What `sporenet doctor` asks for through the announced addresses.
     pub(crate) word: arrival::Word,
+    /// Recordings that are being fetched.
+    pub(crate) downloads: Arc<Semaphore>,
+    /// Room for rendered answers.
+    pub(crate) room: Room,
 }
 
 impl Api {
@@ -104,6 +126,8 @@ impl Api {
             console_origin,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             word: arrival::Word::default(),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            room: Room::new(),
         }
     }
 
@@ -127,32 +151,43 @@ async fn within_patience<T>(
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     router: Router,
-    connections: Arc<Semaphore>,
+    strangers: Arc<Places>,
+    holders: Arc<Semaphore>,
+    counters: Arc<Counters>,
 }
 
 impl Server {
     /// A server for an API.
     pub(crate) fn new(api: Arc<Api>) -> Self {
         Self {
+            strangers: Places::new(STRANGERS_MAX),
+            holders: Arc::new(Semaphore::new(HOLDERS_MAX)),
+            counters: Arc::clone(&api.links.counters),
             router: router(api),
-            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         }
     }
 
     /// Serves one connection to its end.
     pub(crate) async fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let Ok(_permit) = self.connections.try_acquire() else {
-            return;
-        };
         let Ok(local) = stream.local_addr() else {
             return;
         };
         let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
         let place: Place = Arc::new(place);
+        let connection = Arc::new(Connection::new(
+            self.strangers.take(),
+            Arc::clone(&self.holders),
+            Arc::clone(&self.counters),
+        ));
+        let (stream, own) = (
+            Patient::new(stream, Arc::clone(&connection)),
+            Arc::clone(&connection),
+        );
         let inner = TowerToHyperService::new(self.router.clone());
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(local);
             request.extensions_mut().insert(Arc::clone(&place));
+            request.extensions_mut().insert(Arc::clone(&own));
             inner.call(request)
         });
         let served = http1::Builder::new()
@@ -160,9 +195,12 @@ impl Server {
             .header_read_timeout(HEADER_PATIENCE)
             .max_buf_size(HEADER_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
-            .await;
-        if let Err(error) = served {
+            .with_upgrades();
+        let ended = tokio::select! {
+            ended = served => ended,
+            () = connection.displaced() => return,
+        };
+        if let Err(error) = ended {
             tracing::trace!(%error, "an HTTP connection ended");
         }
     }
@@ -181,8 +219,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/arrival", post(arrival::prepare))
         .route("/reach", post(reach::reach))
         .route("/events", get(events::timeline))
-        .route("/kv", get(kv::namespaces))
-        .route("/kv/{ns}", get(kv::list))
+        .route("/kv", get(listing::namespaces))
+        .route("/kv/{ns}", get(listing::list))
         .route(
             "/kv/{ns}/watch",
             get(events::watch)
@@ -216,6 +254,7 @@ fn router(api: Arc<Api>) -> Router {
 async fn link(
     State(api): State<Arc<Api>>,
     Extension(place): Extension<Place>,
+    Extension(connection): Extension<Arc<Connection>>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let handshake = Arc::clone(&api.links.handshakes)
@@ -237,6 +276,7 @@ async fn link(
         Some(handshake),
         context,
     );
+    connection.link();
     Ok(upgrade
         .max_message_size(ws::WS_MESSAGE_BYTES_MAX)
         .max_frame_size(ws::WS_MESSAGE_BYTES_MAX)

@@ -1,7 +1,7 @@
 //! Probes as Kubernetes asks them: 200 or 503, `?verbose` says which check failed, `?format=json`
 //! says it to programs.
 
-use crate::http::{Api, asked::InQuery, within_patience};
+use crate::http::{Api, asked::InQuery, problem::Problem, within_patience};
 use axum::{
     Json,
     extract::State,
@@ -11,6 +11,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use sporenet_core::node::snapshot::{Status, Verdict};
 use std::{collections::BTreeSet, sync::Arc};
+
+/// The checks of all probes.
+const CHECKS: [&str; 4] = ["core", "verdict", "writable", "admitted"];
 
 /// How a probe is asked.
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +44,10 @@ struct Outcome {
 }
 
 /// Whether the process lives: only that its core task turns.
-pub(crate) async fn livez(State(api): State<Arc<Api>>, InQuery(asked): InQuery<Asked>) -> Response {
+pub(crate) async fn livez(
+    State(api): State<Arc<Api>>,
+    InQuery(asked): InQuery<Asked>,
+) -> Result<Response, Problem> {
     answer(&api, &asked, |_| Vec::new()).await
 }
 
@@ -49,7 +55,7 @@ pub(crate) async fn livez(State(api): State<Arc<Api>>, InQuery(asked): InQuery<A
 pub(crate) async fn readyz(
     State(api): State<Arc<Api>>,
     InQuery(asked): InQuery<Asked>,
-) -> Response {
+) -> Result<Response, Problem> {
     let checks = |status: &Status| {
         let works = match status.verdict {
             Verdict::Healthy | Verdict::Degraded => true,
@@ -68,7 +74,7 @@ pub(crate) async fn readyz(
 pub(crate) async fn startupz(
     State(api): State<Arc<Api>>,
     InQuery(asked): InQuery<Asked>,
-) -> Response {
+) -> Result<Response, Problem> {
     let checks = |status: &Status| {
         let admitted = status.verdict != Verdict::Joining;
         vec![Check::new("admitted", admitted, explain(status))]
@@ -85,8 +91,31 @@ fn explain(status: &Status) -> String {
     }
 }
 
+/// Whether JSON is wanted, and the checks to leave out.
+fn understood(asked: &Asked) -> Result<(bool, BTreeSet<&str>), Problem> {
+    let in_json = match asked.format.as_deref() {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(_) => return Err(Problem::bad_request("`format` is `text` or `json`.")),
+    };
+    let names = asked.exclude.iter().flat_map(|names| names.split(','));
+    let excluded: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+    if excluded.iter().any(|name| !CHECKS.contains(name)) {
+        return Err(Problem::bad_request(format!(
+            "`exclude` names a check that there is not; there are {}.",
+            CHECKS.join(", ")
+        )));
+    }
+    Ok((in_json, excluded))
+}
+
 /// The answer to a probe: whether the core answers, then what `further` makes of its status.
-async fn answer(api: &Api, asked: &Asked, further: impl FnOnce(&Status) -> Vec<Check>) -> Response {
+async fn answer(
+    api: &Api,
+    asked: &Asked,
+    further: impl FnOnce(&Status) -> Vec<Check>,
+) -> Result<Response, Problem> {
+    let (in_json, excluded) = understood(asked)?;
     let status = within_patience(api.core().ask(|node, now| node.status(now))).await;
     let mut checks = match status {
         Ok(status) => {
@@ -99,11 +128,6 @@ async fn answer(api: &Api, asked: &Asked, further: impl FnOnce(&Status) -> Vec<C
         }
         Err(problem) => vec![Check::new("core", false, problem.detail)],
     };
-    let excluded: BTreeSet<&str> = asked
-        .exclude
-        .iter()
-        .flat_map(|names| names.split(','))
-        .collect();
     checks.retain(|check| !excluded.contains(check.name));
     let ok = checks.iter().all(|check| check.ok);
     let code = if ok {
@@ -111,8 +135,8 @@ async fn answer(api: &Api, asked: &Asked, further: impl FnOnce(&Status) -> Vec<C
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    if asked.format.as_deref() == Some("json") {
-        return (code, Json(Outcome { ok, checks })).into_response();
+    if in_json {
+        return Ok((code, Json(Outcome { ok, checks })).into_response());
     }
     let mut text = String::new();
     if asked.verbose.is_some() || !ok {
@@ -129,5 +153,5 @@ async fn answer(api: &Api, asked: &Asked, further: impl FnOnce(&Status) -> Vec<C
         }
     }
     text.push_str(if ok { "ok\n" } else { "not ok\n" });
-    (code, text).into_response()
+    Ok((code, text).into_response())
 }

@@ -2,20 +2,25 @@
 
 use crate::{
     driver::RecordingAsked,
-    http::{Api, problem::Problem, within_patience},
+    http::{
+        Api,
+        asked::{InQuery, Nothing, read_json},
+        problem::Problem,
+        within_patience,
+    },
 };
 use axum::{
     Json,
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use serde::Deserialize;
 use sporenet_core::node::recording::{RecordingStatus, Saving};
 use std::{convert::Infallible, sync::Arc};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// How many bytes of a file are handed on at once.
 const PART_BYTES: usize = 256 << 10;
@@ -30,7 +35,10 @@ pub(crate) struct Wanted {
 }
 
 /// `GET /api/v1/recording`.
-pub(crate) async fn status(State(api): State<Arc<Api>>) -> Result<Json<RecordingStatus>, Problem> {
+pub(crate) async fn status(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Json<RecordingStatus>, Problem> {
     let status = within_patience(api.core().ask(|node, _| node.recording_status())).await?;
     Ok(Json(status))
 }
@@ -38,10 +46,13 @@ pub(crate) async fn status(State(api): State<Arc<Api>>) -> Result<Json<Recording
 /// `POST /api/v1/recording`.
 pub(crate) async fn switch(
     State(api): State<Arc<Api>>,
-    body: Bytes,
+    InQuery(Nothing {}): InQuery<Nothing>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Json<RecordingStatus>, Problem> {
-    let wanted: Wanted = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad_request(format!("The body is not valid: {error}.")))?;
+    let wanted: Wanted = read_json(&headers, body)
+        .await?
+        .ok_or_else(|| Problem::bad_request("The body is missing; it is `{\"running\": true}`."))?;
     let asked = if wanted.running {
         RecordingAsked::Start
     } else {
@@ -52,7 +63,13 @@ pub(crate) async fn switch(
 }
 
 /// `GET /api/v1/recording/file`.
-pub(crate) async fn file(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn file(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    let download = Arc::clone(&api.downloads)
+        .try_acquire_owned()
+        .map_err(|_| too_many())?;
     let (_, saved) = within_patience(api.core().recording(RecordingAsked::Save)).await?;
     let saving = saved.ok_or_else(|| {
         Problem::not_found("Nothing is recorded; start with `sporenet record start`.")
@@ -64,11 +81,19 @@ pub(crate) async fn file(State(api): State<Arc<Api>>) -> Result<Response, Proble
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_DISPOSITION, disposition),
     ];
-    Ok((headers, in_parts(saving)).into_response())
+    Ok((headers, in_parts(saving, download)).into_response())
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "The recording is being fetched by others; try again when they are done.",
+    )
 }
 
 /// The file, made on a thread of its own as the network takes it.
-fn in_parts(saving: Saving) -> Body {
+fn in_parts(saving: Saving, download: OwnedSemaphorePermit) -> Body {
     let (sender, receiver) = mpsc::channel::<Bytes>(PARTS_MAX);
     tokio::task::spawn_blocking(move || {
         // An error says that nobody takes the rest.
@@ -76,6 +101,7 @@ fn in_parts(saving: Saving) -> Body {
             let mut parts = part.chunks(PART_BYTES);
             parts.try_for_each(|part| sender.blocking_send(Bytes::copy_from_slice(part)))
         });
+        drop(download);
     });
     Body::from_stream(stream::unfold(receiver, |mut receiver| async move {
         let part = receiver.recv().await?;

@@ -1,6 +1,11 @@
 //! Server-sent events that resume without gap.
 
-use crate::http::{Api, problem::Problem};
+use crate::http::{
+    Api,
+    answer::Room,
+    entries::{EntryView, Values},
+    problem::Problem,
+};
 use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{
@@ -9,7 +14,10 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use sporenet_core::kernel::id::InstanceId;
+use sporenet_core::{
+    kernel::{id::InstanceId, text::Namespace},
+    node::snapshot::Entry,
+};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -76,10 +84,80 @@ pub(crate) fn last_event_id<T>(
     })
 }
 
+/// An event whose text is made only when the client takes it.
+#[derive(Debug)]
+pub(crate) struct Unrendered {
+    name: Option<&'static str>,
+    id: Option<String>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    None,
+    Small(serde_json::Value),
+    Entry(Namespace, Box<Entry>),
+}
+
+impl Unrendered {
+    /// An event with a few bytes of JSON.
+    pub(crate) fn small(name: &'static str, id: Option<String>, data: serde_json::Value) -> Self {
+        Self {
+            name: Some(name),
+            id,
+            content: Content::Small(data),
+        }
+    }
+
+    /// An event with an entry.
+    pub(crate) fn entry(
+        name: &'static str,
+        id: Option<String>,
+        namespace: Namespace,
+        entry: Entry,
+    ) -> Self {
+        Self {
+            name: Some(name),
+            id,
+            content: Content::Entry(namespace, Box::new(entry)),
+        }
+    }
+
+    /// An id alone: the client has nothing to do, but knows from where to resume.
+    pub(crate) const fn place(id: String) -> Self {
+        Self {
+            name: None,
+            id: Some(id),
+            content: Content::None,
+        }
+    }
+
+    /// Makes the text as soon as there is room for it; the room goes with it.
+    async fn render(self, room: &Room) -> Option<(Event, Option<OwnedSemaphorePermit>)> {
+        let mut event = Event::default();
+        if let Some(name) = self.name {
+            event = event.event(name);
+        }
+        if let Some(id) = self.id {
+            event = event.id(id);
+        }
+        match self.content {
+            Content::None => Some((event, None)),
+            Content::Small(data) => Some((event.data(data.to_string()), None)),
+            Content::Entry(namespace, entry) => {
+                let view = EntryView::of(&namespace, &entry, Values::Full);
+                let rendered = room.render(&[view], "").await.ok()?;
+                let event = event.data(rendered.as_text());
+                Some((event, Some(rendered.into_room())))
+            }
+        }
+    }
+}
+
 /// Something that fetches the next events whenever there is news.
 pub(crate) trait Source: Send + Sized + 'static {
-    /// The next events; empty when there are none yet, `None` when the node stops.
-    fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>> + Send;
+    /// What comes next; empty when there is nothing yet, `None` when the node stops.
+    fn next(&mut self) -> impl Future<Output = Option<Vec<Unrendered>>> + Send;
 }
 
 /// Takes a place among the streams.
@@ -97,8 +175,8 @@ pub(crate) fn admit(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 /// Streams a source. A slow reader is not hurried: it gets what is new when it reads on.
-pub(crate) fn respond(source: impl Source, permit: OwnedSemaphorePermit) -> Response {
-    let mut response = Sse::new(events(source, permit))
+pub(crate) fn respond(room: Room, source: impl Source, permit: OwnedSemaphorePermit) -> Response {
+    let mut response = Sse::new(events(room, source, permit))
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive"))
         .into_response();
     let headers = response.headers_mut();
@@ -107,17 +185,38 @@ pub(crate) fn respond(source: impl Source, permit: OwnedSemaphorePermit) -> Resp
     response
 }
 
+/// A stream under way.
+struct Streaming<S> {
+    source: S,
+    waiting: VecDeque<Unrendered>,
+    room: Room,
+    /// The room of the event that the client is being sent.
+    held: Option<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
+}
+
 fn events(
+    room: Room,
     source: impl Source,
     permit: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let state = (source, VecDeque::new(), permit);
-    stream::unfold(state, |(mut source, mut waiting, permit)| async move {
+    let state = Streaming {
+        source,
+        waiting: VecDeque::new(),
+        room,
+        held: None,
+        _permit: permit,
+    };
+    stream::unfold(state, |mut state| async move {
+        // The client has taken the event before.
+        state.held = None;
         loop {
-            if let Some(event) = waiting.pop_front() {
-                return Some((Ok(event), (source, waiting, permit)));
+            if let Some(event) = state.waiting.pop_front() {
+                let (event, held) = event.render(&state.room).await?;
+                state.held = held;
+                return Some((Ok(event), state));
             }
-            waiting.extend(source.next().await?);
+            state.waiting.extend(state.source.next().await?);
         }
     })
 }

@@ -1,50 +1,78 @@
 //! The node and its mesh, as views of the core; and leaving.
 
-use crate::http::{Api, problem::Problem, within_patience};
+use crate::http::{
+    Api,
+    asked::{InQuery, Nothing, read_json},
+    problem::Problem,
+    within_patience,
+};
 use axum::{
     Json,
+    body::Body,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use sporenet_core::node::{
-    contract::Signal,
-    snapshot::{Connection, Edge, Member, Status},
+use serde::Serialize;
+use sporenet_core::{
+    kernel::time::Time,
+    node::{Node, contract::Signal, snapshot::Status},
 };
 use std::sync::Arc;
 
 /// The node in one view.
-pub(crate) async fn status(State(api): State<Arc<Api>>) -> Result<Json<Status>, Problem> {
+pub(crate) async fn status(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Json<Status>, Problem> {
     within_patience(api.core().ask(|node, now| node.status(now)))
         .await
         .map(Json)
 }
 
 /// Every member, worst first.
-pub(crate) async fn members(State(api): State<Arc<Api>>) -> Result<Json<Vec<Member>>, Problem> {
-    within_patience(api.core().ask(|node, now| node.members(now)))
-        .await
-        .map(Json)
+pub(crate) async fn members(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, now| node.members(now)).await
 }
 
 /// Every edge that this node knows of.
-pub(crate) async fn edges(State(api): State<Arc<Api>>) -> Result<Json<Vec<Edge>>, Problem> {
-    within_patience(api.core().ask(|node, _| node.edges()))
-        .await
-        .map(Json)
+pub(crate) async fn edges(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, _| node.edges()).await
 }
 
 /// What the node does about its connections.
 pub(crate) async fn connections(
     State(api): State<Arc<Api>>,
-) -> Result<Json<Vec<Connection>>, Problem> {
-    within_patience(api.core().ask(|node, now| node.connections(now)))
-        .await
-        .map(Json)
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, now| node.connections(now)).await
+}
+
+/// A view of much that the node holds, a few at once.
+async fn view<T, F>(api: &Api, question: F) -> Result<Response, Problem>
+where
+    T: Serialize + Send + Sync + 'static,
+    F: FnOnce(&Node, Time) -> T + Send + 'static,
+{
+    let _turn = api.room.turn().await?;
+    let answer = within_patience(api.core().ask(question)).await?;
+    api.room.json(&answer).await
 }
 
 /// Leaves the mesh; the process stops when that is done.
-pub(crate) async fn leave(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn leave(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let _: Option<Nothing> = read_json(&headers, body).await?;
     within_patience(api.core().signal(Signal::Leave)).await?;
     Ok((
         StatusCode::ACCEPTED,

@@ -132,6 +132,10 @@ pub(crate) struct Counters {
     pub(crate) link_bytes_received: AtomicU64,
     /// Bytes of link messages sent.
     pub(crate) link_bytes_sent: AtomicU64,
+    /// HTTP connections closed because their peer took no bytes.
+    pub(crate) http_stalled: AtomicU64,
+    /// HTTP connections of strangers closed because newer ones needed the place.
+    pub(crate) http_displaced: AtomicU64,
     /// HTTP requests.
     pub(crate) requests: AtomicU64,
     /// HTTP requests refused by Host, Origin or token.

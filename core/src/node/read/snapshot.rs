@@ -180,6 +180,15 @@ pub struct Entry {
     pub conflicts: Vec<Conflict>,
 }
 
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntriesPage {
+    /// Live keys in order with what is at them. May be empty though more follow.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins: after this key. `None` on the last page.
+    pub next: Option<Key>,
+}
+
 /// A concurrent write that lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {

@@ -16,12 +16,12 @@ use crate::{
         machine::Node,
         read::{
             sentences::in_words,
-            snapshot::{Conflict, Connection, Edge, Entry, Member},
+            snapshot::{Conflict, Connection, Edge, EntriesPage, Entry, Member},
             timeline::TimelinePage,
         },
     },
     overlay::dialer::{Attempts, Destination},
-    replication::cells::EntryView,
+    replication::cells::{EntryView, PageMax},
     wire::invitation::Invitation,
 };
 use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
@@ -177,6 +177,24 @@ impl Node {
         page.into_iter()
             .map(|(key, view)| entry(key, &view))
             .collect()
+    }
+
+    /// A page of the live keys that begin with `prefix`, in key order, after `after`. The values in it
+    /// are shared, not copied.
+    #[must_use]
+    pub fn page(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        after: Option<&str>,
+        max: PageMax,
+    ) -> EntriesPage {
+        let page = self.replica.page(namespace, prefix, after, max);
+        let entries = page.entries.into_iter();
+        EntriesPage {
+            entries: entries.map(|(key, view)| entry(key, &view)).collect(),
+            next: page.next,
+        }
     }
 
     /// The namespaces with their numbers of live keys.

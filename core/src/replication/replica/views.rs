@@ -7,7 +7,7 @@ use crate::{
     },
     replication::{
         batch::{SHARDS, Writer},
-        cells::EntryView,
+        cells::{EntryView, Page, PageMax},
         clock::Hlc,
         log::Head,
         replica::machine::Replica,
@@ -35,6 +35,12 @@ impl Replica {
     ) -> Vec<(Key, EntryView)> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         self.db.cells.list(namespace, prefix, after, limit)
+    }
+
+    /// A page of the keys that begin with `prefix` and have a value, after `after`, in key order.
+    #[must_use]
+    pub fn page(&self, namespace: &str, prefix: &str, after: Option<&str>, max: PageMax) -> Page {
+        self.db.cells.page(namespace, prefix, after, max)
     }
 
     /// Namespaces with at least one value, in order, with their numbers of keys that have one.
