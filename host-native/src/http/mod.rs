@@ -8,7 +8,7 @@
 //! | `probes` | `/livez /readyz /startupz /healthz` |
 //! | `metrics` | `/metrics` (OpenMetrics) |
 //! | `status` | status, members, edges, connections, leave |
-//! | `kv` | reading and writing values |
+//! | `kv`, `key_parameter` | reading and writing values |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
 //! | `recording` | starting, stopping and fetching a recording |
@@ -19,6 +19,7 @@ mod console;
 mod events;
 pub(crate) mod guard;
 pub(crate) mod invites;
+mod key_parameter;
 mod kv;
 mod metrics;
 mod probes;
@@ -49,7 +50,7 @@ use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
@@ -132,18 +133,21 @@ impl Server {
         }
     }
 
-    /// Serves one connection to its end.
-    pub(crate) async fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+    /// Serves one connection, which came in at `local`, to its end.
+    pub(crate) async fn serve<S>(&self, stream: S, local: SocketAddr, place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let Ok(_permit) = self.connections.try_acquire() else {
-            return;
-        };
-        let Ok(local) = stream.local_addr() else {
             return;
         };
         let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
         let place: Place = Arc::new(place);
         let inner = TowerToHyperService::new(self.router.clone());
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(uri) = key_parameter::in_path(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             request.extensions_mut().insert(local);
             request.extensions_mut().insert(Arc::clone(&place));
             inner.call(request)
