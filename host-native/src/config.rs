@@ -1,5 +1,9 @@
 //! Settings: defaults, then the file, then the environment, then flags.
 
+mod places;
+
+pub(crate) use places::{Advertise, HostPattern, Listen, WebOrigin};
+
 use crate::{
     cli::RunArgs,
     exit::{Code, Failure},
@@ -7,20 +11,18 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sporenet_core::{
-    kernel::{
-        address::{Address, Transport},
-        text::{Name, Zone},
-    },
+    kernel::text::{Name, Zone},
     membership::member::Location,
     node::recording,
 };
 use std::{
-    env, fmt,
+    env,
     fs::{self},
     io::ErrorKind,
     path::{Path, PathBuf},
     str::FromStr,
 };
+use tracing_subscriber::EnvFilter;
 
 /// The port that is used when none is named.
 pub(crate) const PORT: u16 = 7600;
@@ -30,98 +32,6 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const RECORD_BYTES_MAX: u64 = 1 << 30;
 /// How alike two words must be for one to be suggested for the other, of 1.
 const LIKENESS_MIN: f64 = 0.75;
-
-/// `host:port` to listen on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Listen {
-    host: String,
-    port: u16,
-}
-
-impl Listen {
-    /// As the operating system's resolver takes it.
-    pub(crate) fn as_str(&self) -> String {
-        self.to_string()
-    }
-
-    /// The host without brackets.
-    pub(crate) fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
-    }
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not host:port, such as 127.0.0.1:{PORT} or [::]:{PORT}");
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
-        if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
-            return Err(wrong());
-        }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
-    }
-}
-
-impl TryFrom<String> for Listen {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Listen> for String {
-    fn from(listen: Listen) -> Self {
-        listen.to_string()
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// Where others reach this node: `host:port` or a full address.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Advertise(pub(crate) Address);
-
-impl FromStr for Advertise {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let full = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("{}://{text}", Transport::Tcp.scheme())
-        };
-        full.parse()
-            .map(Self)
-            .map_err(|error| format!("`{text}` is no address: {error}"))
-    }
-}
-
-impl TryFrom<String> for Advertise {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Advertise> for String {
-    fn from(advertise: Advertise) -> Self {
-        advertise.0.to_string()
-    }
-}
 
 /// A place on earth: `LAT,LON` in degrees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -182,8 +92,10 @@ struct File {
     location: Option<Place>,
     log_format: Option<LogFormat>,
     log: Option<String>,
-    allowed_hosts: Option<Vec<String>>,
-    allowed_origins: Option<Vec<String>>,
+    allowed_hosts: Option<Vec<HostPattern>>,
+    allowed_origins: Option<Vec<WebOrigin>>,
+    listen_tls: Option<Vec<PathBuf>>,
+    tls_ca: Option<Vec<PathBuf>>,
     connections_max: Option<u32>,
     handshakes_max: Option<u32>,
     record: Option<bool>,
@@ -250,9 +162,13 @@ pub(crate) struct Settings {
     /// Which log lines there are.
     pub(crate) log: Set<String>,
     /// Host names that HTTP requests may address besides our own.
-    pub(crate) allowed_hosts: Set<Vec<String>>,
+    pub(crate) allowed_hosts: Set<Vec<HostPattern>>,
     /// Origins of pages that may use this node besides our own.
-    pub(crate) allowed_origins: Set<Vec<String>>,
+    pub(crate) allowed_origins: Set<Vec<WebOrigin>>,
+    /// The certificate chain and its key, if the port speaks TLS too.
+    pub(crate) listen_tls: Set<Vec<PathBuf>>,
+    /// Certificates of authorities that are trusted besides the system's.
+    pub(crate) tls_ca: Set<Vec<PathBuf>>,
     /// The most open connections.
     pub(crate) connections_max: Set<u32>,
     /// The most connections that have not proved who they are.
@@ -281,7 +197,11 @@ impl Settings {
                     port: PORT,
                 }]
             }),
-            advertise: Set::layer(some(&args.advertise), file.advertise, Vec::new),
+            advertise: Set::layer(
+                read_all("--advertise", &args.advertise)?,
+                file.advertise,
+                Vec::new,
+            ),
             data: Set::layer(args.data.clone(), file.data, || data),
             name: Set::layer(args.name.clone(), file.name, host_name),
             network_name: Set::layer(args.network_name.clone(), file.network_name, default_name),
@@ -289,12 +209,18 @@ impl Settings {
             location: Set::layer(args.location.map(Some), file.location.map(Some), || None),
             log_format: Set::layer(args.log_format, file.log_format, LogFormat::default),
             log: Set::layer(args.log.clone(), file.log, || "info".to_owned()),
-            allowed_hosts: Set::layer(some(&args.allowed_hosts), file.allowed_hosts, Vec::new),
+            allowed_hosts: Set::layer(
+                read_all("--allowed-host", &args.allowed_hosts)?,
+                file.allowed_hosts,
+                Vec::new,
+            ),
             allowed_origins: Set::layer(
-                some(&args.allowed_origins),
+                read_all("--allowed-origin", &args.allowed_origins)?,
                 file.allowed_origins,
                 Vec::new,
             ),
+            listen_tls: Set::layer(some(&args.listen_tls), file.listen_tls, Vec::new),
+            tls_ca: Set::layer(some(&args.tls_ca), file.tls_ca, Vec::new),
             connections_max: Set::layer(args.connections_max, file.connections_max, || 4096),
             handshakes_max: Set::layer(args.handshakes_max, file.handshakes_max, || 256),
             record: Set::layer(args.record, file.record, || false),
@@ -317,6 +243,14 @@ impl Settings {
         if self.connections_max.value == 0 || self.handshakes_max.value == 0 {
             return wrong("`connections_max` and `handshakes_max` must be at least 1");
         }
+        if !matches!(self.listen_tls.value.len(), 0 | 2) {
+            return wrong("`listen_tls` wants two files: the certificate chain, and its key");
+        }
+        if let Err(error) = EnvFilter::try_new(&self.log.value) {
+            return wrong(&format!(
+                "`log` can't be read: {error}; write a level such as info, or sporenet=debug"
+            ));
+        }
         let ring = recording::BYTES_MAX_MIN..=RECORD_BYTES_MAX;
         if !ring.contains(&self.record_bytes_max.value) {
             return wrong("`record_bytes_max` must be from 1048576 (1 MiB) to 1073741824 (1 GiB)");
@@ -338,6 +272,8 @@ impl Settings {
         put(&mut out, "log", &self.log);
         put(&mut out, "allowed_hosts", &self.allowed_hosts);
         put(&mut out, "allowed_origins", &self.allowed_origins);
+        put(&mut out, "listen_tls", &self.listen_tls);
+        put(&mut out, "tls_ca", &self.tls_ca);
         put(&mut out, "connections_max", &self.connections_max);
         put(&mut out, "handshakes_max", &self.handshakes_max);
         put(&mut out, "record", &self.record);
@@ -367,6 +303,19 @@ fn line(out: &mut String, text: &str, origin: Origin) {
         Origin::Given => "flag or environment",
     };
     out.push_str(&format!("{text:<44} # {from}\n"));
+}
+
+/// Reads what flags or the environment say; a text that is no such place is a wrong setting.
+fn read_all<T: FromStr<Err = String>>(
+    flag: &str,
+    texts: &[String],
+) -> Result<Option<Vec<T>>, Failure> {
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|what| Failure::new(Code::Config, format!("{flag}: {what}")))
+    };
+    let places = texts.iter().map(read).collect::<Result<Vec<T>, _>>()?;
+    Ok((!places.is_empty()).then_some(places))
 }
 
 fn some<T: Clone>(given: &[T]) -> Option<Vec<T>> {
@@ -517,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn places_and_addresses_are_read_as_people_write_them() {
+    fn places_are_read_as_people_write_them() {
         assert_eq!(
             "52.52,-0.5".parse::<Place>().map(|place| place.0),
             Ok(Location {
@@ -527,20 +476,5 @@ mod tests {
         );
         assert!("91,0".parse::<Place>().is_err());
         assert!("NaN,0".parse::<Place>().is_err());
-        assert_eq!(
-            "relay.example.org:7600"
-                .parse::<Advertise>()
-                .map(String::from)
-                .as_deref(),
-            Ok("tcp://relay.example.org:7600")
-        );
-        assert!("::1:7600".parse::<Listen>().is_err());
-        assert_eq!(
-            "[::1]:0"
-                .parse::<Listen>()
-                .map(|l| l.host().to_owned())
-                .as_deref(),
-            Ok("::1")
-        );
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     clock::{self, Clock},
     exit::{Code, Failure},
-    links::{Counters, LinkContext, OUTGOING_MAX, ToLink, count, dial},
+    links::{Counters, LinkContext, OUTGOING_MAX, ToLink, count, dial, tls},
     logging::TimelineLog,
     store::Store,
 };
@@ -260,6 +260,7 @@ impl Driver {
         store: Store,
         store_inbox: mpsc::Receiver<StoreInput>,
         handshakes: Arc<Semaphore>,
+        tls: tls::Dialling,
         record_bytes_max: u64,
     ) -> (Self, LinkContext) {
         let (links_sender, links_inbox) = mpsc::channel(LINKS_INBOX_MAX);
@@ -279,6 +280,7 @@ impl Driver {
             core,
             clock,
             handshakes,
+            tls,
             counters: Arc::new(Counters::default()),
         };
         let driver = Self {

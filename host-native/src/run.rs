@@ -12,11 +12,13 @@ use crate::{
     links::{
         LinkContext,
         listener::{self, Acceptor},
+        tls,
     },
     logging,
     store::{self, Store},
     welcome::{self, Welcome},
 };
+use rustls::ServerConfig;
 use sporenet_core::{
     kernel::{
         address::{Address, Transport},
@@ -91,6 +93,8 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     }
     let token = data.token()?;
     let (connection, stored) = store::open(&data.store_path(), &data.reserve())?.into_parts();
+    let dialling = tls::Dialling::new(&settings.tls_ca.value)?;
+    let secured = tls::acceptor(&settings.listen_tls.value)?;
     let sockets = listener::bind(&settings.listen.value).await?;
     let places = Places::new(settings, &sockets);
     let first_start = stored.entries.is_empty() && stored.journal.is_empty();
@@ -108,7 +112,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let store = Store::start(connection, store_sender)?;
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
     let ring = settings.record_bytes_max.value;
-    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, ring);
+    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
     let core = links.core.clone();
     let mut driver = tokio::spawn(driver.run());
     let api = Arc::new(Api::new(
@@ -119,7 +123,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     ));
     // Before anything is answered: who finds the node ready finds its address too.
     data.announce(places.reachable())?;
-    let mut listeners = accept(settings, sockets, links, &api);
+    let mut listeners = accept(settings, sockets, secured, links, &api);
     let welcoming = tokio::spawn(welcome::say(welcome, api));
     let outcome = until_the_end(&mut signals, &mut driver, &mut listeners, &core).await;
     welcoming.abort();
@@ -136,12 +140,14 @@ fn size(number: u32) -> usize {
 fn accept(
     settings: &Settings,
     sockets: Vec<TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
     links: LinkContext,
     api: &Arc<Api>,
 ) -> JoinSet<()> {
     let acceptor = Acceptor {
         links,
         http: http::Server::new(Arc::clone(api)),
+        tls,
         connections: Arc::new(Semaphore::new(size(settings.connections_max.value))),
     };
     sockets
@@ -286,11 +292,13 @@ impl Places {
                     .map(|listen| listen.host().to_owned()),
             )
             .chain(advertised.clone().map(|address| address.host().to_owned()));
+        let hosts = settings.allowed_hosts.value.iter();
+        let hosts = hosts.map(|host| host.as_str().to_owned());
         // Behind a proxy others reach it on another port than ours, or on the default one.
         let allowed = advertised
             .filter(|_| !settings.advertise.value.is_empty())
             .map(|address| format!("{}:{}", address.host(), address.port()))
-            .chain(settings.allowed_hosts.value.iter().cloned());
+            .chain(hosts);
         HostRules::new(own, allowed, settings.allowed_origins.value.iter().cloned())
     }
 
@@ -302,7 +310,12 @@ impl Places {
                     Transport::Wss => "https",
                     Transport::Tcp | Transport::Ws => "http",
                 };
-                format!("{scheme}://{}:{}", address.host(), address.port())
+                let authority = match address.transport() {
+                    // Links over TCP and the page are on one port.
+                    Transport::Tcp => address.over(Transport::Ws).authority(),
+                    Transport::Ws | Transport::Wss => address.authority(),
+                };
+                format!("{scheme}://{authority}{}", address.path())
             }
             None => format!("http://{}", self.reachable()),
         }

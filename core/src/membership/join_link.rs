@@ -9,7 +9,10 @@
 //! it.
 
 use crate::{
-    kernel::crypto::{Hash, Secret, decode_exactly, encode},
+    kernel::{
+        address::Address,
+        crypto::{Hash, Secret, decode_exactly, encode},
+    },
     membership::spore::Spore,
     wire::invitation::Invitation,
 };
@@ -59,6 +62,8 @@ pub enum LinkError {
     Newer,
     /// It is longer than any link.
     TooLong,
+    /// No address in it can lead anywhere.
+    Nowhere,
 }
 
 impl fmt::Display for LinkError {
@@ -71,6 +76,10 @@ impl fmt::Display for LinkError {
             Self::Damaged => "the join link is damaged or cut off: copy the whole line again",
             Self::Newer => "the join link was made by a newer version: update this program",
             Self::TooLong => "the text is too long for a join link: paste the link alone",
+            Self::Nowhere => {
+                "no address in the join link leads anywhere: start the relay that made it with \
+                 --advertise and an address that others reach"
+            }
         })
     }
 }
@@ -144,7 +153,13 @@ impl FromStr for JoinLink {
         if *version != VERSION {
             return Err(LinkError::Newer);
         }
-        decode_exactly(body).map_err(|_| LinkError::Damaged)
+        let link: Self = decode_exactly(body).map_err(|_| LinkError::Damaged)?;
+        let leads_somewhere = |address: &Address| address.check().is_ok();
+        let is_empty = link.spore.addresses().next().is_none();
+        if !is_empty && !link.spore.addresses().any(leads_somewhere) {
+            return Err(LinkError::Nowhere);
+        }
+        Ok(link)
     }
 }
 
@@ -160,7 +175,7 @@ mod tests {
     use super::*;
     use crate::{
         kernel::{
-            address::{Address, Transport},
+            address::Transport,
             id::{NetworkId, NodeId, Role},
             time::WallTime,
         },
@@ -260,6 +275,12 @@ mod tests {
         newer.extend_from_slice(&sum);
         let text = alloc::format!("spore:{}", BASE64URL_NOPAD.encode(&newer));
         assert_eq!(text.parse::<JoinLink>(), Err(LinkError::Newer));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_refused() {
+        let text = link(2, "0.0.0.0").to_string();
+        assert_eq!(text.parse::<JoinLink>(), Err(LinkError::Nowhere));
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Pointer {
 
 fn is_short(address: &Address) -> bool {
     // Scheme, separators and port take at most twelve bytes.
-    address.host().len().saturating_add(12) <= ADDRESS_BYTES_MAX
+    let length = address.host().len().saturating_add(address.path().len());
+    length.saturating_add(12) <= ADDRESS_BYTES_MAX
 }
 
 /// Pointers of one network.

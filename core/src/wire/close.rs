@@ -75,6 +75,8 @@ pub enum CloseReason {
     Unwanted,
     /// Another process showed the same identity before and may still live: it is being asked.
     Contested,
+    /// Local only: the certificate of a TLS address is not trusted, or TLS failed otherwise.
+    Untrusted,
 }
 
 impl CloseReason {
@@ -110,6 +112,7 @@ impl CloseReason {
             Self::NotSporenet => "not_sporenet",
             Self::Unwanted => "unwanted",
             Self::Contested => "contested",
+            Self::Untrusted => "untrusted",
         }
     }
 
@@ -168,7 +171,7 @@ impl fmt::Display for CloseReason {
                 "another process runs with this identity (incarnation {incarnation}); \
                  a data directory must not be copied"
             ),
-            Self::SelfDial => f.write_str("the address is the node's own"),
+            Self::SelfDial => f.write_str("this address leads back to this node"),
             Self::BadIdentity => f.write_str("the proof of identity does not hold"),
             Self::UnexpectedPeer => f.write_str("another node than expected answered"),
             Self::Protocol => f.write_str("the other side broke the protocol"),
@@ -185,6 +188,9 @@ impl fmt::Display for CloseReason {
             Self::Contested => f.write_str(
                 "another process showed this identity a moment ago; \
                  it is being asked whether it still runs",
+            ),
+            Self::Untrusted => f.write_str(
+                "TLS failed or the certificate is not trusted; name its authority with --tls-ca",
             ),
         }
     }

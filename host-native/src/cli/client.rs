@@ -2,7 +2,7 @@
 //! directory.
 
 use crate::{
-    cli::ClientArgs,
+    cli::{ClientArgs, connect},
     config::default_data,
     data_dir,
     exit::{Code, Failure},
@@ -19,8 +19,6 @@ use ureq::{
     http::{Response, StatusCode},
 };
 
-/// How long opening a connection may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a whole answer may take; streams have no such limit.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The largest answer that is taken, in bytes.
@@ -58,13 +56,7 @@ impl Client {
     pub(crate) fn find(args: &ClientArgs, authorised: bool) -> Result<Self, Failure> {
         let (base, place, token_path) = match &args.api {
             Some(url) => {
-                let base = url.trim_end_matches('/').to_owned();
-                if !base.starts_with("http://") {
-                    return Err(Failure::new(
-                        Code::Usage,
-                        "--api wants an http:// address, such as http://127.0.0.1:7600",
-                    ));
-                }
+                let base = connect::base(url)?;
                 (
                     base.clone(),
                     format!("at {base}"),
@@ -88,14 +80,7 @@ impl Client {
             Some(path) => Some(read_token(&path)?),
             None => None,
         };
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT_PATIENCE))
-            .proxy(None)
-            .max_redirects(0)
-            .user_agent(concat!("sporenet/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+        let agent = connect::agent(&base, &args.tls_ca)?;
         Ok(Self {
             base,
             place,
@@ -238,12 +223,11 @@ impl Client {
         {
             return not_running(&self.place);
         }
+        let advice =
+            connect::untrusted(error).unwrap_or_else(|| format!("{error}; check that it runs"));
         Failure::new(
             Code::Unavailable,
-            format!(
-                "no node answers {}: {error}; check that it runs",
-                self.place
-            ),
+            format!("no node answers {}: {advice}", self.place),
         )
     }
 }

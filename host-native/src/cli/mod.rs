@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `client` | how a command reaches the running node |
+//! | `connect` | the address of an API, and connections to it |
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
@@ -13,6 +14,7 @@
 
 mod admin;
 mod client;
+mod connect;
 mod doctor;
 pub(crate) mod print;
 mod record;
@@ -21,13 +23,13 @@ mod values;
 mod view;
 
 use crate::{
-    config::{Advertise, Listen, Place},
+    config::{Listen, Place},
     exit::Failure,
     logging::LogFormat,
     run,
 };
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
 };
 use sporenet_core::kernel::{
@@ -129,7 +131,7 @@ pub(crate) struct RunArgs {
         env = "SPORENET_ADVERTISE",
         value_delimiter = ','
     )]
-    pub(crate) advertise: Vec<Advertise>,
+    pub(crate) advertise: Vec<String>,
     /// Keep everything in this directory [default: ~/.local/share/sporenet]
     #[arg(long, value_name = "DIR", env = "SPORENET_DATA")]
     pub(crate) data: Option<PathBuf>,
@@ -178,6 +180,23 @@ pub(crate) struct RunArgs {
         value_delimiter = ','
     )]
     pub(crate) allowed_origins: Vec<String>,
+    /// Speak TLS on the port too, with this certificate chain and key (PEM)
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["CERT", "KEY"],
+        env = "SPORENET_LISTEN_TLS",
+        value_delimiter = ','
+    )]
+    pub(crate) listen_tls: Vec<PathBuf>,
+    /// Trust the certificates of this authority too (PEM); may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SPORENET_TLS_CA",
+        value_delimiter = ','
+    )]
+    pub(crate) tls_ca: Vec<PathBuf>,
     /// The most open connections [default: 4096]
     #[arg(long, value_name = "N", env = "SPORENET_CONNECTIONS_MAX")]
     pub(crate) connections_max: Option<u32>,
@@ -211,6 +230,14 @@ pub(crate) struct ClientArgs {
     /// The file with the API token [default: api.token in the data directory]
     #[arg(long, value_name = "FILE", env = "SPORENET_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Trust the certificates of this authority too (PEM); may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SPORENET_TLS_CA",
+        value_delimiter = ','
+    )]
+    pub(crate) tls_ca: Vec<PathBuf>,
 }
 
 /// When a write is acknowledged.
@@ -270,12 +297,34 @@ fn suggest(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// The command line, with variables that are set but empty taken as not set.
+fn command() -> clap::Command {
+    fn without_empty(command: clap::Command) -> clap::Command {
+        let is_empty = |name: &std::ffi::OsStr| {
+            std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+        };
+        command
+            .mut_args(|arg| match arg.get_env() {
+                Some(name) if is_empty(name) => arg.env(None::<&'static str>),
+                Some(_) | None => arg,
+            })
+            .mut_subcommands(without_empty)
+    }
+    without_empty(Cli::command())
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// Runs the program.
 ///
 /// # Errors
 /// Why it stops before its work is done, or what its answer was.
 pub(crate) fn main() -> Result<(), Failure> {
-    let cli = Cli::try_parse().unwrap_or_else(|error| suggest(error).exit());
+    let cli = parse().unwrap_or_else(|error| suggest(error).exit());
     match cli.command {
         None => run::run(&cli.run),
         Some(Sub::Run(args)) => run::run(&args),

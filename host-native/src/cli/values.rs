@@ -109,14 +109,9 @@ pub(crate) struct WatchArgs {
     json: bool,
 }
 
-/// The path of a key. A key named like the path of the stream is escaped, so that it is a key.
+/// The path of a key, which is a parameter: proxies change paths.
 fn path_of(ns: &str, key: &str) -> String {
-    let key = if key == "watch" {
-        "%77atch".to_owned()
-    } else {
-        escaped(key)
-    };
-    format!("/api/v1/kv/{}/{key}", escaped(ns))
+    format!("/api/v1/kv/{}?key={}", escaped(ns), escaped(key))
 }
 
 fn ack_of(ack: Ack) -> &'static str {
@@ -139,7 +134,7 @@ pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
     } else {
         args.value.clone().into_bytes()
     };
-    let path = format!("{}?ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
+    let path = format!("{}&ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
     let answer: Value = Client::find(&args.client, true)?.json(Method::Put(&value), &path)?;
     if args.json {
         print::json(&answer)
@@ -149,7 +144,7 @@ pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
 }
 
 pub(crate) fn del(args: &DelArgs) -> Result<(), Failure> {
-    let path = format!("{}?ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
+    let path = format!("{}&ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
     let answer: Value = Client::find(&args.client, true)?.json(Method::Delete, &path)?;
     if args.json {
         print::json(&answer)
@@ -162,7 +157,7 @@ pub(crate) fn get(args: &GetArgs) -> Result<(), Failure> {
     let client = Client::find(&args.client, true)?;
     let path = path_of(&args.ns, &args.key);
     if args.json {
-        let entry: Value = client.json(Method::Get, &format!("{path}?format=json"))?;
+        let entry: Value = client.json(Method::Get, &format!("{path}&format=json"))?;
         return print::json(&entry);
     }
     let answer = client.ask(Method::Get, &path)?;
@@ -344,8 +339,8 @@ mod tests {
 
     #[test]
     fn a_key_named_watch_is_a_key() {
-        assert_eq!(path_of("n s", "watch"), "/api/v1/kv/n%20s/%77atch");
-        assert_eq!(path_of("ns", "a/b"), "/api/v1/kv/ns/a%2Fb");
+        assert_eq!(path_of("n s", "watch"), "/api/v1/kv/n%20s?key=watch");
+        assert_eq!(path_of("ns", "a/b"), "/api/v1/kv/ns?key=a%2Fb");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! machine (DNS rebinding); neither can set the token, but nothing should depend on one wall.
 
 use crate::{
+    config::WebOrigin,
     http::{Api, Local, connection::Connection, problem::Problem, within_patience},
     links::{count, ws},
 };
@@ -32,6 +33,9 @@ const WORKER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-
 /// The policy of everything that is no part of the console: nothing at all.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
+/// The ports that browsers leave out.
+const DEFAULT_PORTS: [u16; 2] = [80, 443];
+
 /// Which hosts requests may address, and which pages may make them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostRules {
@@ -39,17 +43,17 @@ pub(crate) struct HostRules {
     own: BTreeSet<String>,
     /// `host:port`, or `host` for any port.
     allowed: BTreeSet<String>,
-    /// Exact origins.
-    origins: BTreeSet<String>,
+    /// Other pages.
+    origins: BTreeSet<WebOrigin>,
 }
 
 impl HostRules {
     /// Rules that know the loopback names and `own` names and addresses (without port); `allowed`
-    /// are `host` or `host:port`, `origins` are exact.
+    /// are `host` or `host:port`.
     pub(crate) fn new(
         own: impl IntoIterator<Item = String>,
         allowed: impl IntoIterator<Item = String>,
-        origins: impl IntoIterator<Item = String>,
+        origins: impl IntoIterator<Item = WebOrigin>,
     ) -> Self {
         let loopback = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let normal = |host: String| match host.parse::<IpAddr>() {
@@ -70,22 +74,32 @@ impl HostRules {
             return false;
         };
         let name = name.to_ascii_lowercase();
+        // Without a port it is the scheme's, and a proxy may have taken TLS off.
+        let is_meant = |wanted: u16| {
+            port.map_or_else(|| DEFAULT_PORTS.contains(&wanted), |port| port == wanted)
+        };
         let is_own = local.is_some_and(|local| {
-            port.unwrap_or(80) == local.port()
+            is_meant(local.port())
                 && (self.own.contains(&name)
                     || name.trim_matches(['[', ']']).parse() == Ok(local.ip()))
         });
-        is_own || self.allowed.contains(&name) || self.allowed.contains(&host.to_ascii_lowercase())
+        let is_allowed = |port: u16| self.allowed.contains(&format!("{name}:{port}"));
+        let is_named = match port {
+            Some(port) => is_allowed(port),
+            None => DEFAULT_PORTS.into_iter().any(is_allowed),
+        };
+        is_own || is_named || self.allowed.contains(&name)
     }
 
     /// Whether a page of `origin` may use this node, when it addresses it as `host`.
     pub(crate) fn allows_origin(&self, origin: &str, host: &str) -> bool {
-        let own = ["http://", "https://"].iter().any(|scheme| {
-            origin
-                .strip_prefix(scheme)
-                .is_some_and(|rest| rest.eq_ignore_ascii_case(host))
-        });
-        own || self.origins.contains(origin)
+        let Ok(origin) = origin.parse::<WebOrigin>() else {
+            return false;
+        };
+        let own = ["http", "https"]
+            .iter()
+            .any(|scheme| format!("{scheme}://{host}").parse() == Ok(origin.clone()));
+        own || self.origins.contains(&origin)
     }
 }
 
@@ -102,18 +116,15 @@ fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
 
 /// Whether a page served by the relay at `address` has this origin. Loopback names are one place.
 fn is_page_of(origin: &str, host: &str, port: u16) -> bool {
-    let Some(rest) = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"))
-    else {
+    let Ok(page) = origin.parse::<WebOrigin>() else {
         return false;
     };
-    let default = if origin.starts_with("https://") {
+    let default = if page.as_str().starts_with("https://") {
         443
     } else {
         80
     };
-    split_host(rest).is_some_and(|(name, named_port)| {
+    split_host(page.authority()).is_some_and(|(name, named_port)| {
         named_port.unwrap_or(default) == port
             && (name.eq_ignore_ascii_case(host) || (is_loopback(name) && is_loopback(host)))
     })
@@ -268,7 +279,7 @@ mod tests {
                 "Relay.example.org".to_owned(),
                 "proxy.example:8443".to_owned(),
             ],
-            ["https://console.example.org".to_owned()],
+            ["https://Console.example.org:443/".parse().unwrap()],
         )
     }
 
@@ -310,6 +321,21 @@ mod tests {
             assert!(!rules.allows_host(host, local("127.0.0.1:7600")), "{host}");
         }
         assert!(rules.allows_host("localhost", local("127.0.0.1:80")));
+        assert!(rules.allows_host("localhost", local("127.0.0.1:443")));
+    }
+
+    #[test]
+    fn a_port_that_browsers_leave_out_makes_no_difference() {
+        let rules = HostRules::new([], ["relay.example.org:443".to_owned()], []);
+        for host in ["relay.example.org", "relay.example.org:443"] {
+            assert!(rules.allows_host(host, local("127.0.0.1:7600")), "{host}");
+            for origin in ["https://relay.example.org", "https://relay.example.org:443"] {
+                assert!(rules.allows_origin(origin, host), "{origin} {host}");
+            }
+        }
+        assert!(!rules.allows_host("relay.example.org:444", local("127.0.0.1:7600")));
+        assert!(!rules.allows_origin("https://relay.example.org:444", "relay.example.org"));
+        assert!(!rules.allows_origin("http://relay.example.org:443", "relay.example.org"));
     }
 
     #[test]

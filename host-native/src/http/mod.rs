@@ -11,6 +11,7 @@
 //! | `metrics` | `/metrics` (OpenMetrics) |
 //! | `status` | status, members, edges, connections, leave |
 //! | `kv`, `listing`, `entries` | reading and writing values, lists of them, their views |
+//! | `key_parameter` | a key as a parameter instead of a path |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
@@ -27,6 +28,7 @@ mod entries;
 mod events;
 pub(crate) mod guard;
 pub(crate) mod invites;
+mod key_parameter;
 mod kv;
 mod listing;
 mod metrics;
@@ -65,7 +67,7 @@ use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
@@ -167,11 +169,11 @@ impl Server {
         }
     }
 
-    /// Serves one connection to its end.
-    pub(crate) async fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let Ok(local) = stream.local_addr() else {
-            return;
-        };
+    /// Serves one connection, which came in at `local`, to its end.
+    pub(crate) async fn serve<S>(&self, stream: S, local: SocketAddr, place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
         let place: Place = Arc::new(place);
         let connection = Arc::new(Connection::new(
@@ -185,6 +187,9 @@ impl Server {
         );
         let inner = TowerToHyperService::new(self.router.clone());
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(uri) = key_parameter::in_path(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             request.extensions_mut().insert(local);
             request.extensions_mut().insert(Arc::clone(&place));
             request.extensions_mut().insert(Arc::clone(&own));

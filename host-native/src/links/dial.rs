@@ -3,7 +3,12 @@
 use crate::{
     clock,
     driver::{Registration, ToDriver},
-    links::{LinkContext, task::LinkTask, tcp, ws},
+    links::{
+        LinkContext, race,
+        task::LinkTask,
+        tcp,
+        ws::{self, Carries},
+    },
 };
 use sporenet_core::{
     kernel::{
@@ -19,6 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{client_async_with_config, tungstenite::Error as WsError};
 
 /// How long a connection may take to open, and again to become a WebSocket.
@@ -56,8 +62,9 @@ async fn try_run(
     registration: Registration,
     context: &LinkContext,
 ) -> Result<(), CloseReason> {
-    let stream = connect(&wanted.address).await?;
-    match wanted.address.transport() {
+    let address = wanted.address.clone();
+    let stream = connect(&address).await?;
+    match address.transport() {
         Transport::Tcp => {
             let (reader, transmitter) = tcp::split(stream);
             task(wanted, registration, context)?
@@ -65,15 +72,28 @@ async fn try_run(
                 .await;
         }
         Transport::Ws => {
-            let socket = upgrade(&wanted.address, stream).await?;
-            let (reader, transmitter) = ws::split_dialled(socket);
-            task(wanted, registration, context)?
-                .run(reader, transmitter)
-                .await;
+            let socket = upgrade(&address, stream).await?;
+            run_socket(wanted, registration, context, socket).await?;
         }
-        // `connect` has refused it already.
-        Transport::Wss => return Err(CloseReason::Unreachable),
+        Transport::Wss => {
+            let stream = secure(&address, stream, context).await?;
+            let socket = upgrade(&address, stream).await?;
+            run_socket(wanted, registration, context, socket).await?;
+        }
     }
+    Ok(())
+}
+
+async fn run_socket<S: Carries>(
+    wanted: Dial,
+    registration: Registration,
+    context: &LinkContext,
+    socket: ws::Dialled<S>,
+) -> Result<(), CloseReason> {
+    let (reader, transmitter) = ws::split_dialled(socket);
+    task(wanted, registration, context)?
+        .run(reader, transmitter)
+        .await;
     Ok(())
 }
 
@@ -101,13 +121,7 @@ fn task(
 }
 
 async fn connect(address: &Address) -> Result<TcpStream, CloseReason> {
-    if address.transport() == Transport::Wss {
-        tracing::debug!(%address, "links over TLS can't be dialled by this build");
-        return Err(CloseReason::Unreachable);
-    }
-    // The resolver wants IPv6 addresses bare.
-    let host = address.host().trim_start_matches('[').trim_end_matches(']');
-    let connecting = TcpStream::connect((host, address.port()));
+    let connecting = race::connect(address.host(), address.port());
     let stream = timeout(CONNECT_PATIENCE, connecting)
         .await
         .map_err(|_| CloseReason::Unreachable)?
@@ -125,8 +139,30 @@ fn reason_of(error: &Error) -> CloseReason {
     }
 }
 
-async fn upgrade(address: &Address, stream: TcpStream) -> Result<ws::Dialled, CloseReason> {
-    let url = format!("{address}{}", ws::PATH);
+async fn secure(
+    address: &Address,
+    stream: TcpStream,
+    context: &LinkContext,
+) -> Result<TlsStream<TcpStream>, CloseReason> {
+    let securing = context.tls.connect(address.host(), stream);
+    timeout(CONNECT_PATIENCE, securing)
+        .await
+        .map_err(|_| CloseReason::HandshakeTimeout)?
+        .map_err(|error| {
+            tracing::debug!(%address, %error, "TLS failed");
+            CloseReason::Untrusted
+        })
+}
+
+async fn upgrade<S: Carries>(address: &Address, stream: S) -> Result<ws::Dialled<S>, CloseReason> {
+    // As browsers write it, without the scheme's own port: proxies compare names.
+    let scheme = address.transport().scheme();
+    let url = format!(
+        "{scheme}://{}{}{}",
+        address.authority(),
+        address.path(),
+        ws::PATH
+    );
     let upgrading = client_async_with_config(url, stream, Some(ws::client_config()));
     let (socket, _) = timeout(CONNECT_PATIENCE, upgrading)
         .await

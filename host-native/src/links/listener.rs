@@ -6,19 +6,22 @@ use crate::{
     exit::{Code, Failure},
     http,
     links::{
-        FIRST_BYTE_PATIENCE, HANDSHAKE_PATIENCE, LinkContext, count,
+        FIRST_BYTE_PATIENCE, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count,
         peek::{Speaks, speaks},
         task::LinkTask,
         tcp,
     },
 };
+use rustls::ServerConfig;
+use socket2::{Domain, Socket, Type};
 use sporenet_core::wire::{close::CloseReason, session::Session};
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, lookup_host},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
 /// How long accepting rests after a failure, so that a machine without file descriptors is not kept
 /// busy by finding that out.
@@ -26,23 +29,61 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How often a failure to accept is logged.
 const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1_024;
+
 /// Opens the listening sockets.
 ///
 /// # Errors
 /// When an address is in use, not ours, not permitted or not to be resolved.
 pub(crate) async fn bind(listen: &[Listen]) -> Result<Vec<TcpListener>, Failure> {
-    let mut sockets = Vec::new();
-    for address in listen {
-        let socket = TcpListener::bind(address.as_str()).await.map_err(|error| {
-            let (code, advice) = bind_advice(error.kind());
-            Failure::new(
-                code,
-                format!("can't listen on {address}: {advice} ({error})"),
-            )
-        })?;
-        sockets.push(socket);
+    let mut wanted: Vec<(&Listen, SocketAddr)> = Vec::new();
+    for place in listen {
+        let found = lookup_host(place.as_str()).await;
+        // The first that the resolver names, as other servers do it.
+        let address = found.and_then(|mut found| found.next().ok_or(ErrorKind::NotFound.into()));
+        wanted.push((place, address.map_err(|error| refused(place, &error))?));
     }
-    Ok(sockets)
+    let all: Vec<SocketAddr> = wanted.iter().map(|(_, address)| *address).collect();
+    wanted
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !is_covered(&all, *at))
+        .map(|(_, (place, address))| open(*address, &all).map_err(|error| refused(place, &error)))
+        .collect()
+}
+
+/// Whether the socket of another wanted address takes the connections to this one too: two sockets of
+/// one program must not stand in each other's way.
+fn is_covered(all: &[SocketAddr], at: usize) -> bool {
+    let Some(address) = all.get(at).filter(|address| address.port() != 0) else {
+        return false;
+    };
+    all.iter().enumerate().any(|(other_at, other)| {
+        let is_same_place = other.port() == address.port() && other.is_ipv4() == address.is_ipv4();
+        let is_wider = other.ip().is_unspecified() && !address.ip().is_unspecified();
+        is_same_place && (is_wider || (other == address && other_at < at))
+    })
+}
+
+/// Opens a listening socket. One for IPv6 leaves IPv4 alone where that is wanted at the same port.
+fn open(address: SocketAddr, all: &[SocketAddr]) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let has_twin = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+    if address.is_ipv6() && all.iter().any(has_twin) {
+        socket.set_only_v6(true)?;
+    }
+    // A restarted relay has its port at once, though old connections linger.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn refused(place: &Listen, error: &std::io::Error) -> Failure {
+    let (code, advice) = bind_advice(error.kind());
+    Failure::new(code, format!("can't listen on {place}: {advice} ({error})"))
 }
 
 /// What a failure to listen means, and what to do about it.
@@ -73,6 +114,8 @@ pub(crate) struct Acceptor {
     pub(crate) links: LinkContext,
     /// For everything else.
     pub(crate) http: http::Server,
+    /// For TLS, if it is spoken.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// All open connections.
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -136,11 +179,36 @@ impl Acceptor {
             Speaks::Http => {
                 // HTTP has its own patience and limits; only links wait for a proof of identity.
                 drop(handshake);
-                self.http.serve(stream, connection).await;
+                if let Ok(local) = stream.local_addr() {
+                    self.http.serve(stream, local, connection).await;
+                }
                 Ok(())
             }
+            Speaks::Tls => self.secure(stream, connection, handshake).await,
             Speaks::Garbage => Err(CloseReason::Protocol),
         }
+    }
+
+    /// HTTP over TLS, and with it WebSocket links.
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        connection: OwnedSemaphorePermit,
+        handshake: OwnedSemaphorePermit,
+    ) -> Result<(), CloseReason> {
+        let (Some(tls), Ok(local)) = (&self.tls, stream.local_addr()) else {
+            return Err(CloseReason::Protocol);
+        };
+        let secured = timeout(
+            HEADER_PATIENCE,
+            TlsAcceptor::from(Arc::clone(tls)).accept(stream),
+        )
+        .await
+        .map_err(|_| CloseReason::HandshakeTimeout)?
+        .map_err(|_| CloseReason::Protocol)?;
+        drop(handshake);
+        self.http.serve(secured, local, connection).await;
+        Ok(())
     }
 
     async fn link(
@@ -172,5 +240,26 @@ impl Acceptor {
         .run(reader, transmitter)
         .await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_within_another_needs_no_socket_of_its_own() {
+        let covered = |texts: &[&str]| {
+            let all: Vec<SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            (0..all.len())
+                .map(|at| is_covered(&all, at))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(covered(&["0.0.0.0:1", "[::]:1"]), [false, false]);
+        assert_eq!(covered(&["127.0.0.1:1", "0.0.0.0:1"]), [true, false]);
+        assert_eq!(covered(&["[::]:1", "[::1]:1"]), [false, true]);
+        assert_eq!(covered(&["127.0.0.1:1", "127.0.0.1:1"]), [false, true]);
+        assert_eq!(covered(&["127.0.0.1:0", "127.0.0.1:0"]), [false, false]);
+        assert_eq!(covered(&["0.0.0.0:1", "127.0.0.1:2"]), [false, false]);
     }
 }

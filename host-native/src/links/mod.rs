@@ -7,6 +7,8 @@
 //! | `tcp`, `ws` | how messages travel on each transport |
 //! | `task` | one link: its session, its queues, its end |
 //! | `dial` | connecting to a relay |
+//! | `race` | all addresses of a name, raced |
+//! | `tls` | TLS below WebSocket links and HTTP |
 //!
 //! A link's task owns its session: encryption, framing, decoding and signature checks happen there,
 //! on any core of the machine. The core task gets typed messages through one bounded channel.
@@ -14,8 +16,10 @@
 pub(crate) mod dial;
 pub(crate) mod listener;
 pub(crate) mod peek;
+pub(crate) mod race;
 pub(crate) mod task;
 pub(crate) mod tcp;
+pub(crate) mod tls;
 pub(crate) mod ws;
 
 use crate::{clock::Clock, driver::Handle};
@@ -109,6 +113,8 @@ pub(crate) struct LinkContext {
     pub(crate) clock: Clock,
     /// Connections that have not proved who they are.
     pub(crate) handshakes: Arc<Semaphore>,
+    /// How TLS addresses are dialled.
+    pub(crate) tls: tls::Dialling,
     /// What the links count.
     pub(crate) counters: Arc<Counters>,
 }

@@ -7,7 +7,9 @@ pub(crate) enum Speaks {
     Link,
     /// HTTP: a method of upper-case letters comes first.
     Http,
-    /// Neither.
+    /// TLS: the type of a handshake record comes first (RFC 8446, section 5.1).
+    Tls,
+    /// None of these.
     Garbage,
 }
 
@@ -15,8 +17,9 @@ pub(crate) enum Speaks {
 pub(crate) const fn speaks(first: u8) -> Speaks {
     match first {
         0 => Speaks::Link,
+        0x16 => Speaks::Tls,
         b'A'..=b'Z' => Speaks::Http,
-        1..=b'@' | b'['..=u8::MAX => Speaks::Garbage,
+        1..=0x15 | 0x17..=b'@' | b'['..=u8::MAX => Speaks::Garbage,
     }
 }
 
@@ -31,7 +34,8 @@ mod tests {
         for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
             assert_eq!(speaks(method.as_bytes()[0]), Speaks::Http);
         }
-        for garbage in [0x16, b'g', b' ', 0xff, 1] {
+        assert_eq!(speaks(0x16), Speaks::Tls);
+        for garbage in [0x15, 0x17, b'g', b' ', 0xff, 1] {
             assert_eq!(speaks(garbage), Speaks::Garbage);
         }
     }

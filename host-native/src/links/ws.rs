@@ -8,7 +8,7 @@ use futures_util::{
 };
 use sporenet_core::wire::{close::CloseReason, session::LINK_MESSAGE_BYTES_MAX};
 use std::io;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{Error as WsError, Message as ClientMessage, protocol::WebSocketConfig},
@@ -58,13 +58,21 @@ pub(crate) fn split_accepted(
     )
 }
 
+/// What a dialled WebSocket runs on: TCP, or TLS on it.
+pub(crate) trait Carries: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carries for S {}
+
 /// A WebSocket that we dialled.
-pub(crate) type Dialled = WebSocketStream<TcpStream>;
+pub(crate) type Dialled<S> = WebSocketStream<S>;
 
 /// The halves of a dialled WebSocket.
-pub(crate) fn split_dialled(
-    socket: Dialled,
-) -> (WsReceiver<Dialled>, WsTransmitter<Dialled, ClientMessage>) {
+pub(crate) fn split_dialled<S: Carries>(
+    socket: Dialled<S>,
+) -> (
+    WsReceiver<Dialled<S>>,
+    WsTransmitter<Dialled<S>, ClientMessage>,
+) {
     let (sink, stream) = socket.split();
     (
         WsReceiver {
@@ -100,7 +108,7 @@ impl Receive for WsReceiver<WebSocket> {
     }
 }
 
-impl Receive for WsReceiver<Dialled> {
+impl<S: Carries> Receive for WsReceiver<Dialled<S>> {
     async fn receive(&mut self) -> Result<Vec<u8>, CloseReason> {
         loop {
             match self.stream.next().await {
@@ -158,7 +166,7 @@ impl Transmit for WsTransmitter<WebSocket, AxumMessage> {
     }
 }
 
-impl Transmit for WsTransmitter<Dialled, ClientMessage> {
+impl<S: Carries> Transmit for WsTransmitter<Dialled<S>, ClientMessage> {
     async fn transmit(&mut self, messages: Vec<Vec<u8>>) -> io::Result<()> {
         for message in messages {
             self.sink

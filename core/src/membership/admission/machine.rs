@@ -264,9 +264,8 @@ impl Admission {
     }
 
     fn key_for(&self, hint: &KeyHint) -> Result<Secret, CloseReason> {
-        // A newcomer can't check anybody. It may be a member soon.
         let Some((own_epoch, isolation_key)) = &self.isolation else {
-            return Err(CloseReason::Busy);
+            return self.key_as_newcomer(hint);
         };
         match hint {
             KeyHint::Isolation { epoch } if epoch == own_epoch => Ok(isolation_key.clone()),
@@ -283,6 +282,16 @@ impl Admission {
                 // another key, and the handshake fails (Noise, section 9, pre-shared keys).
                 Ok(invitation.key(isolation_key))
             }
+        }
+    }
+
+    /// A newcomer can't check anybody; it may be a member soon. Who comes under the newcomer's own
+    /// invite may be the newcomer itself, by an address that leads back here: the handshake goes on
+    /// until that shows. Anyone else under that invite is turned away after it.
+    fn key_as_newcomer(&self, hint: &KeyHint) -> Result<Secret, CloseReason> {
+        match (hint, &self.invitation) {
+            (KeyHint::Invite(asked), Some((own, key))) if asked == own => Ok(key.clone()),
+            (KeyHint::Invite(_) | KeyHint::Isolation { .. }, _) => Err(CloseReason::Busy),
         }
     }
 

@@ -30,7 +30,7 @@ impl Tuning {
     #[must_use]
     pub fn of(role: Role) -> Self {
         let transports = match role {
-            Role::Relay => alloc::vec![Transport::Tcp, Transport::Ws],
+            Role::Relay => alloc::vec![Transport::Tcp, Transport::Ws, Transport::Wss],
             // A page can open nothing but WebSockets.
             Role::Tab => alloc::vec![Transport::Ws, Transport::Wss],
         };

@@ -27,6 +27,7 @@ pub struct Dialer {
     pub(super) budget: DialBudget,
     pub(super) next_dial: DialId,
     pub(super) refused: u64,
+    pub(super) unusable: u64,
 }
 
 impl Dialer {
@@ -43,6 +44,7 @@ impl Dialer {
             budget,
             next_dial: DialId(1),
             refused: 0,
+            unusable: 0,
         }
     }
 
@@ -104,6 +106,7 @@ impl Dialer {
             return;
         }
         if addresses.is_empty() {
+            self.unusable = self.unusable.saturating_add(1);
             return;
         }
         let has_room = self.destinations.len() < self.destinations_max();
@@ -319,6 +322,12 @@ impl Dialer {
         self.destinations.contains_key(&Destination::Member(peer))
     }
 
+    /// How often a destination was not taken because no address of it leads anywhere.
+    #[must_use]
+    pub const fn unusable(&self) -> u64 {
+        self.unusable
+    }
+
     /// Destinations refused since the start because there were too many.
     #[must_use]
     pub const fn refused(&self) -> u64 {
@@ -332,7 +341,8 @@ impl Dialer {
         let mut dialable: Vec<Address> = Vec::new();
         // Twice what a record may hold: a bound for addresses from elsewhere, since each is
         // compared with all.
-        for address in addresses.iter().take(16) {
+        let usable = addresses.iter().filter(|address| address.check().is_ok());
+        for address in usable.take(16) {
             let usable = self.config.transports.contains(&address.transport());
             let address = if usable {
                 address.clone()

@@ -92,9 +92,12 @@ impl Links {
     /// This node was let in: every relay that it dialled for that is a peer from now on.
     pub(super) fn on_joined(&mut self) {
         self.joined = true;
-        let links: Vec<LinkId> = self.arriving.keys().copied().collect();
-        // Before it had joined, admission gave no key to anybody (`Busy`), so all of these are its
-        // own dials.
+        // Who dialled it under the same invite is a newcomer too: admission turns that one away.
+        let dialled = self
+            .arriving
+            .iter()
+            .filter(|(_, arrival)| arrival.dial.is_some());
+        let links: Vec<LinkId> = dialled.map(|(link, _)| *link).collect();
         for link in links {
             self.on_admitted(link);
         }

@@ -122,6 +122,11 @@ impl Component for Links {
                 self.dialer.refused(),
             ),
             (
+                "sporenet_destinations_unusable",
+                "Places not dialled because none of their addresses leads anywhere.",
+                self.dialer.unusable(),
+            ),
+            (
                 "sporenet_link_pings_dropped",
                 "Pings and pongs dropped because too many were waiting.",
                 self.outbox.sends_dropped(),

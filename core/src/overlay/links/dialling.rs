@@ -50,8 +50,11 @@ impl Links {
             self.dialer.forget(&destination);
         }
         // Both are the course of things when two nodes dial each other or one dials all it knows:
-        // no operator needs to read of them.
-        let expected = matches!(reason, CloseReason::Duplicate | CloseReason::SelfDial);
+        // no operator needs to read of them. Who has no link yet, or looks for another node, was
+        // led astray.
+        let is_lost = self.peers.is_empty() || expect.is_some();
+        let expected =
+            reason == CloseReason::Duplicate || (reason == CloseReason::SelfDial && !is_lost);
         if news && !expected {
             self.outbox.event(Event::DialFailed {
                 address,

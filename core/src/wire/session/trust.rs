@@ -51,7 +51,8 @@ impl Trust {
             | CloseReason::ConnectionRefused
             | CloseReason::Unreachable
             | CloseReason::NotSporenet
-            | CloseReason::Unwanted => Self::Nobody,
+            | CloseReason::Unwanted
+            | CloseReason::Untrusted => Self::Nobody,
         }
     }
 
