@@ -11,8 +11,14 @@
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
-//! | `config`, `data_dir`, `logging`, `clock`, `exit` | what all of them need |
+//! | `config`, `data_dir`, `logging`, `log_sink`, `clock`, `exit` | what all of them need |
 //! | `assets` | the embedded web bundle |
+
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the output fails: `cli::print` and `log_sink` don't"
+)]
 
 mod assets;
 mod cli;
@@ -23,6 +29,7 @@ mod driver;
 mod exit;
 mod http;
 mod links;
+mod log_sink;
 mod logging;
 mod reserve;
 mod run;
@@ -32,5 +39,7 @@ mod welcome;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit::report(cli::main())
+    let code = exit::report(cli::main());
+    log_sink::flush();
+    code
 }

@@ -96,10 +96,10 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
     let mut text = welcome.head();
     if !welcome.admitted {
         text.push_str("\nJoining the mesh …\n");
-        show(&text);
+        show(text).await;
         let mut news = api.links.core.news.clone();
         if news.wait_for(|news| news.admitted).await.is_ok() {
-            show(&format!("Joined.\n{}", welcome.how_to_invite()));
+            show(format!("Joined.\n{}", welcome.how_to_invite())).await;
         }
         return;
     }
@@ -109,7 +109,7 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
         None
     };
     text.push_str(&more.unwrap_or_else(|| welcome.how_to_invite()));
-    show(&text);
+    show(text).await;
 }
 
 async fn first_links(welcome: &Welcome, api: &Api) -> Option<String> {
@@ -128,7 +128,15 @@ async fn first_links(welcome: &Welcome, api: &Api) -> Option<String> {
     Some(welcome.links(&browser, &relay))
 }
 
-fn show(text: &str) {
-    // Nobody reading standard output is no reason to stop.
-    let _ = print::text(text);
+/// Prints on a thread of its own: a reader that does not read holds nobody up. Nobody reading is no
+/// reason to stop, but what is lost may be links.
+async fn show(text: String) {
+    let shown = tokio::task::spawn_blocking(move || print::text(&text)).await;
+    if !matches!(shown, Ok(Ok(()))) {
+        tracing::warn!(
+            code = "welcome_lost",
+            "standard output can't be written: `sporenet status` shows how the node is, \
+             `sporenet invite` prints links"
+        );
+    }
 }

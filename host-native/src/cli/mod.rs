@@ -20,7 +20,7 @@ mod view;
 
 use crate::{
     config::{Advertise, Listen, Place},
-    exit::Failure,
+    exit::{Code, Failure},
     logging::LogFormat,
     run,
 };
@@ -266,12 +266,24 @@ fn suggest(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// Prints what clap has to say: help and version on standard output, what is wrong on standard error.
+fn explain(error: &clap::Error) -> Result<(), Failure> {
+    let printed = error.print();
+    if error.use_stderr() {
+        return Err(Failure::silent(Code::Usage));
+    }
+    printed.map_err(|error| print::failed(&error))
+}
+
 /// Runs the program.
 ///
 /// # Errors
 /// Why it stops before its work is done, or what its answer was.
 pub(crate) fn main() -> Result<(), Failure> {
-    let cli = Cli::try_parse().unwrap_or_else(|error| suggest(error).exit());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&suggest(error)),
+    };
     match cli.command {
         None => run::run(&cli.run),
         Some(Sub::Run(args)) => run::run(&args),

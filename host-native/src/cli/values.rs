@@ -289,7 +289,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
         });
         match outcome {
             // A node that is being restarted is waited for; what is missed meanwhile comes then.
-            Ok(()) => eprintln!("sporenet: the node ended the stream; waiting for it"),
+            Ok(()) => print::say("sporenet: the node ended the stream; waiting for it"),
             Err(failure) if once && failure.code == Code::Unavailable => {}
             Err(failure) => return Err(failure),
         }
@@ -306,7 +306,7 @@ fn tell(event: &Event, json: bool) -> Result<(), Failure> {
     match event.name.as_str() {
         "put" | "delete" => print::line(&shown(&data)),
         "reset" => {
-            eprintln!("sporenet: everything follows");
+            print::say("sporenet: everything follows");
             Ok(())
         }
         _ => Ok(()),

@@ -195,7 +195,7 @@ pub(crate) fn events(args: &EventsArgs) -> Result<(), Failure> {
     }
     client.follow("/api/v1/events", None, |event| {
         if event.name != "entry" {
-            eprintln!("sporenet: some older entries are gone");
+            print::say("sporenet: some older entries are gone");
             return Ok(());
         }
         let entry: TimelineEntry = serde_json::from_str(&event.data)

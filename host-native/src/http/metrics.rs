@@ -3,6 +3,7 @@
 use crate::{
     http::{Api, problem::Problem, within_patience},
     links::Counters,
+    log_sink,
 };
 use axum::{
     extract::State,
@@ -92,6 +93,13 @@ pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Pro
 
 fn of_shell(counters: &Counters) -> Vec<Metric> {
     let mut all = counted(counters);
+    all.push(Metric {
+        name: "sporenet_log_lines_dropped",
+        help: "Log lines that could not be written",
+        counter: true,
+        label: None,
+        value: as_f64(log_sink::dropped()),
+    });
     let gauge = |name, help, label, value| Metric {
         name,
         help,
