@@ -5,6 +5,8 @@
 
 #[path = "processes/backups.rs"]
 mod backups;
+#[path = "processes/broken_output.rs"]
+mod broken_output;
 #[path = "processes/catching_up.rs"]
 mod catching_up;
 #[path = "processes/copies.rs"]
@@ -17,6 +19,10 @@ mod durability;
 mod errors;
 #[path = "processes/faulty_paths.rs"]
 mod faulty_paths;
+#[path = "processes/finding.rs"]
+mod finding;
+#[path = "processes/following.rs"]
+mod following;
 #[path = "processes/hostile.rs"]
 mod hostile;
 #[path = "processes/http_guard.rs"]

@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `client` | how a command reaches the running node |
+//! | `follow` | a stream of events that survives what befalls the connection |
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
@@ -12,6 +13,7 @@
 
 mod admin;
 mod client;
+mod follow;
 pub(crate) mod print;
 mod record;
 mod sim;
