@@ -27,6 +27,8 @@ mod following;
 mod hostile;
 #[path = "processes/http_guard.rs"]
 mod http_guard;
+#[path = "processes/joining.rs"]
+mod joining;
 #[path = "processes/linearizable.rs"]
 mod linearizable;
 #[path = "processes/live.rs"]

@@ -6,6 +6,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `run` | from settings to a running relay, and to its orderly end |
+//! | `join_links` | what `--join` takes |
 //! | `driver` | the core task |
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
@@ -28,6 +29,7 @@ mod data_dir;
 mod driver;
 mod exit;
 mod http;
+mod join_links;
 mod links;
 mod log_sink;
 mod logging;

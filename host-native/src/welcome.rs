@@ -97,8 +97,7 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
     if !welcome.admitted {
         text.push_str("\nJoining the mesh …\n");
         show(text).await;
-        let mut news = api.links.core.news.clone();
-        if news.wait_for(|news| news.admitted).await.is_ok() {
+        if wait_to_be_let_in(&api).await {
             show(format!("Joined.\n{}", welcome.how_to_invite())).await;
         }
         return;
@@ -110,6 +109,27 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
     };
     text.push_str(&more.unwrap_or_else(|| welcome.how_to_invite()));
     show(text).await;
+}
+
+/// Waits until the node is let in, and tells what stands in the way whenever that changes; answers
+/// whether it was.
+async fn wait_to_be_let_in(api: &Api) -> bool {
+    let mut news = api.links.core.news.clone();
+    let mut told = None;
+    while !news.borrow_and_update().admitted {
+        let asked = api.links.core.ask(|node, _| node.join_trouble()).await;
+        let Ok(trouble) = asked else {
+            return false;
+        };
+        if let Some(trouble) = trouble.filter(|trouble| told.as_ref() != Some(trouble)) {
+            show(format!("{trouble}\n")).await;
+            told = Some(trouble);
+        }
+        if news.changed().await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 async fn first_links(welcome: &Welcome, api: &Api) -> Option<String> {
