@@ -7,6 +7,8 @@
 mod addresses;
 #[path = "processes/backups.rs"]
 mod backups;
+#[path = "processes/broken_output.rs"]
+mod broken_output;
 #[path = "processes/catching_up.rs"]
 mod catching_up;
 #[path = "processes/copies.rs"]
@@ -21,10 +23,16 @@ mod durability;
 mod errors;
 #[path = "processes/faulty_paths.rs"]
 mod faulty_paths;
+#[path = "processes/finding.rs"]
+mod finding;
+#[path = "processes/following.rs"]
+mod following;
 #[path = "processes/hostile.rs"]
 mod hostile;
 #[path = "processes/http_guard.rs"]
 mod http_guard;
+#[path = "processes/joining.rs"]
+mod joining;
 #[path = "processes/large_answers.rs"]
 mod large_answers;
 #[path = "processes/linearizable.rs"]

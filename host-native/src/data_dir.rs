@@ -6,7 +6,10 @@
 //! | `node.db` | identity, secrets and journal (SQLite) |
 //! | `reserve` | space for what must be written when the disk is full |
 //! | `api.token` | the bearer token of the HTTP API |
-//! | `api.addr` | where the running node serves the HTTP API |
+//! | `api.addr` | where the running node serves the HTTP API; locked as long as that holds |
+//!
+//! A file outlives a process that is killed, a lock does not. So what `api.addr` says is believed only
+//! while it is locked: a client never sends its token to whoever took a dead node's port.
 
 use crate::{
     clock,
@@ -19,6 +22,9 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// The name of the store's file.
@@ -31,6 +37,12 @@ const TOKEN: &str = "api.token";
 const ADDRESS: &str = "api.addr";
 /// The size of that file without its last newline: the longest address with room to spare.
 const ADDRESS_BYTES: usize = 63;
+/// The name of the file that the running process locks.
+const LOCK: &str = "lock";
+/// How long a lock is tried: a client command that looks whether a node runs holds it for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
 /// The fewest characters a usable token has.
 const TOKEN_CHARS_MIN: usize = 32;
 
@@ -40,6 +52,8 @@ pub(crate) struct DataDir {
     path: PathBuf,
     /// Unlocked by the operating system when the process ends, however it ends.
     _lock: File,
+    /// The announcement, locked from the moment at which it is true.
+    announcement: Mutex<Option<File>>,
 }
 
 impl DataDir {
@@ -54,14 +68,15 @@ impl DataDir {
             .create(path)
             .map_err(|error| cannot_create(path, &error))?;
         fs::read_dir(path).map_err(|error| cannot_read(path, &error))?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let lock = private_file()
             .open(&lock_path)
             .map_err(|error| cannot_create(&lock_path, &error))?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
                 _lock: lock,
+                announcement: Mutex::default(),
             }),
             Err(TryLockError::WouldBlock) => Err(Failure::new(
                 Code::Temporary,
@@ -118,27 +133,102 @@ impl DataDir {
     /// When the file can't be written.
     pub(crate) fn announce(&self, address: SocketAddr) -> Result<(), Failure> {
         let path = self.path.join(ADDRESS);
-        write_in_place(&path, &address.to_string()).map_err(|error| cannot_create(&path, &error))
+        // Written before it is locked: whoever finds it locked finds what is true.
+        let file = write_in_place(&path, &address.to_string())
+            .map_err(|error| cannot_create(&path, &error))?;
+        lock_patiently(&file).map_err(|error| cannot_read(&path, &error.into()))?;
+        *self.held() = Some(file);
+        Ok(())
     }
 
     /// Takes the announcement back.
     pub(crate) fn withdraw(&self) {
+        let held = self.held().take();
         let _ = write_in_place(&self.path.join(ADDRESS), "");
+        drop(held);
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+        self.announcement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write_in_place(path: &Path, text: &str) -> io::Result<()> {
+fn write_in_place(path: &Path, text: &str) -> io::Result<File> {
     let mut file = private_file().open(path)?;
-    file.write_all(format!("{text:<ADDRESS_BYTES$}\n").as_bytes())
+    file.write_all(format!("{text:<ADDRESS_BYTES$}\n").as_bytes())?;
+    Ok(file)
 }
 
-/// Where a running node of that directory serves its API.
-pub(crate) fn announced(data: &Path) -> Option<SocketAddr> {
-    fs::read_to_string(data.join(ADDRESS))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(LOCK_INTERVAL);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What a data directory tells of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// No process holds it.
+    Nothing,
+    /// A process holds it and serves no API yet, or no longer.
+    Busy,
+    /// A running node serves its API there.
+    At(SocketAddr),
+}
+
+/// Asks whether a node runs on a data directory, and where.
+///
+/// # Errors
+/// When this user may not look.
+pub(crate) fn announced(data: &Path) -> Result<Announced, Failure> {
+    if !is_locked(&data.join(LOCK))? {
+        return Ok(Announced::Nothing);
+    }
+    let path = data.join(ADDRESS);
+    if !is_locked(&path)? {
+        return Ok(Announced::Busy);
+    }
+    let text = fs::read_to_string(&path).map_err(|error| not_yours(&path, &error))?;
+    Ok(text.trim().parse().map_or(Announced::Busy, Announced::At))
+}
+
+/// Whether a process holds that lock; a file that is not there is held by none.
+fn is_locked(path: &Path) -> Result<bool, Failure> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(not_yours(path, &error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(not_yours(path, &error)),
+    }
+}
+
+/// The failure of a client that may not look into a node's directory.
+fn not_yours(path: &Path, error: &io::Error) -> Failure {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return cannot_read(path, error);
+    }
+    let shown = path.parent().unwrap_or(path).display();
+    Failure::new(
+        Code::NoPermission,
+        format!(
+            "the data directory {shown} belongs to another user ({error}); run this as that user, \
+             or use --api with a copy of its api.token in --token-file"
+        ),
+    )
 }
 
 /// The store of a directory.
@@ -274,14 +364,38 @@ mod tests {
     }
 
     #[test]
+    fn an_announcement_that_outlived_its_node_is_not_believed() {
+        let path = scratch("stale");
+        let held = DataDir::open(&path).unwrap();
+        held.announce(SocketAddr::from(([127, 0, 0, 1], 7600)))
+            .unwrap();
+        // As a kill does it: the locks go, the files stay.
+        drop(held);
+        assert!(
+            fs::read_to_string(path.join(ADDRESS))
+                .unwrap()
+                .contains("7600")
+        );
+        assert_eq!(announced(&path), Ok(Announced::Nothing));
+        // The next node runs already and has announced nothing yet.
+        let next = DataDir::open(&path).unwrap();
+        assert_eq!(announced(&path), Ok(Announced::Busy));
+        drop(next);
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
     fn the_announced_address_reads_back_until_it_is_withdrawn() {
         let path = scratch("address");
         let held = DataDir::open(&path).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 7600));
+        assert_eq!(announced(&path), Ok(Announced::Busy));
         held.announce(address).unwrap();
-        assert_eq!(announced(&path), Some(address));
+        assert_eq!(announced(&path), Ok(Announced::At(address)));
         held.withdraw();
-        assert_eq!(announced(&path), None);
+        assert_eq!(announced(&path), Ok(Announced::Busy));
+        drop(held);
+        assert_eq!(announced(&path), Ok(Announced::Nothing));
         fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -332,6 +332,10 @@ impl Driver {
             // Read once, after the wait: all that this input causes happens at one moment.
             let now = self.clock.now();
             self.feed(now, wake)?;
+            if let Some(refusal) = self.refusal() {
+                self.finish().await;
+                return Err(Failure::new(Code::Config, refusal));
+            }
         }
         self.finish().await;
         Ok(())
@@ -352,6 +356,14 @@ impl Driver {
             Wake::Deadline => self.node.handle_timeout(now),
         }
         Ok(())
+    }
+
+    /// Why going on makes no sense for a newcomer, if so.
+    fn refusal(&self) -> Option<String> {
+        if self.news.borrow().admitted {
+            return None;
+        }
+        self.node.join_refusal()
     }
 
     fn tell(&mut self, now: Time, command: impl Into<Command>) {

@@ -1,5 +1,6 @@
 //! How the program ends: one sentence for people, one code for scripts (docs/operations.md).
 
+use crate::log_sink;
 use std::{fmt, process::ExitCode};
 
 /// Why the program stops before its work is done, or what its answer was.
@@ -83,7 +84,7 @@ pub(crate) fn report(outcome: Result<(), Failure>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("sporenet: {failure}");
+                log_sink::say(&format!("sporenet: {failure}"));
             }
             ExitCode::from(failure.code.number())
         }

@@ -1,5 +1,6 @@
-//! Logs go to standard error: text on a terminal, JSON lines otherwise.
+//! Logs go to standard error (through `log_sink`): text on a terminal, JSON lines otherwise.
 
+use crate::log_sink;
 use sporenet_core::{
     kernel::time::Time,
     node::{
@@ -40,7 +41,9 @@ pub(crate) fn start(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(log_sink::standard_error())
+        // Its own complaints would go to standard error past the queue, by `eprintln!`.
+        .log_internal_errors(false);
     let terminal = std::io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,

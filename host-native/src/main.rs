@@ -6,13 +6,20 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `run` | from settings to a running relay, and to its orderly end |
+//! | `join_links` | what `--join` takes |
 //! | `driver` | the core task |
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
-//! | `config`, `data_dir`, `descriptors`, `logging`, `clock`, `exit` | what all of them need |
+//! | `config`, `data_dir`, `descriptors`, `logging`, `log_sink`, `clock`, `exit` | what all of them need |
 //! | `assets` | the embedded web bundle |
+
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the output fails: `cli::print` and `log_sink` don't"
+)]
 
 mod assets;
 mod cli;
@@ -23,7 +30,9 @@ mod descriptors;
 mod driver;
 mod exit;
 mod http;
+mod join_links;
 mod links;
+mod log_sink;
 mod logging;
 mod reserve;
 mod run;
@@ -33,5 +42,7 @@ mod welcome;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    exit::report(cli::main())
+    let code = exit::report(cli::main());
+    log_sink::flush();
+    code
 }

@@ -9,6 +9,7 @@ use crate::{
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
     http::{self, Api, guard::HostRules},
+    join_links,
     links::{
         LinkContext,
         listener::{self, Acceptor},
@@ -35,7 +36,6 @@ use sporenet_core::{
 };
 use std::{
     collections::BTreeSet,
-    io::Read,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
     time::Duration,
@@ -50,8 +50,6 @@ use tokio::{
 
 /// How long an orderly stop may take; the promise is 5 s.
 const STOP_PATIENCE: Duration = Duration::from_millis(4_500);
-/// The longest join link that is read from a file or standard input, in bytes.
-const LINK_BYTES_MAX: u64 = 64 << 10;
 
 /// Runs a relay until it leaves, stops or fails.
 ///
@@ -59,7 +57,7 @@ const LINK_BYTES_MAX: u64 = 64 << 10;
 /// When it can't start, or its core or store fails.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let settings = Settings::load(args)?;
-    let join = read_links(&args.join)?;
+    let join = join_links::read(&args.join)?;
     logging::start(settings.log_format.value, &settings.log.value);
     if let Some(limit) = descriptors::raise()
         && limit < u64::from(settings.connections_max.value) + descriptors::OWN
@@ -187,55 +185,6 @@ fn start_node(
             StartError::Damaged(_) => Code::Io,
         };
         Failure::new(code, error.to_string())
-    })
-}
-
-/// Reads the join links. Several of one network count as one with all their entry points.
-fn read_links(texts: &[String]) -> Result<Option<JoinLink>, Failure> {
-    let mut joined: Option<JoinLink> = None;
-    for text in texts {
-        let link = read_link(text)?;
-        match &mut joined {
-            None => joined = Some(link),
-            Some(first) => first.spore.merge(&link.spore).map_err(|_| {
-                Failure::new(
-                    Code::Usage,
-                    "--join: the links are of different networks; a node belongs to one",
-                )
-            })?,
-        }
-    }
-    Ok(joined)
-}
-
-/// Reads `LINK`, `@FILE` or `-`.
-fn read_link(text: &str) -> Result<JoinLink, Failure> {
-    let read = |from: &mut dyn Read, what: &str| {
-        let mut content = String::new();
-        from.take(LINK_BYTES_MAX)
-            .read_to_string(&mut content)
-            .map(|_| content)
-            .map_err(|error| Failure::new(Code::Io, format!("no join link from {what}: {error}")))
-    };
-    let content = match text.strip_prefix('@') {
-        _ if text == "-" => read(&mut std::io::stdin(), "standard input")?,
-        Some(path) => {
-            let mut file = std::fs::File::open(path).map_err(|error| {
-                Failure::new(
-                    Code::Io,
-                    format!("the join link file {path} can't be read: {error}; check the path"),
-                )
-            })?;
-            read(&mut file, path)?
-        }
-        None => text.to_owned(),
-    };
-    // The text itself is a secret and is not repeated.
-    content.trim().parse().map_err(|error| {
-        Failure::new(
-            Code::Usage,
-            format!("--join: {error}; ask for a new one: `sporenet invite` on a relay of the mesh"),
-        )
     })
 }
 

@@ -96,10 +96,9 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
     let mut text = welcome.head();
     if !welcome.admitted {
         text.push_str("\nJoining the mesh …\n");
-        show(&text);
-        let mut news = api.links.core.news.clone();
-        if news.wait_for(|news| news.admitted).await.is_ok() {
-            show(&format!("Joined.\n{}", welcome.how_to_invite()));
+        show(text).await;
+        if wait_to_be_let_in(&api).await {
+            show(format!("Joined.\n{}", welcome.how_to_invite())).await;
         }
         return;
     }
@@ -109,7 +108,28 @@ pub(crate) async fn say(welcome: Welcome, api: Arc<Api>) {
         None
     };
     text.push_str(&more.unwrap_or_else(|| welcome.how_to_invite()));
-    show(&text);
+    show(text).await;
+}
+
+/// Waits until the node is let in, and tells what stands in the way whenever that changes; answers
+/// whether it was.
+async fn wait_to_be_let_in(api: &Api) -> bool {
+    let mut news = api.links.core.news.clone();
+    let mut told = None;
+    while !news.borrow_and_update().admitted {
+        let asked = api.links.core.ask(|node, _| node.join_trouble()).await;
+        let Ok(trouble) = asked else {
+            return false;
+        };
+        if let Some(trouble) = trouble.filter(|trouble| told.as_ref() != Some(trouble)) {
+            show(format!("{trouble}\n")).await;
+            told = Some(trouble);
+        }
+        if news.changed().await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 async fn first_links(welcome: &Welcome, api: &Api) -> Option<String> {
@@ -128,7 +148,15 @@ async fn first_links(welcome: &Welcome, api: &Api) -> Option<String> {
     Some(welcome.links(&browser, &relay))
 }
 
-fn show(text: &str) {
-    // Nobody reading standard output is no reason to stop.
-    let _ = print::text(text);
+/// Prints on a thread of its own: a reader that does not read holds nobody up. Nobody reading is no
+/// reason to stop, but what is lost may be links.
+async fn show(text: String) {
+    let shown = tokio::task::spawn_blocking(move || print::text(&text)).await;
+    if !matches!(shown, Ok(Ok(()))) {
+        tracing::warn!(
+            code = "welcome_lost",
+            "standard output can't be written: `sporenet status` shows how the node is, \
+             `sporenet invite` prints links"
+        );
+    }
 }

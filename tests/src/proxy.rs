@@ -153,6 +153,15 @@ impl Proxy {
         connections.iter().filter(|each| !each.is_ended()).count()
     }
 
+    /// How many connections are there and half-open.
+    #[must_use]
+    pub fn half_open(&self) -> usize {
+        let connections = lock(&self.shared.connections);
+        let half_open =
+            |each: &&Arc<Connection>| each.half_open.load(Ordering::SeqCst) && !each.is_ended();
+        connections.iter().filter(half_open).count()
+    }
+
     /// Flips a bit in the next piece that passes, whichever way it goes.
     pub fn flip(&self) {
         self.shared.flips_wanted.fetch_add(1, Ordering::SeqCst);

@@ -54,11 +54,19 @@ impl Relay {
     #[must_use]
     pub fn join(name: &str, link: &str) -> Self {
         let mut relay = Self::prepare(name, &[]);
-        let file = relay.folder.path().join("join.link");
-        fs::write(&file, link).expect("a link can be written");
-        relay.arguments.push(format!("--join=@{}", file.display()));
-        relay.start();
+        relay.join_with(link);
         relay
+    }
+
+    /// Starts it with a link, or a text with links, in a file.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn join_with(&mut self, link: &str) {
+        let file = self.folder.path().join("join.link");
+        fs::write(&file, link).expect("a link can be written");
+        self.arguments.push(format!("--join=@{}", file.display()));
+        self.start();
     }
 
     /// Starts a relay with further arguments.

@@ -116,6 +116,22 @@ impl CloseReason {
         }
     }
 
+    /// Whether who asks to be let in is told no for good: the same link will not do at a later time
+    /// either. Busy, elsewhere or unreachable are not.
+    #[must_use]
+    pub const fn is_final_for_newcomer(&self) -> bool {
+        matches!(
+            self,
+            Self::InviteExpired
+                | Self::InviteUsed
+                | Self::InviteRole
+                | Self::WrongKey
+                | Self::WrongEpoch
+                | Self::WrongNetwork
+                | Self::VersionMismatch { .. }
+        )
+    }
+
     /// Whether an operator should see it as a security event.
     #[must_use]
     pub const fn is_security(&self) -> bool {

@@ -102,13 +102,15 @@ pub(crate) fn invite(args: &InviteArgs) -> Result<(), Failure> {
     let uses = links
         .uses
         .map_or_else(String::new, |uses| format!(", for {uses} newcomers"));
-    eprintln!("Honoured until {until}{uses}. Whoever has a link can join: pass it on with care.");
+    print::say(&format!(
+        "Honoured until {until}{uses}. Whoever has a link can join: pass it on with care."
+    ));
     if let Some(link) = &links.relay_link {
-        eprintln!("For relays (sporenet run --join LINK):");
+        print::say("For relays (sporenet run --join LINK):");
         print::line(link)?;
     }
     if let Some(link) = &links.browser_link {
-        eprintln!("For browsers:");
+        print::say("For browsers:");
         print::line(link)?;
     }
     match links.browser_link.as_ref().or(links.relay_link.as_ref()) {
@@ -135,7 +137,7 @@ fn qr(link: &str) -> Result<(), Failure> {
 
 pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
     let _: Value = Client::find(&args.client, true)?.json(Method::Post(b""), "/api/v1/leave")?;
-    eprintln!("The node says goodbye and stops.");
+    print::say("The node says goodbye and stops.");
     Ok(())
 }
 

@@ -4,18 +4,18 @@
 use crate::{
     cli::{ClientArgs, connect},
     config::default_data,
-    data_dir,
+    data_dir::{self, Announced},
     exit::{Code, Failure},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fs,
-    io::{BufRead, BufReader, ErrorKind},
-    path::PathBuf,
+    io::{self, BufRead, BufReader, ErrorKind},
+    path::{Path, PathBuf},
     time::Duration,
 };
 use ureq::{
-    Agent, Body,
+    Agent, Body, RequestBuilder, Timeout,
     http::{Response, StatusCode},
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct Client {
     base: String,
     /// Where the node is looked for, for error messages.
     place: String,
+    /// Whether it was found through its data directory.
+    is_local: bool,
     token: Option<String>,
     agent: Agent,
 }
@@ -68,7 +70,11 @@ impl Client {
             None => {
                 let data = args.data.clone().map_or_else(default_data, Ok)?;
                 let place = format!("with the data directory {}", data.display());
-                let address = data_dir::announced(&data).ok_or_else(|| not_running(&place))?;
+                let address = match data_dir::announced(&data)? {
+                    Announced::At(address) => address,
+                    Announced::Nothing => return Err(not_running(&data)),
+                    Announced::Busy => return Err(busy(&place)),
+                };
                 let token = args
                     .token_file
                     .clone()
@@ -84,6 +90,7 @@ impl Client {
         Ok(Self {
             base,
             place,
+            is_local: args.api.is_none(),
             token,
             agent,
         })
@@ -94,7 +101,7 @@ impl Client {
     /// # Errors
     /// When no node answers.
     pub(crate) fn ask(&self, method: Method<'_>, path: &str) -> Result<Answer, Failure> {
-        let mut response = self.send(method, path, Some(PATIENCE), &[])?;
+        let mut response = self.send(method, path, Patience::Whole, &[])?;
         let status = response.status();
         let body = response
             .body_mut()
@@ -139,48 +146,36 @@ impl Client {
         })
     }
 
-    /// Follows a stream of events: hands over each event's name, id and data until it ends.
+    /// Opens a stream of events from after `last_id`. A node that is silent for longer than
+    /// `silence_max` ends it.
     ///
     /// # Errors
-    /// When no node answers, it refuses, or `each` fails.
-    pub(crate) fn follow(
+    /// When no node answers, or it refuses.
+    pub(crate) fn open(
         &self,
         path: &str,
         last_id: Option<&str>,
-        mut each: impl FnMut(&Event) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        silence_max: Duration,
+    ) -> Result<Stream, Failure> {
         let headers: Vec<_> = last_id
             .map(|id| ("Last-Event-ID", id))
             .into_iter()
             .collect();
-        let mut response = self.send(Method::Get, path, None, &headers)?;
+        let patience = Patience::Silence(silence_max);
+        let mut response = self.send(Method::Get, path, patience, &headers)?;
         if !response.status().is_success() {
             let status = response.status();
             let body = response.body_mut().read_to_vec().unwrap_or_default();
             return Err(refused(&Answer { status, body }));
         }
-        let reader = BufReader::new(response.into_body().into_reader());
-        let mut event = Event::default();
-        for line in reader.lines() {
-            // A node that stops ends its streams.
-            let Ok(line) = line else { return Ok(()) };
-            if line.is_empty() {
-                let whole = std::mem::take(&mut event);
-                if !whole.data.is_empty() {
-                    each(&whole)?;
-                }
-            } else {
-                event.take(&line);
-            }
-        }
-        Ok(())
+        Ok(Stream(response.into_body()))
     }
 
     fn send(
         &self,
         method: Method<'_>,
         path: &str,
-        patience: Option<Duration>,
+        patience: Patience,
         headers: &[(&str, &str)],
     ) -> Result<Response<Body>, Failure> {
         let url = format!("{}{path}", self.base);
@@ -198,7 +193,7 @@ impl Client {
                 };
                 let request =
                     headers.fold(bare, |request, (name, value)| request.header(name, value));
-                request.config().timeout_global(patience).build().call()
+                patience.set(request).call()
             }
             Method::Put(body) | Method::Post(body) => {
                 let bare = if matches!(method, Method::Put(_)) {
@@ -208,28 +203,149 @@ impl Client {
                 };
                 let request =
                     headers.fold(bare, |request, (name, value)| request.header(name, value));
-                request.config().timeout_global(patience).build().send(body)
+                patience.set(request).send(body)
             }
         };
         sent.map_err(|error| self.failed(&error))
     }
 
+    /// What a request without an answer tells of the node.
     fn failed(&self, error: &ureq::Error) -> Failure {
-        if let ureq::Error::Io(cause) = error
-            && matches!(
-                cause.kind(),
-                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
-            )
-        {
-            return not_running(&self.place);
+        let Self { base, place, .. } = self;
+        let refused = matches!(error, ureq::Error::Io(cause)
+            if cause.kind() == ErrorKind::ConnectionRefused);
+        let ended = matches!(error, ureq::Error::Io(cause) if matches!(
+            cause.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        ));
+        match error {
+            // Its lock is held, so there is a process.
+            _ if refused && self.is_local => busy(place),
+            _ if refused => Failure::new(
+                Code::Unavailable,
+                format!("nothing listens at {base}; check the address and that the node runs"),
+            ),
+            _ if ended => Failure::new(
+                Code::Temporary,
+                format!(
+                    "the node {place} ended the connection without an answer: it stops, or has too \
+                     many connections; what was asked may have been done; try again"
+                ),
+            ),
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Failure::new(
+                Code::Unavailable,
+                format!(
+                    "{base} does not answer within {} s; check the address, the network and that \
+                     the node runs",
+                    CONNECT_PATIENCE.as_secs()
+                ),
+            ),
+            ureq::Error::Timeout(_) => Failure::new(
+                Code::Temporary,
+                format!(
+                    "the node {place} took the request and did not answer in time: it is busy or \
+                     stands still; what was asked may have been done; try again"
+                ),
+            ),
+            ureq::Error::HostNotFound => Failure::new(
+                Code::Unavailable,
+                format!("the name in {base} is not known; check the address"),
+            ),
+            // The library's list is open.
+            other => {
+                let advice = connect::untrusted(other)
+                    .unwrap_or_else(|| format!("{other}; check that it runs"));
+                Failure::new(
+                    Code::Unavailable,
+                    format!("no node answers {place}: {advice}"),
+                )
+            }
         }
-        let advice =
-            connect::untrusted(error).unwrap_or_else(|| format!("{error}; check that it runs"));
-        Failure::new(
-            Code::Unavailable,
-            format!("no node answers {}: {advice}", self.place),
-        )
     }
+}
+
+/// How long a node may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// So long for everything.
+    Whole,
+    /// So long until each next byte.
+    Silence(Duration),
+}
+
+impl Patience {
+    fn set<B>(self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let config = request.config();
+        match self {
+            Self::Whole => config.timeout_global(Some(PATIENCE)),
+            Self::Silence(max) => config.timeout_per_read(Some(max)),
+        }
+        .build()
+    }
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub(crate) struct Stream(Body);
+
+/// How a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The node ended it: it stops.
+    ByNode,
+    /// Nothing came for too long.
+    Silent,
+    /// The connection broke.
+    Lost(String),
+}
+
+impl Stream {
+    /// Hands over each event until the stream ends; answers how it did.
+    ///
+    /// # Errors
+    /// When `each` fails.
+    pub(crate) fn each(
+        self,
+        mut each: impl FnMut(&Event) -> Result<(), Failure>,
+    ) -> Result<Ended, Failure> {
+        let reader = BufReader::new(self.0.into_reader());
+        let mut event = Event::default();
+        for line in reader.lines() {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => return Ok(broken(&error)),
+            };
+            if line.is_empty() {
+                let whole = std::mem::take(&mut event);
+                if !whole.data.is_empty() {
+                    each(&whole)?;
+                }
+            } else {
+                event.take(&line);
+            }
+        }
+        Ok(Ended::ByNode)
+    }
+}
+
+fn broken(error: &io::Error) -> Ended {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if matches!(inner, Some(ureq::Error::Timeout(_))) {
+        Ended::Silent
+    } else {
+        Ended::Lost(error.to_string())
+    }
+}
+
+/// The failure of an event that this version does not know.
+pub(crate) fn unknown_event(error: &serde_json::Error) -> Failure {
+    Failure::new(
+        Code::Failed,
+        format!(
+            "the node sent an event that this version can't read: {error}; use the node's version"
+        ),
+    )
 }
 
 /// A request's method, with its body.
@@ -274,10 +390,21 @@ impl Event {
     }
 }
 
-fn not_running(place: &str) -> Failure {
+fn not_running(data: &Path) -> Failure {
+    let shown = data.display();
     Failure::new(
         Code::Unavailable,
-        format!("no node runs {place}; start one with `sporenet run`, or name another with --data"),
+        format!(
+            "no node runs with the data directory {shown}; start one with \
+             `sporenet run --data '{shown}'`, or name another with --data"
+        ),
+    )
+}
+
+fn busy(place: &str) -> Failure {
+    Failure::new(
+        Code::Temporary,
+        format!("the node {place} is starting or stopping; try again in a moment"),
     )
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `client` | how a command reaches the running node |
 //! | `connect` | the address of an API, and connections to it |
+//! | `follow` | a stream of events that survives what befalls the connection |
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `values` | put, get, del, list, watch |
@@ -16,6 +17,7 @@ mod admin;
 mod client;
 mod connect;
 mod doctor;
+mod follow;
 pub(crate) mod print;
 mod record;
 mod sim;
@@ -24,7 +26,7 @@ mod view;
 
 use crate::{
     config::{Listen, Place},
-    exit::Failure,
+    exit::{Code, Failure},
     logging::LogFormat,
     run,
 };
@@ -319,12 +321,24 @@ fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
+/// Prints what clap has to say: help and version on standard output, what is wrong on standard error.
+fn explain(error: &clap::Error) -> Result<(), Failure> {
+    let printed = error.print();
+    if error.use_stderr() {
+        return Err(Failure::silent(Code::Usage));
+    }
+    printed.map_err(|error| print::failed(&error))
+}
+
 /// Runs the program.
 ///
 /// # Errors
 /// Why it stops before its work is done, or what its answer was.
 pub(crate) fn main() -> Result<(), Failure> {
-    let cli = parse().unwrap_or_else(|error| suggest(error).exit());
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&suggest(error)),
+    };
     match cli.command {
         None => run::run(&cli.run),
         Some(Sub::Run(args)) => run::run(&args),

@@ -1,6 +1,9 @@
 //! Output: data on standard output, as tables for people or JSON for programs.
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    log_sink,
+};
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -28,17 +31,26 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes)
         .and_then(|()| out.flush())
-        .map_err(|error| {
-            if error.kind() == ErrorKind::BrokenPipe {
-                // The reader has seen enough, as with `| head`.
-                Failure::silent(Code::Failed)
-            } else {
-                Failure::new(
-                    Code::Io,
-                    format!("standard output can't be written: {error}"),
-                )
-            }
-        })
+        .map_err(|error| failed(&error))
+}
+
+/// Why standard output could not be written.
+pub(crate) fn failed(error: &std::io::Error) -> Failure {
+    if error.kind() == ErrorKind::BrokenPipe {
+        // The reader has seen enough, as with `| head`.
+        Failure::silent(Code::Failed)
+    } else {
+        Failure::new(
+            Code::Io,
+            format!("standard output can't be written: {error}; send it to another place"),
+        )
+    }
+}
+
+/// Says something to people on standard error. What it says is never worth the command's data: a
+/// failure is ignored.
+pub(crate) fn say(line: &str) {
+    log_sink::say(line);
 }
 
 /// Prints a value as indented JSON.

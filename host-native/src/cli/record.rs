@@ -81,7 +81,7 @@ pub(crate) fn record(args: &RecordArgs) -> Result<(), Failure> {
     match &args.action {
         RecordAction::Start(node) => {
             let started = switch(node, true)?;
-            eprintln!("Recording, data included: `sporenet record save` writes a file.");
+            print::say("Recording, data included: `sporenet record save` writes a file.");
             show(node, &started)
         }
         RecordAction::Stop(node) => show(node, &switch(node, false)?),
@@ -135,7 +135,7 @@ fn save(file: Option<&Path>, node: &WithNode) -> Result<(), Failure> {
     })?;
     let named = file.map_or_else(|| PathBuf::from(about.file_name()), Path::to_owned);
     write_new(&named, &bytes)?;
-    eprintln!("All data of the node is in it, its keys are not: pass it on with care.");
+    print::say("All data of the node is in it, its keys are not: pass it on with care.");
     if node.json {
         print::json(&json!({ "file": named, "bytes": bytes.len() }))
     } else {

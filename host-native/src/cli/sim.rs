@@ -308,12 +308,12 @@ fn save(failed: &[Plan], directory: &PathBuf) -> Result<(), Failure> {
         let path = directory.join(format!("seed-{}.scenario", plan.seed));
         let text = format!("# {}\n{}", plan.command(), scenario::print(&small));
         fs::write(&path, text).map_err(refuse)?;
-        eprintln!(
+        print::say(&format!(
             "{} of {} faults matter: {}",
             small.faults.len(),
             plan.faults.len(),
             path.display()
-        );
+        ));
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use crate::{
     cli::{
         Ack, ClientArgs,
-        client::{Client, Event, Method, escaped, refused},
+        client::{self, Client, Event, Method, escaped, refused},
+        follow::{PatienceArgs, follow},
         print::{self, harmless},
     },
     exit::{Code, Failure},
@@ -11,19 +12,13 @@ use crate::{
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{
-    io::{IsTerminal, Read},
-    thread,
-    time::Duration,
-};
+use std::io::{IsTerminal, Read};
 use ureq::http::StatusCode;
 
 /// How many bytes of a value a list shows.
 const PREVIEW_CHARS: usize = 60;
 /// One more byte than a value may have: enough to be refused.
 const VALUE_BYTES_READ: u64 = (256 << 10) + 1;
-/// How long a watcher waits before it looks for a node that has gone.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// `sporenet put`.
 #[derive(Args, Debug)]
@@ -102,6 +97,8 @@ pub(crate) struct WatchArgs {
     /// Begin with what is there
     #[arg(long)]
     initial: bool,
+    #[command(flatten)]
+    patience: PatienceArgs,
     #[command(flatten)]
     client: ClientArgs,
     /// Print JSON, an object a line
@@ -294,39 +291,21 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
         escaped(&args.ns),
         escaped(&args.prefix)
     );
-    let mut last_id: Option<String> = None;
-    let mut once = false;
-    loop {
-        let outcome = Client::find(&args.client, true).and_then(|client| {
-            let from = last_id.clone();
-            client.follow(&path, from.as_deref(), |event| {
-                once = true;
-                if let Some(id) = &event.id {
-                    last_id = Some(id.clone());
-                }
-                tell(event, args.json)
-            })
-        });
-        match outcome {
-            // A node that is being restarted is waited for; what is missed meanwhile comes then.
-            Ok(()) => eprintln!("sporenet: the node ended the stream; waiting for it"),
-            Err(failure) if once && failure.code == Code::Unavailable => {}
-            Err(failure) => return Err(failure),
-        }
-        thread::sleep(RETRY);
-    }
+    follow(&args.client, &args.patience, &path, |event| {
+        tell(event, args.json)
+    })
 }
 
 fn tell(event: &Event, json: bool) -> Result<(), Failure> {
-    let data: Value = serde_json::from_str(&event.data)
-        .map_err(|error| Failure::new(Code::Unavailable, format!("unknown event: {error}")))?;
+    let data: Value =
+        serde_json::from_str(&event.data).map_err(|error| client::unknown_event(&error))?;
     if json {
         return print::json_line(&serde_json::json!({ "event": event.name, "data": data }));
     }
     match event.name.as_str() {
         "put" | "delete" => print::line(&shown(&data)),
         "reset" => {
-            eprintln!("sporenet: everything follows");
+            print::say("sporenet: everything follows");
             Ok(())
         }
         _ => Ok(()),

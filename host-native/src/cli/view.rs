@@ -3,7 +3,8 @@
 use crate::{
     cli::{
         ClientArgs,
-        client::{Client, Method},
+        client::{self, Client, Method},
+        follow::{PatienceArgs, follow},
         print::{self, Colour, coloured, harmless},
     },
     exit::{Code, Failure},
@@ -49,6 +50,8 @@ pub(crate) struct EventsArgs {
     /// Go on with what happens
     #[arg(long, short)]
     follow: bool,
+    #[command(flatten)]
+    patience: PatienceArgs,
     /// Print JSON, an object a line
     #[arg(long)]
     json: bool,
@@ -182,8 +185,8 @@ struct Kept {
 }
 
 pub(crate) fn events(args: &EventsArgs) -> Result<(), Failure> {
-    let client = Client::find(&args.client, true)?;
     if !args.follow {
+        let client = Client::find(&args.client, true)?;
         let kept: Kept = client.json(Method::Get, "/api/v1/events?format=json")?;
         if args.json {
             return kept.entries.iter().try_for_each(print::json_line);
@@ -193,13 +196,15 @@ pub(crate) fn events(args: &EventsArgs) -> Result<(), Failure> {
             .iter()
             .try_for_each(|entry| print::line(&shown(entry)));
     }
-    client.follow("/api/v1/events", None, |event| {
+    follow(&args.client, &args.patience, "/api/v1/events", |event| {
         if event.name != "entry" {
-            eprintln!("sporenet: some older entries are gone");
+            print::say(
+                "sporenet: entries are missing here: the node was restarted, or keeps them no more",
+            );
             return Ok(());
         }
-        let entry: TimelineEntry = serde_json::from_str(&event.data)
-            .map_err(|error| Failure::new(Code::Unavailable, format!("unknown event: {error}")))?;
+        let entry: TimelineEntry =
+            serde_json::from_str(&event.data).map_err(|error| client::unknown_event(&error))?;
         if args.json {
             print::json_line(&entry)
         } else {

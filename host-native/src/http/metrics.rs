@@ -8,6 +8,7 @@ use crate::{
         within_patience,
     },
     links::Counters,
+    log_sink,
 };
 use axum::{
     extract::State,
@@ -100,6 +101,13 @@ pub(crate) async fn metrics(
 
 fn of_shell(counters: &Counters) -> Vec<Metric> {
     let mut all = counted(counters);
+    all.push(Metric {
+        name: "sporenet_log_lines_dropped",
+        help: "Log lines that could not be written",
+        counter: true,
+        label: None,
+        value: as_f64(log_sink::dropped()),
+    });
     let gauge = |name, help, label, value| Metric {
         name,
         help,
