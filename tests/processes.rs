@@ -3,8 +3,12 @@
 //! Figures that the project promises are printed beside the promise (`figure: …`); a test fails when
 //! one takes three times as long, because test machines are shared.
 
+#[path = "processes/addresses.rs"]
+mod addresses;
 #[path = "processes/backups.rs"]
 mod backups;
+#[path = "processes/behind_nginx.rs"]
+mod behind_nginx;
 #[path = "processes/catching_up.rs"]
 mod catching_up;
 #[path = "processes/copies.rs"]
