@@ -7,6 +7,8 @@
 mod addresses;
 #[path = "processes/backups.rs"]
 mod backups;
+#[path = "processes/behind_nginx.rs"]
+mod behind_nginx;
 #[path = "processes/broken_output.rs"]
 mod broken_output;
 #[path = "processes/catching_up.rs"]

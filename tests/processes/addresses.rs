@@ -101,7 +101,7 @@ fn a_newcomer_whose_link_leads_back_to_itself_is_told_so() {
 }
 
 /// A certificate for `localhost` that vouches for itself, and its key.
-fn certificate(folder: &Path) -> (String, String) {
+pub(crate) fn certificate(folder: &Path) -> (String, String) {
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     let made = Command::new("openssl")
         .args([
