@@ -138,14 +138,7 @@ impl Node {
     }
 
     fn why_joining(&self) -> String {
-        let refused = self
-            .links
-            .dialer()
-            .destinations()
-            .find_map(|(_, attempts)| {
-                let reason = attempts.last_failure()?;
-                Some(format!("Not let in yet: {reason}. It is tried again."))
-            });
+        let refused = self.join_trouble().map(|trouble| trouble.text);
         refused.unwrap_or_else(|| "Asking to be let into the network.".into())
     }
 
