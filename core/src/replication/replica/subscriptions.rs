@@ -160,11 +160,10 @@ impl Subscriptions {
         }
         if db.opened.is_complete(namespace) {
             // What the last page brought is shown once the journal has it.
-            let is_shown = db.staging.streams(namespace).next().is_none();
-            return if is_shown {
-                Following::Complete
-            } else {
+            return if db.staging.is_catching_up(namespace) {
                 Following::Fetching
+            } else {
+                Following::Complete
             };
         }
         let mut states = self.peers.values().filter_map(|peer| peer.get(namespace));
