@@ -6,6 +6,8 @@ mod deaths;
 mod joining;
 #[path = "browser/keeping.rs"]
 mod keeping;
+#[path = "browser/limits.rs"]
+mod limits;
 #[path = "browser/looks.rs"]
 mod looks;
 #[path = "browser/recordings.rs"]

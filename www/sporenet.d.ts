@@ -6,8 +6,9 @@ export interface MeshError extends Error {
   /**
    * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_ack`, `bad_link`, `bad_name`,
    * `bad_zone`, `value_too_large`, `full`, `busy`, `not_replicated`, `not_writable`, `no_network`,
-   * `other_network`, `not_admitted`, `damaged`, `config`, `starting`, `not_running`, `crashed`,
-   * `closed`.
+   * `other_network`, `not_admitted`, `invite_expired`, `invite_used`, `invite_role`, `wrong_network`,
+   * `wrong_key`, `wrong_epoch`, `not_known`, `namespaces_full`, `watched`, `fenced`, `damaged`, `config`,
+   * `starting`, `not_running`, `crashed`, `closed`.
    */
   code: string;
 }
@@ -99,11 +100,16 @@ export interface Mesh {
   put(namespace: string, key: string, value: string | Uint8Array, options?: { ack?: Ack }): Promise<void>;
   /** Deletes a key. */
   delete(namespace: string, key: string, options?: { ack?: Ack }): Promise<void>;
-  /** Reads a value, or `null`. The first read of a namespace opens it and waits up to 2 s for a relay. */
+  /**
+   * Reads a value, or `null` if there is none. Opens the namespace and waits up to 2 s until a relay has given
+   * it; refused with `not_known` if none has and nothing is held.
+   */
   get(namespace: string, key: string): Promise<Entry | null>;
   /** Calls back with every present entry, then with every change. Answers a function that ends it. */
   watch(namespace: string, options: WatchOptions, callback: (entry: Entry) => void): () => void;
   watch(namespace: string, callback: (entry: Entry) => void): () => void;
+  /** Stops following a namespace that is not watched. What is stored stays. */
+  close(namespace: string): Promise<void>;
   /** All members, worst first. */
   members(): Promise<Member[]>;
   /** This node in one view. */

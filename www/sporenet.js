@@ -1,4 +1,4 @@
-// The script API: import { join } from '/sporenet.js'. Types: sporenet.d.ts; guide: docs/web-api.md.
+// The script API: import { join } from './sporenet.js'. Types: sporenet.d.ts; guide: docs/web-api.md.
 import init, { join as joinMesh } from './app.js';
 import { spawn } from './spawn.js';
 

@@ -11,7 +11,7 @@ use sporenet_core::{
         id::{NodeId, Role},
         text::Name,
     },
-    node::Node,
+    node::{Node, joining::JoinTrouble},
 };
 use std::{fmt::Write, path::PathBuf, sync::Arc};
 
@@ -117,7 +117,8 @@ async fn wait_to_be_let_in(api: &Api) -> bool {
     let mut news = api.links.core.news.clone();
     let mut told = None;
     while !news.borrow_and_update().admitted {
-        let asked = api.links.core.ask(|node, _| node.join_trouble()).await;
+        let text = |trouble: JoinTrouble| trouble.text;
+        let asked = api.links.core.ask(move |node, _| node.join_trouble().map(text)).await;
         let Ok(trouble) = asked else {
             return false;
         };

@@ -263,6 +263,7 @@ impl Client {
                 if let Some(watched) = watch {
                     watched(entries, reset, more);
                 }
+                self.post(&ToWorker::Taken { id });
             }
             None => {}
         }

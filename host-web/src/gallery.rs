@@ -414,6 +414,7 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
     let told = gallery.told.replace(9);
     Snapshot {
         wall_ms,
+        joining: None,
         status: Status {
             id: id(7).to_string(),
             name: text::<64>("Chrome on Linux #1") as Name,

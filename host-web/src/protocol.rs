@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sporenet_core::{
     node::{
+        joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{Connection, Edge, Entry, Member, Status, TimelineEntry},
     },
@@ -33,6 +34,11 @@ pub enum ToWorker {
     /// End a watch.
     Unwatch {
         /// The request that started it.
+        id: u64,
+    },
+    /// The page took one message of a watch; the next may come.
+    Taken {
+        /// The request that started the watch.
         id: u64,
     },
     /// Replay this recording; answered by [`FromWorker::Replayed`].
@@ -105,6 +111,11 @@ pub enum Request {
         /// Rows beyond this many are left out at the start.
         rows_max: u32,
     },
+    /// Stop following a namespace. Answered by [`Answer::Closed`].
+    Close {
+        /// The namespace.
+        namespace: String,
+    },
     /// The members, worst first. Answered by [`Answer::Members`].
     Members,
     /// The status. Answered by [`Answer::Status`].
@@ -140,7 +151,7 @@ pub enum FromWorker {
         /// The answer.
         answer: Result<Answer, Failure>,
     },
-    /// What a watch saw.
+    /// What a watch saw; answered by [`ToWorker::Taken`].
     Watched {
         /// The request that started it.
         id: u64,
@@ -242,8 +253,15 @@ pub enum Answer {
     Watching,
     /// The members.
     Members(Vec<Member>),
+    /// The namespace is closed.
+    Closed,
     /// The status.
-    Status(Box<Status>),
+    Status {
+        /// The node in one view.
+        status: Box<Status>,
+        /// Why it is not let in, if so.
+        joining: Option<JoinTrouble>,
+    },
     /// The node has left.
     Left,
     /// A file that `sporenet replay` and the replay page open, if one was asked for.
@@ -266,6 +284,8 @@ pub struct Snapshot {
     pub wall_ms: u64,
     /// The node in one view.
     pub status: Status,
+    /// Why it is not let in, if so.
+    pub joining: Option<JoinTrouble>,
     /// The members, worst first, at most [`MEMBERS_SHOWN_MAX`].
     pub members: Vec<Member>,
     /// The edges among them.

@@ -188,13 +188,15 @@ impl<'b> Page<'b> {
             .expect("a put is taken");
     }
 
-    /// Reads a value through the script API.
+    /// Reads a value through the script API; `None` also while it is not known.
     ///
     /// # Panics
     /// When it is refused.
     #[must_use]
     pub fn value(&self, namespace: &str, key: &str) -> Option<String> {
-        let body = "return (await window.sporenet.get(args[0], args[1]))?.text ?? null";
+        let body = "
+            try { return (await window.sporenet.get(args[0], args[1]))?.text ?? null; }
+            catch (error) { if (error.code === 'not_known') return null; throw error; }";
         let value = self
             .script(body, &[json!(namespace), json!(key)])
             .expect("a get is answered");

@@ -147,6 +147,11 @@ pub enum Message {
         /// From which batch on.
         first: u64,
     },
+    /// Home relay to tab: it serves as many namespaces to this tab as it may, and not this one.
+    SubscribeRefused {
+        /// The namespace.
+        namespace: Namespace,
+    },
 }
 
 impl Message {
@@ -164,7 +169,8 @@ impl Message {
             | Self::Unsubscribe { .. }
             | Self::NameBranches { .. }
             | Self::FetchBranches { .. }
-            | Self::FetchTabCopy { .. } => Class::High,
+            | Self::FetchTabCopy { .. }
+            | Self::SubscribeRefused { .. } => Class::High,
             Self::Push { .. } => Class::Normal,
             Self::Batches { .. } | Self::Page { .. } | Self::BranchBatches { .. } => Class::Low,
         }
@@ -190,7 +196,8 @@ impl Message {
             | Self::Unsubscribe { .. }
             | Self::NameBranches { .. }
             | Self::FetchBranches { .. }
-            | Self::FetchTabCopy { .. } => (&mut [], None, None),
+            | Self::FetchTabCopy { .. }
+            | Self::SubscribeRefused { .. } => (&mut [], None, None),
         };
         many.iter_mut()
             // One iterator for all shapes without an allocation: many batches, one, and a second

@@ -210,6 +210,13 @@ impl Staging {
         })
     }
 
+    /// Whether a part of a namespace that a peer gave on request is still with the journal.
+    pub(in crate::replication) fn is_catching_up(&self, namespace: &Namespace) -> bool {
+        self.lanes.values().flatten().any(|staged| {
+            staged.batch.namespace == *namespace && matches!(staged.source, Source::Caught(_))
+        })
+    }
+
     pub(in crate::replication) fn find_mut(
         &mut self,
         lane: &Lane,

@@ -46,6 +46,8 @@ pub struct Stats {
     pub peers_refused: u64,
     /// Requests of peers that were refused or cut because of a bound.
     pub requests_refused: u64,
+    /// Namespaces that a tab closed to make room for others.
+    pub namespaces_closed: u64,
     /// Offences reported.
     pub offences: u64,
     /// Forked chains found.
@@ -235,6 +237,11 @@ impl Stats {
             "sporenet_replication_requests_refused",
             "Data requests of peers that were refused or cut.",
             self.requests_refused,
+        );
+        to.counter(
+            "sporenet_namespaces_closed",
+            "Namespaces that this tab closed to make room for others.",
+            self.namespaces_closed,
         );
         to.counter(
             "sporenet_pushes_skipped",

@@ -69,7 +69,7 @@ impl fmt::Display for WriteBlock {
             }
             Self::Leaving => "it is leaving the mesh",
             Self::StoreBroken => "its store failed; check the disk and start it again",
-            Self::NamespacesFull => "too many namespaces are open; close one",
+            Self::NamespacesFull => "as many namespaces as it may hold are watched or waited for; end a watch first",
             Self::NotStored => "the store does not keep what it is given",
             Self::LogForked => {
                 "this node's own log is forked here (its store went back in time, or another process \

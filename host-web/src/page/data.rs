@@ -6,7 +6,7 @@ use crate::{
         state::State,
         view::{Slot, View, view},
     },
-    protocol::{EntryView, Request},
+    protocol::{Answer, EntryView, Request},
     words,
 };
 use sporenet_core::{
@@ -15,10 +15,10 @@ use sporenet_core::{
 };
 use std::{collections::BTreeMap, rc::Rc};
 
-/// The most rows on the page; a prefix narrows them down.
-const ROWS_MAX: u32 = 300;
-/// The most bytes of a value on the page.
-const VALUE_BYTES_MAX: u32 = 2_048;
+/// How many rows the list shows at first, and how many more each time it is asked.
+const ROWS_PAGE: u32 = 100;
+/// The most bytes of a value in the list; editing fetches all of it.
+const VALUE_BYTES_MAX: u32 = 256;
 /// How long a changed row shines, in milliseconds.
 const SHINE_MS: u64 = 2_500;
 
@@ -30,6 +30,8 @@ pub(crate) struct Browser {
     loading: bool,
     rows: BTreeMap<String, Row>,
     more: bool,
+    /// How many more pages than one are shown.
+    pages: u32,
     outcome: Option<Result<String, String>>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn open(console: &Rc<Console>, namespace: String) {
     let browser = &mut console.state.borrow_mut().browser;
     browser.namespace = Some(namespace);
     browser.outcome = None;
+    browser.pages = 0;
     dom::set_field("prefix", "");
 }
 
@@ -63,7 +66,7 @@ pub(crate) fn restart(console: &Rc<Console>) {
             namespace: namespace.clone(),
             prefix: dom::field("prefix"),
             value_bytes_max: VALUE_BYTES_MAX,
-            rows_max: ROWS_MAX,
+            rows_max: browser.rows_max(),
         };
         (Rc::clone(client), request)
     };
@@ -85,6 +88,15 @@ pub(crate) fn restart(console: &Rc<Console>) {
     console.state.borrow_mut().browser.watch = Some(id);
 }
 
+/// Shows another page of keys.
+pub(crate) fn show_more(console: &Rc<Console>) {
+    {
+        let browser = &mut console.state.borrow_mut().browser;
+        browser.pages = browser.pages.saturating_add(1);
+    }
+    restart(console);
+}
+
 fn stop(console: &Console) {
     let (client, watch) = {
         let state = &mut *console.state.borrow_mut();
@@ -102,17 +114,46 @@ pub(crate) fn close(console: &Console) {
 }
 
 /// Takes a key and its value into the fields, to change it.
-pub(crate) fn edit(console: &Console, key: &str) {
-    let value = {
+pub(crate) fn edit(console: &Rc<Console>, key: String) {
+    let (client, namespace) = {
         let state = console.state.borrow();
-        let row = state.browser.rows.get(key);
-        row.and_then(|row| whole_text(&row.view))
+        (state.client.clone(), state.browser.namespace.clone())
     };
-    dom::set_field("key", key);
-    dom::set_field("value", &value.unwrap_or_default());
-    if let Some(field) = dom::element("value") {
-        let _ = field.focus();
-    }
+    let (Some(client), Some(namespace)) = (client, namespace) else {
+        return;
+    };
+    let request = Request::Get {
+        namespace,
+        key: key.clone(),
+    };
+    let asker = Rc::clone(console);
+    // The list has only the beginning of a long value.
+    client.ask(request, move |answer| {
+        let text = match answer {
+            Ok(Answer::Entry(Some(entry))) => {
+                let text = entry.value.as_deref().map(core::str::from_utf8);
+                match text {
+                    Some(Ok(text)) => Ok(text.to_owned()),
+                    Some(Err(_)) => Err(format!(
+                        "{key} is not text and can't be edited here; write it with sporenet put."
+                    )),
+                    None => Ok(String::new()),
+                }
+            }
+            Ok(_) => Ok(String::new()),
+            Err(failure) => Err(failure.text),
+        };
+        match text {
+            Ok(text) => {
+                dom::set_field("key", &key);
+                dom::set_field("value", &text);
+                if let Some(field) = dom::element("value") {
+                    let _ = field.focus();
+                }
+            }
+            Err(why) => asker.change(|state| state.browser.outcome = Some(Err(why))),
+        }
+    });
 }
 
 /// Writes a value; `None` deletes.
@@ -155,6 +196,10 @@ impl Browser {
         self.namespace.is_some()
     }
 
+    const fn rows_max(&self) -> u32 {
+        ROWS_PAGE.saturating_mul(self.pages.saturating_add(1))
+    }
+
     fn take(&mut self, entries: Vec<EntryView>, reset: bool, more: bool, now: u64) {
         self.loading = false;
         if more || reset {
@@ -173,7 +218,7 @@ impl Browser {
             let changed_ms = if reset { 0 } else { now };
             self.rows.insert(key, Row { view, changed_ms });
         }
-        while self.rows.len() > ROWS_MAX as usize {
+        while self.rows.len() > self.rows_max() as usize {
             self.rows.pop_last();
             self.more = true;
         }
@@ -247,11 +292,22 @@ fn opened(state: &State) -> View {
         let rows: Vec<_> = rows
             .map(|(key, row)| (key.clone(), entry(state, key, row)))
             .collect();
-        view!("<ul class='entries'>{}</ul>", rows)
+        view!(
+            "<ul class='entries' tabindex='0' aria-label='Keys'>{}</ul>",
+            rows
+        )
     };
     let more = browser.more.then(|| {
-        let text = format!("Only {ROWS_MAX} keys are shown; narrow them down by a prefix.");
-        view!("<p class='muted more'>{}</p>", text)
+        let text = format!(
+            "The first {} keys are shown; a prefix narrows them down.",
+            browser.rows.len()
+        );
+        view!(
+            "<p class='muted more'>{} <button class='button small' type='button' data-click='more'>\
+               Show {} more</button></p>",
+            text,
+            ROWS_PAGE.to_string()
+        )
     });
     view!(
         "<form class='put' data-submit='put'>\
@@ -310,8 +366,8 @@ fn entry(state: &State, key: &str, row: &Row) -> View {
         Slot::Made(wall, dom::moment),
         words::ago(state.now_ms.saturating_sub(wall)),
         format!("Edit {key}"),
-        // What is not text, or is shown only in part, can't be edited in a text field without loss.
-        whole_text(&row.view).is_none(),
+        // What is not text can't be edited in a text field without loss.
+        !may_be_text(&row.view),
         key,
         format!("Delete {key}"),
         key,
@@ -358,10 +414,15 @@ fn value_text(view: &EntryView) -> Option<String> {
     Some(text)
 }
 
-fn whole_text(view: &EntryView) -> Option<String> {
-    let value = view.entry.value.as_ref()?;
-    let text = core::str::from_utf8(value).ok()?;
-    is_whole(view, value).then(|| text.to_owned())
+/// Whether what is here of a value is text; a cut may fall inside a character.
+fn may_be_text(view: &EntryView) -> bool {
+    view.entry
+        .value
+        .as_ref()
+        .is_some_and(|value| match core::str::from_utf8(value) {
+            Ok(_) => true,
+            Err(error) => error.error_len().is_none() && !is_whole(view, value),
+        })
 }
 
 /// Whether a value came uncut.

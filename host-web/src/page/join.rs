@@ -32,6 +32,13 @@ pub(crate) fn panel(state: &State) -> View {
 
 /// The node runs and asks to be let in: what it meets, and a way to try another link.
 pub(crate) fn waiting(state: &State) -> View {
+    let is_final = state
+        .joining
+        .as_ref()
+        .is_some_and(|trouble| trouble.is_final);
+    if is_final {
+        return refused(state);
+    }
     view!(
         "<section class='panel join' aria-labelledby='waiting-title'>\
            <div class='join-mark pulse' aria-hidden='true'>{}</div>\
@@ -43,6 +50,21 @@ pub(crate) fn waiting(state: &State) -> View {
         parts::mark(),
         overview::reasons(state.status.as_ref()),
         connections::list(state),
+        form(state),
+    )
+}
+
+/// The link can't let this tab in: why, and a place for another one.
+fn refused(state: &State) -> View {
+    view!(
+        "<section class='panel join' aria-labelledby='refused-title'>\
+           <div class='join-mark' aria-hidden='true'>{}</div>\
+           <h1 id='refused-title'>This link does not let this tab in</h1>\
+           <ul class='reasons lead' role='status'>{}</ul>\
+           {}\
+         </section>",
+        parts::mark(),
+        overview::reasons(state.status.as_ref()),
         form(state),
     )
 }

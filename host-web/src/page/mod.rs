@@ -51,20 +51,25 @@ use view::{Shown, View, view};
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{Document, Element, Event, HtmlElement, MouseEvent};
 
-/// The console's entry point, called by `boot.js` with a function that starts a worker.
+/// The console's entry point, called by `boot.js` with a function that starts a worker and the join
+/// link that stood in the address.
 #[wasm_bindgen]
-pub fn ui_main(spawn: js_sys::Function) {
+pub fn ui_main(spawn: js_sys::Function, link: Option<String>) {
     let Some((console, window)) = Console::put_up() else {
         return;
     };
-    start_client(&console, spawn, &window);
+    start_client(&console, spawn, link, &window);
     console.draw();
 }
 
 /// Starts the node's worker and offers the script API as `window.sporenet`.
-fn start_client(console: &Rc<Console>, spawn: js_sys::Function, window: &web_sys::Window) {
+fn start_client(
+    console: &Rc<Console>,
+    spawn: js_sys::Function,
+    from_fragment: Option<String>,
+    window: &web_sys::Window,
+) {
     let (kept_link, slot) = state::kept();
-    let from_fragment = dom::take_link();
     if let Some(link) = &from_fragment {
         state::keep_link(link);
     }
@@ -219,7 +224,8 @@ impl Console {
                     data::write(self, key, Some(dom::field("value").into_bytes()));
                 }
             }
-            "edit" => data::edit(self, &of.unwrap_or_default()),
+            "more" => data::show_more(self),
+            "edit" => data::edit(self, of.unwrap_or_default()),
             "delete" => data::write(self, of.unwrap_or_default(), None),
             "record" => recorder::ask(self, Recording::Start),
             "record-stop" => recorder::ask(self, Recording::Stop),
@@ -360,7 +366,7 @@ fn header(state: &State) -> View {
     });
     view!(
         "<header class='top'>\
-           <a class='brand' href='/' aria-label='Sporenet'>{}<span class='wordmark'>sporenet</span></a>\
+           <a class='brand' href='./' aria-label='Sporenet'>{}<span class='wordmark'>sporenet</span></a>\
            {}{}\
          </header>",
         parts::mark(),
@@ -385,7 +391,7 @@ fn departed() -> View {
         "<section class='panel calm'>\
            <h1>This tab has left the mesh</h1>\
            <p class='muted'>It said goodbye, and nothing is running any more. Reload the page to come back.</p>\
-           <p><a class='button' href='/'>Reload</a></p>\
+           <p><a class='button' href='./'>Reload</a></p>\
          </section>"
     )
 }

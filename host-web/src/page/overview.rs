@@ -109,6 +109,12 @@ pub(crate) fn trouble(state: &State) -> View {
 fn what_is_wrong(state: &State) -> Option<(&'static str, String)> {
     if let Some(trouble) = &state.trouble {
         return Some(match trouble {
+            Trouble::NotStarted(why) => (
+                "The node does not start",
+                format!(
+                    "It is tried again. Check that the relay still runs and can be reached, then reload this page. The browser said: {why}"
+                ),
+            ),
             Trouble::Crashed(why) => (
                 "The node stopped and is starting again",
                 format!(

@@ -39,7 +39,7 @@ pub(crate) fn panel(state: &State) -> View {
            <p class='muted' role='status'>{}</p>\
            <div class='row'>\
              {}{}\
-             <a class='button' href='/replay.html' target='_blank'>Replay a file</a>\
+             <a class='button' href='replay.html' target='_blank'>Replay a file</a>\
            </div>\
          </section>",
         text,

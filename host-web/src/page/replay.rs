@@ -210,7 +210,7 @@ pub(crate) fn bar(state: &State, replaying: &Replaying, now: &Replayed) -> View 
              <button class='button' data-click='last' aria-label='To the end'>▶|</button>\
            </div>\
            <p class='replay-now'><span class='mono'>{}</span> <time>{}</time> <span>{}</span></p>\
-           <p class='muted small'>state <span class='mono replay-hash'>{}</span> · <a href='/replay.html'>another file</a></p>\
+           <p class='muted small'>state <span class='mono replay-hash'>{}</span> · <a href='replay.html'>another file</a></p>\
          </section>",
         name.unwrap_or_default(),
         replaying.file.as_str(),

@@ -8,6 +8,7 @@ use crate::{
 use sporenet_core::{
     kernel::id::NodeId,
     node::{
+        joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{Connection, Edge, Member, Status, TimelineEntry, Verdict},
     },
@@ -24,6 +25,8 @@ pub(crate) const KEPT_LINK: &str = "sporenet.link";
 /// What is wrong beside the mesh itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
+    /// The worker did not start, and is started again.
+    NotStarted(String),
     /// The worker crashed and starts again.
     Crashed(String),
     /// Storage is gone.
@@ -38,6 +41,7 @@ pub(crate) struct State {
     pub(crate) trouble: Option<Trouble>,
     pub(crate) link_error: Option<Failure>,
     pub(crate) status: Option<Status>,
+    pub(crate) joining: Option<JoinTrouble>,
     /// Worst first.
     pub(crate) members: Vec<Member>,
     pub(crate) edges: Vec<Edge>,
@@ -64,6 +68,7 @@ impl State {
             trouble: None,
             link_error: None,
             status: None,
+            joining: None,
             members: Vec::new(),
             edges: Vec::new(),
             connections: Vec::new(),
@@ -96,7 +101,10 @@ impl State {
                 why,
                 again_in_ms: _,
             } => {
-                self.trouble = Some(Trouble::Crashed(why));
+                self.trouble = Some(match self.status {
+                    Some(_) => Trouble::Crashed(why),
+                    None => Trouble::NotStarted(why),
+                });
             }
         }
     }
@@ -150,8 +158,20 @@ impl State {
         self.namespaces = snapshot.namespaces;
         self.recording = snapshot.recording;
         self.status = Some(snapshot.status);
+        self.joining = snapshot.joining;
+        if self
+            .joining
+            .as_ref()
+            .is_some_and(|trouble| trouble.is_final)
+        {
+            // A link that can't be used is not tried again after a reload.
+            dom::keep(KEPT_LINK, None);
+        }
         self.now_ms = snapshot.wall_ms;
-        if matches!(self.trouble, Some(Trouble::Crashed(_))) {
+        if matches!(
+            self.trouble,
+            Some(Trouble::Crashed(_) | Trouble::NotStarted(_))
+        ) {
             self.trouble = None;
         }
     }

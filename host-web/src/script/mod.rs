@@ -11,7 +11,10 @@ use crate::{
 };
 use convert::{ack_of, bytes_of, entry_to_js, error, member_list, option, status_to_js};
 use core::cell::{Cell, RefCell};
-use sporenet_core::node::snapshot::{Status, Verdict};
+use sporenet_core::node::{
+    joining::JoinTrouble,
+    snapshot::{Status, Verdict},
+};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, prelude::*};
 
@@ -88,7 +91,8 @@ impl Mesh {
             | Answer::Written
             | Answer::Watching
             | Answer::Members(_)
-            | Answer::Status(_)
+            | Answer::Closed
+            | Answer::Status { .. }
             | Answer::Left => JsValue::NULL,
             Answer::Recording(_) => JsValue::NULL,
         })
@@ -138,6 +142,11 @@ impl Mesh {
         stop.into_js_value().unchecked_into()
     }
 
+    /// Stops following a namespace; what is stored stays.
+    pub fn close(&self, namespace: String) -> js_sys::Promise {
+        self.promise(Ok(Request::Close { namespace }), |_| JsValue::UNDEFINED)
+    }
+
     /// All members, worst first.
     pub fn members(&self) -> js_sys::Promise {
         self.promise(Ok(Request::Members), |answer| match answer {
@@ -145,7 +154,8 @@ impl Mesh {
             Answer::Entry(_)
             | Answer::Written
             | Answer::Watching
-            | Answer::Status(_)
+            | Answer::Closed
+            | Answer::Status { .. }
             | Answer::Left => JsValue::NULL,
             Answer::Recording(_) => JsValue::NULL,
         })
@@ -154,7 +164,7 @@ impl Mesh {
     /// This node in one view.
     pub fn status(&self) -> js_sys::Promise {
         self.promise(Ok(Request::Status), |answer| {
-            status_of(answer).map_or(JsValue::NULL, |status| status_to_js(&status))
+            status_of(answer).map_or(JsValue::NULL, |(status, _)| status_to_js(&status))
         })
     }
 
@@ -237,8 +247,12 @@ impl Joining {
         client.ask(Request::Status, move |answer| {
             let status = answer.ok().and_then(status_of);
             match status {
-                Some(status) if status.verdict != Verdict::Joining => me.finish(),
-                Some(status) if js_sys::Date::now() > me.until => me.give_up(Failure::new(
+                Some((status, _)) if status.verdict != Verdict::Joining => me.finish(),
+                // Waiting longer can't help.
+                Some((_, Some(trouble))) if trouble.is_final => {
+                    me.give_up(Failure::new(&trouble.code, trouble.text));
+                }
+                Some((status, _)) if js_sys::Date::now() > me.until => me.give_up(Failure::new(
                     "not_admitted",
                     status
                         .reasons
@@ -274,10 +288,11 @@ impl Joining {
     }
 }
 
-fn status_of(answer: Answer) -> Option<Box<Status>> {
+fn status_of(answer: Answer) -> Option<(Box<Status>, Option<JoinTrouble>)> {
     match answer {
-        Answer::Status(status) => Some(status),
+        Answer::Status { status, joining } => Some((status, joining)),
         Answer::Entry(_)
+        | Answer::Closed
         | Answer::Written
         | Answer::Watching
         | Answer::Members(_)

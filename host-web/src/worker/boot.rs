@@ -81,8 +81,16 @@ pub(crate) fn take(host: &Rc<RefCell<Host>>, message: ToWorker) {
         }
         // Opening the store takes a while: what the page says meanwhile is kept, not lost.
         (Stage::Starting(early), message) if early.len() < EARLY_MAX => early.push(message),
-        (_, ToWorker::Request { id, .. }) => {
-            let failure = Failure::new("not_running", "the node does not run; give it a join link");
+        (stage, ToWorker::Request { id, .. }) => {
+            let failure = match stage {
+                Stage::Starting(_) => Failure::new(
+                    "busy",
+                    "too many calls wait for the node to start; try again when it runs",
+                ),
+                Stage::Idle | Stage::Running(_) | Stage::Replaying(_) => {
+                    Failure::new("not_running", "the node does not run; give it a join link")
+                }
+            };
             scope.post(&FromWorker::Answer {
                 id,
                 answer: Err(failure),
@@ -159,11 +167,13 @@ impl Place {
         if !scope.is_secure() {
             return Self::volatile(
                 "this page came over plain HTTP from another machine, so the browser offers no \
-                 locks to keep two tabs apart",
+                 locks to keep two tabs apart; open it over https: to keep them",
             );
         }
         let Some(slot) = slot::take(held_before, from).await else {
-            return Self::volatile("every identity of this browser is in use by another tab");
+            return Self::volatile(
+                "every identity of this browser is in use by another tab; close one and reload this page",
+            );
         };
         match Store::open(&slot::name(slot.number)).await {
             Ok((store, stored)) => {
@@ -181,7 +191,10 @@ impl Place {
             }
             Err(error) => {
                 slot.release();
-                Self::volatile(&format!("the browser refuses storage: {}", error.text))
+                Self::volatile(&format!(
+                    "the browser refuses storage ({}); allow this site to keep data and reload",
+                    error.text
+                ))
             }
         }
     }
@@ -297,7 +310,7 @@ fn tab_name(user_agent: &str, slot: u32) -> Result<Name, Failure> {
 }
 
 /// The relay that served the page is an entry point.
-fn serving_relay((scheme, host, port): &(String, String, String)) -> Option<Address> {
+pub(super) fn serving_relay((scheme, host, port): &(String, String, String)) -> Option<Address> {
     let (transport, standard_port) = match scheme.as_str() {
         "https:" => (Transport::Wss, 443),
         // The page's own scheme decides: a secure page may not open an insecure WebSocket.

@@ -22,7 +22,10 @@ use sporenet_core::{
         endpoint::{Endpoint, EndpointInput},
         snapshot::Entry,
     },
-    replication::write::{AckLevel, WriteRefusal},
+    replication::{
+        replica::Following,
+        write::{AckLevel, WriteBlock, WriteRefusal},
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SNAPSHOT_BUSY: Duration = Duration::from_millis(250);
 /// Between two snapshots when only ages change.
 const SNAPSHOT_CALM: Duration = Duration::from_secs(1);
-/// How long a watch gathers changes.
-const WATCH_GATHER: Duration = Duration::from_millis(50);
-/// How long a read of a namespace that was just opened waits for the first relay to answer.
+/// How long a read waits for a relay to give a namespace that was just opened.
 const GET_PATIENCE: Duration = Duration::from_secs(2);
 /// The most requests of one page under way; more are refused.
 const REQUESTS_MAX: usize = 4_096;
@@ -57,7 +58,6 @@ pub struct Dispatcher {
     requests: u64,
     writes: BTreeMap<RequestId, u64>,
     gets: Vec<PendingGet>,
-    opened: BTreeMap<Namespace, Time>,
     watches: BTreeMap<u64, Watch>,
     flush_at: Option<Time>,
     leaving: Vec<u64>,
@@ -79,6 +79,8 @@ struct Watch {
     rows_max: usize,
     gathered: BTreeSet<Key>,
     start_over: bool,
+    /// Messages that the page has not taken yet.
+    in_flight: u32,
 }
 
 impl Dispatcher {
@@ -95,7 +97,6 @@ impl Dispatcher {
             requests: 0,
             writes: BTreeMap::new(),
             gets: Vec::new(),
-            opened: BTreeMap::new(),
             watches: BTreeMap::new(),
             flush_at: None,
             leaving: Vec::new(),
@@ -131,8 +132,8 @@ impl Dispatcher {
     }
 
     /// Sends what is due.
-    pub fn tend(&mut self, now: Time, endpoint: &Endpoint) {
-        self.give_up_gets(now, endpoint.node());
+    pub fn tend(&mut self, now: Time, endpoint: &mut Endpoint) {
+        self.settle_gets(now, endpoint);
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
             self.flush(endpoint.node());
@@ -154,6 +155,7 @@ impl Dispatcher {
                 level,
             } => self.start_write(now, endpoint, id, (&namespace, &key), value, level),
             Request::Get { namespace, key } => self.get(now, endpoint, id, &namespace, &key),
+            Request::Close { namespace } => close(now, endpoint, &namespace).map(Some),
             Request::Watch {
                 namespace,
                 prefix,
@@ -167,11 +169,15 @@ impl Dispatcher {
                     rows_max: usize::try_from(rows_max).unwrap_or(usize::MAX),
                     gathered: BTreeSet::new(),
                     start_over: true,
+                    in_flight: 0,
                 });
                 watch.and_then(|watch| self.start_watch(now, endpoint, id, watch))
             }
             Request::Members => Ok(Some(Answer::Members(endpoint.node().members(now)))),
-            Request::Status => Ok(Some(Answer::Status(Box::new(endpoint.node().status(now))))),
+            Request::Status => Ok(Some(Answer::Status {
+                status: Box::new(endpoint.node().status(now)),
+                joining: endpoint.node().join_trouble(),
+            })),
             Request::Leave => {
                 self.leaving.push(id);
                 endpoint.handle_input(now, EndpointInput::Host(Signal::Leave.into()));
@@ -241,17 +247,6 @@ impl Dispatcher {
         );
     }
 
-    /// Opens a namespace and answers since when it is open.
-    fn open(&mut self, now: Time, endpoint: &mut Endpoint, namespace: &Namespace) -> Time {
-        if let Some(since) = self.opened.get(namespace) {
-            return *since;
-        }
-        self.opened.insert(namespace.clone(), now);
-        let open = Signal::Open(namespace.clone());
-        endpoint.handle_input(now, EndpointInput::Host(open.into()));
-        now
-    }
-
     fn get(
         &mut self,
         now: Time,
@@ -262,38 +257,38 @@ impl Dispatcher {
     ) -> Result<Option<Answer>, Failure> {
         let namespace: Namespace = text(namespace, "namespace")?;
         let key: Key = text(key, "key")?;
-        // A namespace that was opened longer ago answers at once: what is not here counts as
-        // absent.
-        let until = self.open(now, endpoint, &namespace) + GET_PATIENCE;
-        let entry = endpoint.node().entry(&namespace, &key);
-        if entry.is_some() || until <= now || self.gets.len() >= REQUESTS_MAX {
-            return Ok(Some(Answer::Entry(live(entry))));
+        if self.gets.len() >= REQUESTS_MAX {
+            return Err(Failure::new(
+                "busy",
+                "too many reads are waiting; try again",
+            ));
         }
+        hold(now, endpoint, &namespace)?;
         self.gets.push(PendingGet {
             id,
             namespace,
             key,
-            until,
+            until: now + GET_PATIENCE,
         });
         Ok(None)
     }
 
-    fn give_up_gets(&mut self, now: Time, node: &Node) {
-        if self.gets.iter().all(|get| get.until > now) {
+    /// Answers the reads whose answer is known, and those that waited long enough.
+    fn settle_gets(&mut self, now: Time, endpoint: &mut Endpoint) {
+        if self.gets.is_empty() {
             return;
         }
-        let (late, waiting) = core::mem::take(&mut self.gets)
-            .into_iter()
-            .partition(|get: &PendingGet| get.until <= now);
-        self.gets = waiting;
-        for get in late {
-            self.finish_get(node, &get);
+        let mut waiting = Vec::new();
+        for get in core::mem::take(&mut self.gets) {
+            match read(endpoint.node(), &get, get.until <= now) {
+                Some(answer) => {
+                    self.answer(get.id, answer);
+                    signal(now, endpoint, Signal::Release(get.namespace));
+                }
+                None => waiting.push(get),
+            }
         }
-    }
-
-    fn finish_get(&self, node: &Node, get: &PendingGet) {
-        let entry = live(node.entry(&get.namespace, &get.key));
-        self.answer(get.id, Ok(Answer::Entry(entry)));
+        self.gets = waiting;
     }
 
     fn start_watch(
@@ -307,7 +302,7 @@ impl Dispatcher {
             let text = format!("a page may have {WATCHES_MAX} watches; end one first");
             return Err(Failure::new("busy", text));
         }
-        self.open(now, endpoint, &watch.namespace);
+        hold(now, endpoint, &watch.namespace)?;
         self.watches.insert(id, watch);
         // What is there already is sent at once.
         self.flush_at = Some(now);
@@ -316,20 +311,25 @@ impl Dispatcher {
     }
 
     /// The page ends a watch.
-    pub fn on_unwatch(&mut self, id: u64) {
-        self.watches.remove(&id);
+    pub fn on_unwatch(&mut self, now: Time, endpoint: &mut Endpoint, id: u64) {
+        if let Some(watch) = self.watches.remove(&id) {
+            signal(now, endpoint, Signal::Release(watch.namespace));
+        }
+    }
+
+    /// The page took a message of a watch.
+    pub fn on_taken(&mut self, now: Time, id: u64) {
+        if let Some(watch) = self.watches.get_mut(&id) {
+            watch.in_flight = watch.in_flight.saturating_sub(1);
+            if watch.is_due() {
+                self.flush_at = Some(now);
+            }
+        }
     }
 
     /// A value changed.
-    pub fn on_changed(&mut self, now: Time, node: &Node, namespace: &Namespace, key: &Key) {
+    pub fn on_changed(&mut self, now: Time, namespace: &Namespace, key: &Key) {
         self.touched = true;
-        let (found, waiting) = core::mem::take(&mut self.gets)
-            .into_iter()
-            .partition(|get: &PendingGet| get.namespace == *namespace && get.key == *key);
-        self.gets = waiting;
-        for get in found {
-            self.finish_get(node, &get);
-        }
         for watch in self.watches.values_mut() {
             if watch.namespace != *namespace || !key.starts_with(&watch.prefix) {
                 continue;
@@ -340,20 +340,26 @@ impl Dispatcher {
                 watch.gathered.clear();
                 watch.start_over = true;
             }
-            // The first change sets the moment; those that follow must not put it off.
-            self.flush_at.get_or_insert(now + WATCH_GATHER);
+            // As Nagle's rule (RFC 896): the first change goes out at once, and while the page is
+            // busy with a message, those that follow gather for the next one.
+            if watch.is_due() {
+                self.flush_at = Some(now);
+            }
         }
     }
 
     fn flush(&mut self, node: &Node) {
         for (id, watch) in &mut self.watches {
-            if core::mem::take(&mut watch.start_over) {
+            if !watch.is_due() {
+                continue;
+            }
+            watch.in_flight = if core::mem::take(&mut watch.start_over) {
                 watch.gathered.clear();
-                send_all(&self.scope, node, *id, watch);
+                send_all(&self.scope, node, *id, watch)
             } else {
                 let keys = core::mem::take(&mut watch.gathered);
-                send_some(&self.scope, node, *id, watch, keys);
-            }
+                send_some(&self.scope, node, *id, watch, keys)
+            };
         }
     }
 
@@ -374,7 +380,7 @@ impl Dispatcher {
         }
         let namespaces = node.namespaces();
         // What was just opened is shown before its first key is here.
-        let opened = self.opened.keys().map(|name| (name.to_string(), 0));
+        let opened = node.opened().map(|name| (name.to_string(), 0));
         let held = namespaces
             .iter()
             .map(|(name, keys)| (name.to_string(), *keys));
@@ -383,6 +389,7 @@ impl Dispatcher {
         self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
             wall_ms: self.scope.wall().as_millis(),
             status: node.status(now),
+            joining: node.join_trouble(),
             members,
             edges: node.edges(),
             connections: node.connections(now),
@@ -393,8 +400,74 @@ impl Dispatcher {
     }
 }
 
-/// Sends a watch all there is, page by page.
-fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) {
+impl Watch {
+    /// Whether there is something to send, and the page has taken what was sent.
+    fn is_due(&self) -> bool {
+        self.in_flight == 0 && (self.start_over || !self.gathered.is_empty())
+    }
+}
+
+/// The answer to a read, if it can be given: what is not here is absent only where a relay has given
+/// the whole namespace.
+fn read(node: &Node, get: &PendingGet, is_late: bool) -> Option<Result<Answer, Failure>> {
+    let entry = node.entry(&get.namespace, &get.key);
+    match node.following(&get.namespace) {
+        Following::Complete => {}
+        // What is held is the best that can be told; a relay that was asked may tell a newer value.
+        Following::Offline | Following::Refused if entry.is_some() => {}
+        Following::Fetching if entry.is_some() && is_late => {}
+        Following::Refused if is_late => {
+            return Some(Err(Failure::new(
+                "namespaces_full",
+                "each relay serves as many namespaces to this tab as it may; close one first",
+            )));
+        }
+        Following::Closed | Following::Offline | Following::Fetching if is_late => {
+            return Some(Err(Failure::new(
+                "not_known",
+                "no relay has given this namespace yet, so whether the key is there is not known; \
+                 try again when a relay is linked",
+            )));
+        }
+        Following::Closed | Following::Offline | Following::Fetching | Following::Refused => {
+            return None;
+        }
+    }
+    Some(Ok(Answer::Entry(live(entry))))
+}
+
+fn signal(now: Time, endpoint: &mut Endpoint, signal: Signal) {
+    endpoint.handle_input(now, EndpointInput::Host(signal.into()));
+}
+
+/// Opens a namespace and keeps it open until it is released.
+fn hold(now: Time, endpoint: &mut Endpoint, namespace: &Namespace) -> Result<(), Failure> {
+    signal(now, endpoint, Signal::Hold(namespace.clone()));
+    if endpoint.node().following(namespace) == Following::Closed {
+        return Err(Failure::new(
+            "namespaces_full",
+            "this tab can't open another namespace: all that it may hold are watched or waited for; \
+             end a watch first",
+        ));
+    }
+    Ok(())
+}
+
+fn close(now: Time, endpoint: &mut Endpoint, namespace: &str) -> Result<Answer, Failure> {
+    let namespace: Namespace = text(namespace, "namespace")?;
+    signal(now, endpoint, Signal::Close(namespace.clone()));
+    if endpoint.node().following(&namespace) == Following::Closed {
+        return Ok(Answer::Closed);
+    }
+    Err(Failure::new(
+        "watched",
+        "the namespace is watched or waited for; end its watches first",
+    ))
+}
+
+/// Sends a watch all there is, page by page; answers in how many messages.
+fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) -> u32 {
+    let mut sent = 0_u32;
     let mut after: Option<Key> = None;
     let mut rows = 0;
     let mut reset = true;
@@ -415,28 +488,31 @@ fn send_all(scope: &Scope, node: &Node, id: u64, watch: &Watch) {
         let views = entries
             .into_iter()
             .map(|entry| cut(entry, watch.value_bytes_max));
-        send(scope, id, views.collect(), reset, more && full);
+        let messages = send(scope, id, views.collect(), reset, more && full);
+        sent = sent.saturating_add(messages);
         reset = false;
         if !more || full {
-            return;
+            return sent;
         }
     }
 }
 
-/// Sends a watch the current values of these keys.
-fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: BTreeSet<Key>) {
+/// Sends a watch the current values of these keys; answers in how many messages.
+fn send_some(scope: &Scope, node: &Node, id: u64, watch: &Watch, keys: BTreeSet<Key>) -> u32 {
     let entries = keys
         .iter()
         .filter_map(|key| node.entry(&watch.namespace, key))
         .map(|entry| cut(entry, watch.value_bytes_max))
         .collect::<Vec<_>>();
-    if !entries.is_empty() {
-        send(scope, id, entries, false, false);
+    if entries.is_empty() {
+        return 0;
     }
+    send(scope, id, entries, false, false)
 }
 
-/// Sends entries in messages of bounded size.
-fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: bool) {
+/// Sends entries in messages of bounded size; answers in how many.
+fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: bool) -> u32 {
+    let mut sent = 1_u32;
     let mut message = Vec::new();
     let mut bytes = 0_usize;
     for entry in entries {
@@ -451,6 +527,7 @@ fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: 
                 more: false,
             });
             (reset, bytes) = (false, 0);
+            sent = sent.saturating_add(1);
         }
     }
     // Also when it is empty: `reset` and `more` have to get through.
@@ -461,6 +538,7 @@ fn send(scope: &Scope, id: u64, entries: Vec<EntryView>, mut reset: bool, more: 
         reset,
         more,
     });
+    sent
 }
 
 fn cut(mut entry: Entry, value_bytes_max: usize) -> EntryView {
@@ -498,6 +576,11 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Write(WriteRefusal::Full) => "full",
         Refusal::Write(WriteRefusal::Busy) => "busy",
         Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
+        Refusal::Write(WriteRefusal::NotWritable { blocks })
+            if blocks.contains(&WriteBlock::NamespacesFull) =>
+        {
+            "namespaces_full"
+        }
         Refusal::Write(WriteRefusal::NotWritable { .. }) => "not_writable",
         // A page never asks for an invite.
         Refusal::Invite(_) => "invite",

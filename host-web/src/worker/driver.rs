@@ -226,7 +226,7 @@ impl Driver {
             }
             HostOutput::Reply { id, reply } => dispatcher.on_reply(id, reply),
             HostOutput::Changed(Changed { namespace, key, .. }) => {
-                dispatcher.on_changed(now, endpoint.node(), &namespace, &key);
+                dispatcher.on_changed(now, &namespace, &key);
             }
             HostOutput::Notice(entry) => {
                 dispatcher.touch();
@@ -378,7 +378,8 @@ impl State {
                 self.dispatcher
                     .on_request(now, &mut self.endpoint, id, request);
             }
-            ToWorker::Unwatch { id } => self.dispatcher.on_unwatch(id),
+            ToWorker::Unwatch { id } => self.dispatcher.on_unwatch(now, &mut self.endpoint, id),
+            ToWorker::Taken { id } => self.dispatcher.on_taken(now, id),
             // They are for a replay.
             ToWorker::Open(_) | ToWorker::Go(_) => {}
         }

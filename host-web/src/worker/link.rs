@@ -46,6 +46,8 @@ pub type Sink = Rc<dyn Fn(EndpointInput)>;
 pub struct Links {
     scope: Scope,
     sink: Sink,
+    /// The relay that served the page, and its WebSocket URL.
+    home: Option<(Address, String)>,
     open: BTreeMap<LinkId, Link>,
 }
 
@@ -66,17 +68,24 @@ struct Link {
 impl Links {
     /// No connections yet; what they say goes to `sink`.
     #[must_use]
-    pub const fn new(scope: Scope, sink: Sink) -> Self {
+    pub fn new(scope: Scope, sink: Sink) -> Self {
+        let home = crate::worker::boot::serving_relay(&scope.origin()).zip(scope.link_url());
         Self {
             scope,
             sink,
+            home,
             open: BTreeMap::new(),
         }
     }
 
     /// Opens a connection. Its end, too, is told to the sink, later.
     pub fn connect(&mut self, link: LinkId, address: &Address) {
-        match WebSocket::new(&url(address)) {
+        // The relay that served the page is dialled where the page is: a proxy may serve it below a
+        // path.
+        let is_home = self.home.as_ref().is_some_and(|(home, _)| home == address);
+        let own = self.home.as_ref().filter(|_| is_home);
+        let url = own.map_or_else(|| url(address), |(_, url)| url.clone());
+        match WebSocket::new(&url) {
             Ok(socket) => {
                 let link_state = self.listen(link, socket);
                 self.open.insert(link, link_state);

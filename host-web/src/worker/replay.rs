@@ -132,6 +132,7 @@ impl Replaying {
         self.scope.post(&FromWorker::Snapshot(Box::new(Snapshot {
             wall_ms: node.wall_now().as_millis(),
             status: node.status(now),
+            joining: node.join_trouble(),
             members,
             edges: node.edges(),
             connections: node.connections(now),

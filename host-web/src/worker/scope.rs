@@ -107,6 +107,16 @@ impl Scope {
         self.global.navigator().user_agent().unwrap_or_default()
     }
 
+    /// The WebSocket URL of the relay that served the page, also below a path: `link` beside the
+    /// worker's own script.
+    #[must_use]
+    pub fn link_url(&self) -> Option<String> {
+        let here = self.global.location().href();
+        let url = web_sys::Url::new_with_base("link", &here).ok()?.href();
+        // `http:` becomes `ws:` and `https:` becomes `wss:`.
+        url.strip_prefix("http").map(|rest| format!("ws{rest}"))
+    }
+
     /// Scheme, host and port that served the page.
     #[must_use]
     pub fn origin(&self) -> (String, String, String) {

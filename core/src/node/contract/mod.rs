@@ -61,9 +61,12 @@ pub enum Signal {
     WallClock(WallTime),
     /// The operating system or browser says that the network changed: redial at once.
     NetworkChanged,
-    /// Hold a namespace (a relay holds all anyway).
+    /// Use a namespace: a tab follows it (a relay holds all anyway). Beyond the maximum, the one used
+    /// longest ago that nobody holds is closed. [`Node::following`](crate::node::Node::following)
+    /// tells how it stands.
     Open(Namespace),
-    /// Stop holding a namespace. What is stored stays until the tab is cleared.
+    /// Stop following a namespace, unless somebody holds it. What is stored stays until the tab is
+    /// cleared.
     Close(Namespace),
     /// The tab is hidden or the machine goes to sleep.
     Park,
@@ -73,6 +76,11 @@ pub enum Signal {
     Leave,
     /// The process is about to end: as [`Signal::Leave`]. It is a member again when it starts.
     Stop,
+    /// As [`Signal::Open`], and it stays open until as many [`Signal::Release`] come: it is watched
+    /// or waited for.
+    Hold(Namespace),
+    /// One that held it is done.
+    Release(Namespace),
 }
 
 /// An output for the node's owner.

@@ -77,6 +77,8 @@ impl Node {
             Signal::NetworkChanged => self.tell_links(links::Command::NetworkChanged),
             Signal::Open(namespace) => self.tell_replica(replica::Command::Open(namespace)),
             Signal::Close(namespace) => self.tell_replica(replica::Command::Close(namespace)),
+            Signal::Hold(namespace) => self.tell_replica(replica::Command::Hold(namespace)),
+            Signal::Release(namespace) => self.tell_replica(replica::Command::Release(namespace)),
             Signal::Park => self.tell_swim(swim::Command::Park),
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
             // Both say goodbye to the peers: a process that stops is not to be taken for a crash.

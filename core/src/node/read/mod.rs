@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `snapshot` | the views as plain data |
 //! | `views`, `status` | members, edges, connections and data; one word for all, and why |
+//! | `joining` | why a node is not let in, and what helps |
 //! | `timeline`, `sentences` | what happened, bounded; the same in words |
 //! | `metrics` | every measured value |
 //! | `check` | what must hold in and between the machines |
 
 #[cfg(any(test, feature = "sim"))]
 mod check;
+pub mod joining;
 mod metrics;
 pub(super) mod sentences;
 pub mod snapshot;

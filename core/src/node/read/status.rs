@@ -28,11 +28,6 @@ const DEAD_MATTERS_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// A trouble that is younger is told as "just now".
 const JUST_NOW: Duration = Duration::from_secs(1);
 
-/// How often a relay has to refuse a newcomer before it is taken at its word. A use of an invite comes
-/// free again when the newcomer that took it fails, so a first refusal may be too early; more than a
-/// few only make people wait.
-const REFUSALS_MIN: u32 = 3;
-
 /// The most reasons given.
 const REASONS_MAX: usize = 8;
 
@@ -143,52 +138,9 @@ impl Node {
         counts
     }
 
-    /// Why this newcomer will not be let in with the link that it has, as a sentence that says what to
-    /// do; `None` while it may be. Either all relays that the link leads to have said so more than once,
-    /// or one says that the invite has expired and this node's own clock agrees.
-    #[must_use]
-    pub fn join_refusal(&self) -> Option<String> {
-        let reason = self.final_refusal().filter(|_| !self.is_admitted())?;
-        Some(format!(
-            "This node can't join with this link: {reason}. Make a link with `sporenet invite` on a \
-             relay of the mesh, and start this node again with it."
-        ))
-    }
-
-    fn final_refusal(&self) -> Option<&CloseReason> {
-        let ours = match self.admission.credential() {
-            Some((KeyHint::Invite(invitation), _)) => invitation.expires_at,
-            Some((KeyHint::Isolation { .. }, _)) | None => return None,
-        };
-        let expired = self.wall_now() >= ours;
-        let mut last = None;
-        let mut all = true;
-        for (_, attempts) in self.links.dialer().destinations() {
-            let reason = attempts.last_failure();
-            if expired && reason == Some(&CloseReason::InviteExpired) {
-                return reason;
-            }
-            let repeated = attempts.failures() >= REFUSALS_MIN;
-            all &= repeated && reason.is_some_and(CloseReason::is_final_for_newcomer);
-            last = reason;
-        }
-        last.filter(|_| all)
-    }
-
-    /// What kept this newcomer out at the last try, as a sentence; `None` before a try has failed.
-    #[must_use]
-    pub fn join_trouble(&self) -> Option<String> {
-        let mut attempts = self.links.dialer().destinations();
-        attempts.find_map(|(_, attempts)| {
-            let reason = attempts.last_failure()?;
-            Some(format!("Not let in yet: {reason}. It is tried again."))
-        })
-    }
-
     fn why_joining(&self) -> String {
-        self.join_refusal()
-            .or_else(|| self.join_trouble())
-            .unwrap_or_else(|| "Asking to be let into the network.".into())
+        let trouble = self.join_trouble().map(|trouble| trouble.text);
+        trouble.unwrap_or_else(|| "Asking to be let into the network.".into())
     }
 
     fn why_isolated(&self) -> String {

@@ -21,7 +21,10 @@ use crate::{
         },
     },
     overlay::dialer::{Attempts, Destination},
-    replication::cells::{EntryView, PageMax},
+    replication::{
+        cells::{EntryView, PageMax},
+        replica::Following,
+    },
     wire::invitation::Invitation,
 };
 use alloc::{collections::BTreeSet, format, string::ToString, vec::Vec};
@@ -201,6 +204,17 @@ impl Node {
     #[must_use]
     pub fn namespaces(&self) -> Vec<(Namespace, u64)> {
         self.replica.namespaces()
+    }
+
+    /// The namespaces that this tab follows, in order.
+    pub fn opened(&self) -> impl Iterator<Item = &Namespace> {
+        self.replica.opened()
+    }
+
+    /// How much of a namespace this tab knows.
+    #[must_use]
+    pub fn following(&self, namespace: &Namespace) -> Following {
+        self.replica.following(namespace)
     }
 
     /// The number of the last change.

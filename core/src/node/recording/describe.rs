@@ -104,6 +104,8 @@ fn of_signal(signal: &Signal) -> String {
         Signal::NetworkChanged => "network changed".into(),
         Signal::Open(namespace) => format!("open {namespace}"),
         Signal::Close(namespace) => format!("close {namespace}"),
+        Signal::Hold(namespace) => format!("hold {namespace}"),
+        Signal::Release(namespace) => format!("release {namespace}"),
         Signal::Park => "park".into(),
         Signal::Unpark => "unpark".into(),
         Signal::Leave => "leave".into(),

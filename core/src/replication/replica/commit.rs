@@ -44,7 +44,7 @@ impl Replica {
         if self.cx.role == Role::Tab
             && !self
                 .subscriptions
-                .open(&mut self.cx, &mut self.db, namespace.clone())
+                .open(&mut self.cx, &mut self.db, &namespace)
         {
             self.cx.refuse(request, WriteBlock::NamespacesFull.into());
             return;
@@ -153,6 +153,9 @@ impl Replica {
                 caught = Some(from);
             }
             self.apply(&lane, &staged);
+        }
+        if self.db.staging.bytes() == 0 {
+            self.pushes.send_all_acks(&mut self.cx);
         }
         // Our own chain, whoever gave the batch: a gap may be filled now, and a batch no longer
         // stands in the way of the next.

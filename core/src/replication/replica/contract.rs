@@ -43,10 +43,18 @@ pub enum Command {
         /// When to acknowledge.
         level: AckLevel,
     },
-    /// Hold a namespace (a relay holds all anyway).
+    /// Use a namespace: a tab follows it (a relay holds all anyway). The one used longest ago, and
+    /// that nobody holds, is closed when there are too many.
     Open(Namespace),
-    /// Stop following a namespace. What is stored stays.
+    /// Stop following a namespace that nobody holds. What is stored stays.
     Close(Namespace),
+    /// As [`Command::Open`], and it stays open until [`Command::Release`]: somebody watches it or
+    /// waits for it. Refused when as many are held as may be open; see [`Replica::following`].
+    ///
+    /// [`Replica::following`]: crate::replication::replica::Replica::following
+    Hold(Namespace),
+    /// One that held it watches or waits no longer.
+    Release(Namespace),
     /// What [`Event::Persist`] asked for is durable.
     Persisted(Persisted),
     /// What [`Event::Persist`] asked for was not kept.

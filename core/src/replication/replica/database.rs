@@ -6,7 +6,6 @@ use crate::{
         crypto::{Signed, Verified},
         id::RequestId,
         planted::{self, Planted},
-        text::Namespace,
         time::{Time, millis},
     },
     replication::{
@@ -19,15 +18,12 @@ use crate::{
         replica::{
             context::{Context, Timer, size},
             contract::Event,
+            opened::Opened,
         },
         write::{AckLevel, WriteBlock},
     },
 };
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 /// See the module.
@@ -39,7 +35,7 @@ pub(in crate::replication) struct Database {
     pub(in crate::replication) queue: WriteQueue,
     pub(in crate::replication) staging: Staging,
     /// The namespaces that this tab holds.
-    pub(in crate::replication) opened: BTreeSet<Namespace>,
+    pub(in crate::replication) opened: Opened,
     /// Chains that are not asked for again before a time.
     held_off: BTreeMap<ChainId, Time>,
     /// Nothing of others is fetched before: memory was full.
@@ -62,7 +58,7 @@ impl Database {
             cells: Cells::new(config.cells_bytes_max, size(config.changes_max)),
             queue: WriteQueue::default(),
             staging: Staging::default(),
-            opened: BTreeSet::new(),
+            opened: Opened::default(),
             held_off: BTreeMap::new(),
             full_until: Time::ZERO,
         }

@@ -152,9 +152,16 @@ impl Replica {
             Command::Open(namespace) => {
                 if self.cx.role == Role::Tab {
                     self.subscriptions
-                        .open(&mut self.cx, &mut self.db, namespace);
+                        .open(&mut self.cx, &mut self.db, &namespace);
                 }
             }
+            Command::Hold(namespace) => {
+                let (cx, db) = (&mut self.cx, &mut self.db);
+                if cx.role == Role::Tab && self.subscriptions.open(cx, db, &namespace) {
+                    db.opened.hold(&namespace);
+                }
+            }
+            Command::Release(namespace) => self.db.opened.release(&namespace),
             Command::Close(namespace) => {
                 self.subscriptions
                     .close(&mut self.cx, &mut self.db, &namespace);
@@ -239,6 +246,10 @@ impl Replica {
                 first,
             } => self.on_fetch_tab_copy(from, shard, writer, first),
             Message::BranchBatches { batches } => self.on_branches(from, batches),
+            Message::SubscribeRefused { namespace } => {
+                let (cx, db) = (&mut self.cx, &self.db);
+                self.subscriptions.on_refused(cx, db, from, &namespace);
+            }
         }
     }
 

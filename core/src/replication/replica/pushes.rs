@@ -13,10 +13,10 @@ use crate::{
         replica::context::{Context, Timer, bytes_of, size},
     },
 };
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-/// How long confirmations are held back after one was sent, to go together.
+/// The longest that confirmations are held back after one was sent, to go together.
 const ACK_PAUSE: Duration = Duration::from_millis(2);
 /// The most names of who was told that a push carries.
 const TOLD_MAX: usize = 64;
@@ -138,13 +138,24 @@ impl Pushes {
         // Chains are contiguous, so the highest sequence confirms all before it.
         let known = peer.acks.entry(chain).or_insert(sequence);
         *known = (*known).max(sequence);
-        // The first goes out at once, so that a single write waits for nothing; a burst is
-        // gathered.
+        // The first goes out at once; a burst is gathered, until the journal has nothing more
+        // (`send_all_acks`).
         if cx.now >= peer.acks_ready_at || peer.acks.len() >= DOTS_MAX {
             self.send_acks(cx, to);
         } else {
             let at = peer.acks_ready_at;
             cx.deadlines.set_earlier(Timer::Ack(to), at);
+        }
+    }
+
+    /// Nothing is with the journal any more: what was held back goes out, since nothing could go
+    /// with it. As Nagle's rule (RFC 896), with the journal in the place of the network: a single
+    /// write waits for nothing.
+    pub(in crate::replication) fn send_all_acks(&mut self, cx: &mut Context) {
+        let waiting = self.peers.iter().filter(|(_, mail)| !mail.acks.is_empty());
+        let waiting: Vec<NodeId> = waiting.map(|(peer, _)| *peer).collect();
+        for peer in waiting {
+            self.send_acks(cx, peer);
         }
     }
 

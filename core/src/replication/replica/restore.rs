@@ -9,7 +9,7 @@ use crate::{
     replication::{
         batch::{Batch, Record, hash_of},
         log::chain_of,
-        replica::{context::size, forks::keep::keep_proof, machine::Replica},
+        replica::{context::size, forks::keep::keep_proof, machine::Replica, opened::Used},
     },
 };
 use core::fmt;
@@ -96,10 +96,10 @@ impl Replica {
             self.db.cells.apply(&batch.namespace, batch.author, op);
         }
         if self.cx.role == Role::Tab {
-            // Names are in order of the journal, so those that were held first stay.
-            self.db.opened.insert(batch.namespace.clone());
-            if self.db.opened.len() > size(self.cx.config.namespaces_max) {
-                self.db.opened.remove(&batch.namespace);
+            // In the order of the journal, so those that changed last stay.
+            let max = size(self.cx.config.namespaces_max);
+            if let Used::Opened(Some(evicted)) = self.db.opened.use_one(&batch.namespace, max) {
+                self.db.opened.remove(&evicted);
             }
         }
         self.db.keep_at_hand(&self.cx, journal_sequence, signed);

@@ -16,6 +16,7 @@ use crate::{
         replica::{
             context::{Context, Timer, size},
             database::Database,
+            opened::Used,
         },
     },
 };
@@ -36,6 +37,23 @@ pub(in crate::replication) enum Subscription {
     Live,
     /// On a relay: a push was left out; the tab has to ask again.
     Lagging,
+    /// In a tab: the home serves as many namespaces to this tab as it may.
+    Refused,
+}
+
+/// How much a tab knows of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// It is not open.
+    Closed,
+    /// It is open, and no linked relay was asked for it yet: what is held may be old or a part.
+    Offline,
+    /// A relay was asked, and has not given all of it yet.
+    Fetching,
+    /// No linked relay serves it: each serves as many namespaces to this tab as it may.
+    Refused,
+    /// A relay has given all of it: what is not here does not exist, as far as that relay knew.
+    Complete,
 }
 
 /// See the module.
@@ -54,31 +72,45 @@ impl Subscriptions {
         self.peers.remove(&peer);
     }
 
-    /// In a tab: follows a namespace; answers whether it is open now.
+    /// In a tab: follows a namespace; answers whether it is open now. The one that was used longest
+    /// ago, and that nobody holds, is closed to make room.
     pub(in crate::replication) fn open(
         &mut self,
         cx: &mut Context,
         db: &mut Database,
-        namespace: Namespace,
+        namespace: &Namespace,
     ) -> bool {
-        if db.opened.contains(&namespace) {
-            return true;
+        match db.opened.use_one(namespace, size(cx.config.namespaces_max)) {
+            Used::Open => true,
+            Used::Opened(evicted) => {
+                if let Some(evicted) = evicted {
+                    cx.stats.namespaces_closed = cx.stats.namespaces_closed.saturating_add(1);
+                    self.stop_following(cx, db, &evicted);
+                }
+                self.subscribe_first(cx, db, namespace);
+                true
+            }
+            Used::Refused => {
+                cx.stats.requests_refused = cx.stats.requests_refused.saturating_add(1);
+                false
+            }
         }
-        if db.opened.len() >= size(cx.config.namespaces_max) {
-            cx.stats.requests_refused = cx.stats.requests_refused.saturating_add(1);
-            return false;
-        }
-        db.opened.insert(namespace.clone());
-        self.subscribe_first(cx, db, &namespace);
-        true
     }
 
+    /// Closes a namespace that nobody holds.
     pub(in crate::replication) fn close(
         &mut self,
         cx: &mut Context,
         db: &mut Database,
         namespace: &Namespace,
     ) {
+        // Whoever watches it would hear nothing more, and not know it.
+        if !db.opened.is_held(namespace) {
+            self.stop_following(cx, db, namespace);
+        }
+    }
+
+    fn stop_following(&mut self, cx: &mut Context, db: &mut Database, namespace: &Namespace) {
         if !db.opened.remove(namespace) {
             return;
         }
@@ -86,9 +118,61 @@ impl Subscriptions {
         for home in homes {
             if let Some(peer) = self.peers.get_mut(&home) {
                 peer.remove(namespace);
+                // There is room for one that the home refused.
+                if peer.values().any(|state| *state == Subscription::Refused) {
+                    cx.deadlines.set_earlier(Timer::Subscribe(home), cx.now);
+                }
             }
             let namespace = namespace.clone();
             cx.outbox.send(home, Message::Unsubscribe { namespace });
+        }
+    }
+
+    /// In a tab: a home has no room to serve a namespace. It is asked again after a while, and
+    /// another one at once.
+    pub(in crate::replication) fn on_refused(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        from: NodeId,
+        namespace: &Namespace,
+    ) {
+        let state = self
+            .peers
+            .get_mut(&from)
+            .and_then(|peer| peer.get_mut(namespace));
+        if let Some(state) = state
+            && cx.role == Role::Tab
+        {
+            *state = Subscription::Refused;
+            self.subscribe_first(cx, db, namespace);
+        }
+    }
+
+    /// In a tab: how much of a namespace is known.
+    pub(in crate::replication) fn following(
+        &self,
+        db: &Database,
+        namespace: &Namespace,
+    ) -> Following {
+        if !db.opened.contains(namespace) {
+            return Following::Closed;
+        }
+        if db.opened.is_complete(namespace) {
+            // What the last page brought is shown once the journal has it.
+            return if db.staging.is_catching_up(namespace) {
+                Following::Fetching
+            } else {
+                Following::Complete
+            };
+        }
+        let mut states = self.peers.values().filter_map(|peer| peer.get(namespace));
+        match states.next() {
+            None => Following::Offline,
+            Some(Subscription::Refused) if states.all(|state| *state == Subscription::Refused) => {
+                Following::Refused
+            }
+            Some(_) => Following::Fetching,
         }
     }
 
@@ -119,8 +203,8 @@ impl Subscriptions {
         home: NodeId,
     ) {
         if cx.role == Role::Tab && self.peers.contains_key(&home) {
-            for namespace in db.opened.clone() {
-                self.subscribe_first(cx, db, &namespace);
+            for namespace in db.opened.iter() {
+                self.subscribe_first(cx, db, namespace);
             }
         }
     }
@@ -128,8 +212,8 @@ impl Subscriptions {
     /// A home is gone: what it was giving is asked of another.
     pub(in crate::replication) fn subscribe_elsewhere(&mut self, cx: &mut Context, db: &Database) {
         if cx.role == Role::Tab {
-            for namespace in db.opened.clone() {
-                self.subscribe_first(cx, db, &namespace);
+            for namespace in db.opened.iter() {
+                self.subscribe_first(cx, db, namespace);
             }
         }
     }
@@ -310,13 +394,14 @@ impl Subscriptions {
     pub(in crate::replication) fn on_last_page(
         &mut self,
         cx: &mut Context,
-        db: &Database,
+        db: &mut Database,
         from: NodeId,
         namespace: Namespace,
     ) {
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        db.opened.complete(&namespace);
         // The relay pushes what is new from here on.
         peer.insert(namespace.clone(), Subscription::Live);
         let open = |state: &Subscription| *state != Subscription::Live;

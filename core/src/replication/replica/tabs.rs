@@ -9,6 +9,7 @@ use crate::{
     replication::{
         batch::{Batch, EPOCHS_MAX, SHARDS},
         log::{ChainId, Head},
+        message::Message,
         queue::Source,
         replica::{
             answers::{ANSWER_MAX, Answer, Plan},
@@ -33,8 +34,8 @@ impl Replica {
         // In this order: own writes are what only this tab has.
         self.writes.send_mine(&mut self.cx, &self.db, home, false);
         self.subscriptions.refresh(&mut self.cx, &self.db, home);
-        for namespace in self.db.opened.clone() {
-            name_branches_in(&mut self.cx, &self.db, home, &namespace);
+        for namespace in self.db.opened.iter() {
+            name_branches_in(&mut self.cx, &self.db, home, namespace);
         }
         self.cx.summarize_after_interval(home);
     }
@@ -90,6 +91,11 @@ impl Replica {
         // The check of the role keeps relays from taking subscriptions of each other.
         if !of_tab || !self.subscriptions.admit(&self.cx, from, &namespace) {
             self.cx.stats.requests_refused = self.cx.stats.requests_refused.saturating_add(1);
+            // A tab is told, or it would wait for pages that never come.
+            if of_tab {
+                let refused = Message::SubscribeRefused { namespace };
+                self.cx.outbox.send(from, refused);
+            }
             return;
         }
         // Side branches are named once and at each comparison, not with each page.

@@ -10,7 +10,7 @@ use crate::{
         cells::{EntryView, Page, PageMax},
         clock::Hlc,
         log::Head,
-        replica::machine::Replica,
+        replica::{machine::Replica, subscriptions::Following},
         stats::Stats,
     },
 };
@@ -52,6 +52,12 @@ impl Replica {
     /// Namespaces that this tab follows, in order.
     pub fn opened(&self) -> impl Iterator<Item = &Namespace> {
         self.db.opened.iter()
+    }
+
+    /// How much this tab knows of a namespace.
+    #[must_use]
+    pub fn following(&self, namespace: &Namespace) -> Following {
+        self.subscriptions.following(&self.db, namespace)
     }
 
     /// Keys with a value, and batches in the log.

@@ -37,11 +37,12 @@ const fn variant(message: &Message) -> u8 {
         Message::FetchBranches { .. } => 12,
         Message::BranchBatches { .. } => 13,
         Message::FetchTabCopy { .. } => 14,
+        Message::SubscribeRefused { .. } => 15,
     }
 }
 
 /// How many variants there are.
-const VARIANTS: u8 = 15;
+const VARIANTS: u8 = 16;
 
 /// A batch, and the same issued again in the next writer epoch.
 fn batches() -> [Signed<Batch>; 2] {
@@ -188,6 +189,10 @@ fn words_of_branches() -> Words {
         ("fetch-branches", fetch_aside),
         ("branch-batches", Message::BranchBatches { batches }),
         ("fetch-tab-copy", ahead),
+        (
+            "subscribe-refused",
+            Message::SubscribeRefused { namespace: ns("n") },
+        ),
     ]
 }
 

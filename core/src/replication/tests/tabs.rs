@@ -5,7 +5,7 @@ use crate::{
     kernel::{bytes::Bytes, id::Role},
     replication::{
         batch::{Writer, shard_of},
-        replica::{Command, Event},
+        replica::{Command, Event, Following},
         write::AckLevel,
     },
 };
@@ -318,4 +318,89 @@ fn what_a_home_could_not_store_is_asked_of_a_tab_again() {
     assert_eq!(world.get(0, "n", "seen by the tab only"), None);
     world.run_for(30 * SECOND);
     assert_eq!(world.get(0, "n", "seen by the tab only"), value("v"));
+}
+
+fn following(world: &World, at: usize, namespace: &str) -> Following {
+    world.replica(at).following(&ns(namespace))
+}
+
+#[test]
+fn the_namespace_used_longest_ago_makes_room_for_a_new_one() {
+    let mut world = World::new(1, 1, 1);
+    for at in 0..70 {
+        world.put(0, &format!("n{at}"), "k", "v");
+    }
+    world.link_all();
+    world.run_for(SECOND);
+    for at in 0..65 {
+        world.tell(1, Command::Open(ns(&format!("n{at}"))));
+    }
+    world.run_for(SECOND);
+    assert_eq!(world.get(1, "n64", "k"), value("v"));
+    assert_eq!(following(&world, 1, "n64"), Following::Complete);
+    assert_eq!(following(&world, 1, "n0"), Following::Closed);
+    assert_eq!(world.replica(1).stats().namespaces_closed, 1);
+    // After a reload the tab follows those that changed last, and any other can be opened.
+    world.crash(1);
+    world.start(1);
+    world.link(1, 0);
+    world.tell(1, Command::Open(ns("n69")));
+    world.run_for(SECOND);
+    assert_eq!(world.get(1, "n69", "k"), value("v"));
+}
+
+#[test]
+fn a_namespace_that_is_held_stays_and_beyond_these_there_is_a_refusal() {
+    let mut world = World::new(1, 1, 1);
+    world.hosts[1].config.namespaces_max = 2;
+    world.crash(1);
+    world.start(1);
+    world.link_all();
+    for name in ["a", "b", "c"] {
+        world.tell(1, Command::Hold(ns(name)));
+    }
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "a"), Following::Complete);
+    assert_eq!(following(&world, 1, "c"), Following::Closed);
+    let refused = world.write(1, "c", "k", value("v"), AckLevel::Local);
+    world.run_for(SECOND);
+    assert!(world.hosts[1].replies[&refused].is_err());
+    world.tell(1, Command::Close(ns("a")));
+    assert_eq!(following(&world, 1, "a"), Following::Complete);
+    world.tell(1, Command::Release(ns("a")));
+    world.tell(1, Command::Open(ns("c")));
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "a"), Following::Closed);
+    assert_eq!(following(&world, 1, "c"), Following::Complete);
+}
+
+#[test]
+fn a_relay_tells_a_tab_what_it_has_no_room_to_serve() {
+    let mut world = World::new(1, 1, 1);
+    world.hosts[0].config.namespaces_max = 1;
+    world.crash(0);
+    world.start(0);
+    world.put(0, "b", "k", "v");
+    world.link_all();
+    world.tell(1, Command::Open(ns("a")));
+    world.tell(1, Command::Open(ns("b")));
+    assert_eq!(following(&world, 1, "b"), Following::Fetching);
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "b"), Following::Refused);
+    // Once there is room it is asked for again.
+    world.tell(1, Command::Close(ns("a")));
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "b"), Following::Complete);
+    assert_eq!(world.get(1, "b", "k"), value("v"));
+}
+
+#[test]
+fn what_no_relay_was_asked_is_not_known_to_be_absent() {
+    let mut world = World::new(1, 1, 1);
+    world.tell(1, Command::Open(ns("n")));
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "n"), Following::Offline);
+    world.link_all();
+    world.run_for(SECOND);
+    assert_eq!(following(&world, 1, "n"), Following::Complete);
 }

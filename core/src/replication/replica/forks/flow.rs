@@ -356,7 +356,7 @@ impl Replica {
             return;
         }
         let mut tail = Vec::new();
-        for namespace in &self.db.opened {
+        for namespace in self.db.opened.iter() {
             tail.extend(self.db.log.stream_tail(namespace, (shard, writer), first));
         }
         // Several namespaces may have a part of the chain: together they have to be in its order,
