@@ -118,7 +118,11 @@ async fn wait_to_be_let_in(api: &Api) -> bool {
     let mut told = None;
     while !news.borrow_and_update().admitted {
         let text = |trouble: JoinTrouble| trouble.text;
-        let asked = api.links.core.ask(move |node, _| node.join_trouble().map(text)).await;
+        let asked = api
+            .links
+            .core
+            .ask(move |node, _| node.join_trouble().map(text))
+            .await;
         let Ok(trouble) = asked else {
             return false;
         };

@@ -6,7 +6,7 @@ use sporenet_tests::{
     relay::{Relay, free_address},
     wait,
 };
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);

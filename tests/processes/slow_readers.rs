@@ -59,14 +59,18 @@ fn strangers_who_never_read_hold_up_neither_probes_nor_who_has_the_token() {
         if deaf.len() % 64 == 0 {
             let probe = http::request(relay.address, "GET", "/livez", &[], b"").unwrap();
             assert_eq!(probe.status, 200);
-            deaf.iter_mut().for_each(|client| drop(client.push()));
+            deaf.iter_mut().for_each(|client| {
+                let _ = client.push();
+            });
         }
     }
     for _ in 0..20 {
         let probe = http::request(relay.address, "GET", "/livez", &[], b"").unwrap();
         assert_eq!(probe.status, 200);
         relay.put("app", "key", "value", "local").unwrap();
-        deaf.iter_mut().for_each(|client| drop(client.push()));
+        deaf.iter_mut().for_each(|client| {
+            let _ = client.push();
+        });
     }
     assert!(relay.metric("sporenet_http_connections_displaced_total") > 0);
     wait::promised("strangers who never read are gone", STRANGER, || {

@@ -212,56 +212,62 @@ impl Client {
     /// What a request without an answer tells of the node.
     fn failed(&self, error: &ureq::Error) -> Failure {
         let Self { base, place, .. } = self;
-        let refused = matches!(error, ureq::Error::Io(cause)
-            if cause.kind() == ErrorKind::ConnectionRefused);
-        let ended = matches!(error, ureq::Error::Io(cause) if matches!(
-            cause.kind(),
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-                | ErrorKind::UnexpectedEof
-        ));
-        match error {
+        let cause = if let ureq::Error::Io(cause) = error {
+            Some(cause.kind())
+        } else {
+            None
+        };
+        let refused = cause == Some(ErrorKind::ConnectionRefused);
+        let ended = matches!(
+            cause,
+            Some(
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+            )
+        );
+        let (code, said) = if refused && self.is_local {
             // Its lock is held, so there is a process.
-            _ if refused && self.is_local => busy(place),
-            _ if refused => Failure::new(
+            return busy(place);
+        } else if refused {
+            let said =
+                format!("nothing listens at {base}; check the address and that the node runs");
+            (Code::Unavailable, said)
+        } else if ended {
+            let said = format!(
+                "the node {place} ended the connection without an answer: it stops, or has too \
+                 many connections; what was asked may have been done; try again"
+            );
+            (Code::Temporary, said)
+        } else if matches!(
+            error,
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
+        ) {
+            let said = format!(
+                "{base} does not answer within {} s; check the address, the network and that the \
+                 node runs",
+                connect::CONNECT_PATIENCE.as_secs()
+            );
+            (Code::Unavailable, said)
+        } else if matches!(error, ureq::Error::Timeout(_)) {
+            let said = format!(
+                "the node {place} took the request and did not answer in time: it is busy or stands \
+                 still; what was asked may have been done; try again"
+            );
+            (Code::Temporary, said)
+        } else if matches!(error, ureq::Error::HostNotFound) {
+            let said = format!("the name in {base} is not known; check the address");
+            (Code::Unavailable, said)
+        } else {
+            let advice =
+                connect::untrusted(error).unwrap_or_else(|| format!("{error}; check that it runs"));
+            (
                 Code::Unavailable,
-                format!("nothing listens at {base}; check the address and that the node runs"),
-            ),
-            _ if ended => Failure::new(
-                Code::Temporary,
-                format!(
-                    "the node {place} ended the connection without an answer: it stops, or has too \
-                     many connections; what was asked may have been done; try again"
-                ),
-            ),
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => Failure::new(
-                Code::Unavailable,
-                format!(
-                    "{base} does not answer within {} s; check the address, the network and that \
-                     the node runs",
-                    CONNECT_PATIENCE.as_secs()
-                ),
-            ),
-            ureq::Error::Timeout(_) => Failure::new(
-                Code::Temporary,
-                format!(
-                    "the node {place} took the request and did not answer in time: it is busy or \
-                     stands still; what was asked may have been done; try again"
-                ),
-            ),
-            ureq::Error::HostNotFound => Failure::new(
-                Code::Unavailable,
-                format!("the name in {base} is not known; check the address"),
-            ),
-            // The library's list is open.
-            other => {
-                let advice = connect::untrusted(other)
-                    .unwrap_or_else(|| format!("{other}; check that it runs"));
-                Failure::new(
-                    Code::Unavailable,
-                    format!("no node answers {place}: {advice}"),
-                )
-            }
-        }
+                format!("no node answers {place}: {advice}"),
+            )
+        };
+        Failure::new(code, said)
     }
 }
 

@@ -17,7 +17,7 @@ use ureq::{
 };
 
 /// How long opening a connection may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The start of all URLs of an API: scheme, host, and a path where a proxy serves it below one.
 ///

@@ -173,7 +173,8 @@ mod tests {
         let large = "v".repeat(RENDERED_BYTES_MAX / 2);
         let first = room.render(&[&large], "").await.unwrap();
         assert_eq!(first.as_text().len(), large.len() + 2);
-        let mut second = Box::pin(room.render(&[&large], ""));
+        let values = [&large];
+        let mut second = Box::pin(room.render(&values, ""));
         for _ in 0..3 {
             assert!((&mut second).now_or_never().is_none(), "there is no room");
         }

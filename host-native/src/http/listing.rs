@@ -135,8 +135,8 @@ pub(crate) async fn namespaces(
             keys,
         })
         .collect();
-    let cursor = rest.peek().and(namespaces.last());
-    let cursor = cursor.map(|last| last.namespace.clone());
+    let last = namespaces.last().filter(|_| rest.peek().is_some());
+    let cursor = last.map(|last| last.namespace.clone());
     let page = ListedNamespaces { namespaces, cursor };
     api.room.json(&page).await
 }

@@ -25,7 +25,10 @@ use sporenet_core::kernel::metrics::Metric;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The media type of the answer.
@@ -135,7 +138,7 @@ fn of_shell(counters: &Counters) -> Vec<Metric> {
 }
 
 fn counted(counters: &Counters) -> Vec<Metric> {
-    [
+    let links = [
         (
             "sporenet_connections_accepted",
             "Connections accepted",
@@ -176,6 +179,23 @@ fn counted(counters: &Counters) -> Vec<Metric> {
             "Bytes sent",
             &counters.link_bytes_sent,
         ),
+    ];
+    let all = links.into_iter().chain(http(counters));
+    all.map(|(name, help, counter)| Metric {
+        name,
+        help,
+        counter: true,
+        label: None,
+        value: as_f64(counter.load(Ordering::Relaxed)),
+    })
+    .collect()
+}
+
+/// A counter's name, what it counts, and the counter.
+type Named<'a> = (&'static str, &'static str, &'a AtomicU64);
+
+const fn http(counters: &Counters) -> [Named<'_>; 4] {
+    [
         (
             "sporenet_http_connections_stalled",
             "HTTP connections closed because their peer took no bytes",
@@ -197,15 +217,6 @@ fn counted(counters: &Counters) -> Vec<Metric> {
             &counters.requests_refused,
         ),
     ]
-    .into_iter()
-    .map(|(name, help, counter)| Metric {
-        name,
-        help,
-        counter: true,
-        label: None,
-        value: as_f64(counter.load(Ordering::Relaxed)),
-    })
-    .collect()
 }
 
 /// A count as a measured value; beyond 2⁵³ the last digits don't matter.

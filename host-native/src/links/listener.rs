@@ -41,7 +41,8 @@ pub(crate) async fn bind(listen: &[Listen]) -> Result<Vec<TcpListener>, Failure>
     for place in listen {
         let found = lookup_host(place.as_str()).await;
         // The first that the resolver names, as other servers do it.
-        let address = found.and_then(|mut found| found.next().ok_or(ErrorKind::NotFound.into()));
+        let address =
+            found.and_then(|mut found| found.next().ok_or_else(|| ErrorKind::NotFound.into()));
         wanted.push((place, address.map_err(|error| refused(place, &error))?));
     }
     let all: Vec<SocketAddr> = wanted.iter().map(|(_, address)| *address).collect();

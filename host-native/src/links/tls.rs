@@ -37,11 +37,12 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn unreadable(path: &Path, what: &str, error: &pem::Error) -> Failure {
-    let code = match error {
-        pem::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Code::NoPermission
-        }
-        _ => Code::Config,
+    let is_denied = matches!(error, pem::Error::Io(error)
+        if error.kind() == io::ErrorKind::PermissionDenied);
+    let code = if is_denied {
+        Code::NoPermission
+    } else {
+        Code::Config
     };
     Failure::new(
         code,

@@ -118,7 +118,29 @@ impl Node {
                  that a proxy on the way passes WebSockets on. It is tried again."
                     .into()
             }
-            other => format!("Not let in yet: {other}. It is tried again."),
+            CloseReason::Leaving
+            | CloseReason::Parking
+            | CloseReason::Duplicate
+            | CloseReason::Superseded
+            | CloseReason::IdentityInUse { .. }
+            | CloseReason::SelfDial
+            | CloseReason::BadIdentity
+            | CloseReason::UnexpectedPeer
+            | CloseReason::Protocol
+            | CloseReason::Oversized
+            | CloseReason::HandshakeTimeout
+            | CloseReason::Silent
+            | CloseReason::Overload
+            | CloseReason::Busy
+            | CloseReason::Lost
+            | CloseReason::ConnectionRefused
+            | CloseReason::Unreachable
+            | CloseReason::NotSporenet
+            | CloseReason::Unwanted
+            | CloseReason::Contested
+            | CloseReason::Untrusted => {
+                format!("Not let in yet: {reason}. It is tried again.")
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::{
             snapshot::{KvCounts, MemberCounts, Status, Verdict},
         },
     },
-    wire::{close::CloseReason, invitation::KeyHint},
 };
 use alloc::{
     format,

@@ -104,13 +104,10 @@ mod tests {
     /// `(key, bytes of its value)`; `None` is a deletion.
     fn holding(keys: &[(&str, Option<usize>)]) -> Cells {
         let mut cells = Cells::new(u64::MAX, 10);
-        for (at, (key, bytes)) in keys.iter().enumerate() {
+        for (millis, (key, bytes)) in (1..).zip(keys) {
             let op = Op {
                 key: Key::new(key).unwrap(),
-                stamp: Hlc {
-                    millis: at as u64 + 1,
-                    counter: 0,
-                },
+                stamp: Hlc { millis, counter: 0 },
                 value: bytes.map(|bytes| Bytes::from(vec![b'v'; bytes])),
                 seen: Vec::new(),
             };
