@@ -31,6 +31,7 @@ type Word = Input<Envelope, Command>;
 fn relay() -> Node {
     let name = |text| Name::new(text).unwrap();
     let setup = Setup {
+        may_found: true,
         config: Config {
             role: Role::Relay,
             name: name("lawful"),

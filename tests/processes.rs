@@ -41,6 +41,8 @@ mod large_answers;
 mod linearizable;
 #[path = "processes/live.rs"]
 mod live;
+#[path = "processes/lost_stores.rs"]
+mod lost_stores;
 #[path = "processes/recordings.rs"]
 mod recordings;
 #[path = "processes/slow_readers.rs"]

@@ -115,6 +115,7 @@ fn thread_nanos() -> f64 {
 fn start(name: &str, seed: u8, join: Option<JoinLink>) -> Node {
     let named = |text| Name::new(text).expect("a short name");
     let setup = Setup {
+        may_found: true,
         config: Config {
             role: Role::Relay,
             name: named(name),

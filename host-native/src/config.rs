@@ -88,6 +88,7 @@ struct File {
     data: Option<PathBuf>,
     name: Option<Name>,
     network_name: Option<Name>,
+    require_member: Option<bool>,
     zone: Option<Zone>,
     location: Option<Place>,
     log_format: Option<LogFormat>,
@@ -153,6 +154,8 @@ pub(crate) struct Settings {
     pub(crate) name: Set<Name>,
     /// The name of the network, if this node founds one.
     pub(crate) network_name: Set<Name>,
+    /// Whether it ends rather than founds a network.
+    pub(crate) require_member: Set<bool>,
     /// The failure domain.
     pub(crate) zone: Set<Option<Zone>>,
     /// Where it stands.
@@ -205,6 +208,7 @@ impl Settings {
             data: Set::layer(args.data.clone(), file.data, || data),
             name: Set::layer(args.name.clone(), file.name, host_name),
             network_name: Set::layer(args.network_name.clone(), file.network_name, default_name),
+            require_member: Set::layer(args.require_member, file.require_member, || false),
             zone: Set::layer(args.zone.clone().map(Some), file.zone.map(Some), || None),
             location: Set::layer(args.location.map(Some), file.location.map(Some), || None),
             log_format: Set::layer(args.log_format, file.log_format, LogFormat::default),
@@ -266,6 +270,7 @@ impl Settings {
         put(&mut out, "data", &self.data);
         put(&mut out, "name", &self.name);
         put(&mut out, "network_name", &self.network_name);
+        put(&mut out, "require_member", &self.require_member);
         put_option(&mut out, "zone", &self.zone);
         put_option(&mut out, "location", &self.location);
         put(&mut out, "log_format", &self.log_format);

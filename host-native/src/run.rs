@@ -176,12 +176,14 @@ fn start_node(
         wall: clock::wall(),
         stored,
         join,
+        may_found: !settings.require_member.value,
     };
     Node::start(setup, clock.now()).map_err(|error| {
         let code = match &error {
-            StartError::Config(_) | StartError::OtherNetwork | StartError::NoNetwork => {
-                Code::Config
-            }
+            StartError::Config(_)
+            | StartError::OtherNetwork
+            | StartError::NoNetwork
+            | StartError::NotAMember => Code::Config,
             StartError::Damaged(_) => Code::Io,
         };
         Failure::new(code, error.to_string())

@@ -8,6 +8,9 @@
 //! The file is held in exclusive mode: no other process may open it while the node runs, and SQLite
 //! needs no shared-memory file, which on a full disk could kill the process.
 
+mod place;
+
+use self::place::Place;
 use crate::{
     data_dir::{full, private_file},
     exit::{Code, Failure, is_full},
@@ -24,7 +27,12 @@ use sporenet_core::{
     },
     node::contract::StoreInput,
 };
-use std::{path::Path, sync::mpsc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 /// The most batches in one transaction: more would make the first writer wait for the last.
 const GROUP_MAX: usize = 256;
@@ -36,11 +44,15 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY, record BLOB NOT NULL);
 ";
 
+/// What the storage thread works with.
+type Parts = (Connection, Reserve, Place);
+
 /// An open store that no thread works on yet.
 #[derive(Debug)]
 pub(crate) struct Opened {
     connection: Connection,
     reserve: Reserve,
+    place: Place,
     /// What it held.
     pub(crate) stored: Stored,
 }
@@ -85,6 +97,7 @@ pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
         Ok(Opened {
             connection,
             reserve: reserve.clone(),
+            place: Place::of(path),
             stored,
         })
     };
@@ -165,10 +178,10 @@ impl Store {
     /// # Errors
     /// When the operating system gives no thread.
     pub(crate) fn start(
-        parts: (Connection, Reserve),
+        parts: Parts,
         done: tokio::sync::mpsc::Sender<StoreInput>,
     ) -> Result<Self, Failure> {
-        let (connection, reserve) = parts;
+        let (connection, reserve, place) = parts;
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("store".to_owned())
@@ -176,6 +189,7 @@ impl Store {
                 Worker {
                     connection,
                     reserve,
+                    place,
                     done,
                 }
                 .run(&inbox)
@@ -204,14 +218,15 @@ impl Store {
 
 impl Opened {
     /// Splits what was read from the connection.
-    pub(crate) fn into_parts(self) -> ((Connection, Reserve), Stored) {
-        ((self.connection, self.reserve), self.stored)
+    pub(crate) fn into_parts(self) -> (Parts, Stored) {
+        ((self.connection, self.reserve, self.place), self.stored)
     }
 }
 
 struct Worker {
     connection: Connection,
     reserve: Reserve,
+    place: Place,
     done: tokio::sync::mpsc::Sender<StoreInput>,
 }
 
@@ -227,8 +242,16 @@ impl Worker {
     /// Works until nobody can ask for anything any more.
     fn serve(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut group = Vec::new();
-        while let Ok(first) = inbox.recv() {
-            let mut next = Some(first);
+        loop {
+            let mut next = match inbox.recv_timeout(place::LOOK_INTERVAL) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => {
+                    // A node that nobody writes to notices it too.
+                    self.look();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             while let Some(job) = next.take() {
                 match job {
                     Job::Persist(batch) => group.push(batch),
@@ -251,6 +274,15 @@ impl Worker {
             return;
         }
         let together = persist(&mut self.connection, group);
+        // Asked after the commit and before the first answer: what went into files that nobody finds
+        // again is not acknowledged.
+        if !self.look() {
+            for batch in group.drain(..) {
+                let (ticket, full) = (batch.ticket, false);
+                self.answer(StoreInput::PersistFailed { ticket, full });
+            }
+            return;
+        }
         for batch in group.drain(..) {
             // A group that failed left nothing behind, so each of its batches may be tried alone.
             let outcome = if together.is_ok() {
@@ -264,6 +296,25 @@ impl Worker {
                 Err(Full(full)) => StoreInput::PersistFailed { ticket, full },
             });
         }
+    }
+
+    /// Whether the store's files are still at their place. Tells once that they are not.
+    fn look(&mut self) -> bool {
+        if self.place.is_lost() {
+            return false;
+        }
+        let Some(path) = self.place.look() else {
+            return true;
+        };
+        tracing::error!(
+            code = "store_lost",
+            path = %path.display(),
+            "the store's file is gone or was replaced under the running node: nothing is written \
+             any more; stop the node, put the data directory back and start it again"
+        );
+        // Before the answers: the core refuses all that waits for this reason.
+        self.answer(StoreInput::Lost);
+        false
     }
 
     /// Tries one batch. Only a batch without user data may use the reserve.

@@ -91,6 +91,7 @@ impl Newcomer {
         let wall = WallTime::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
         let link: JoinLink = link.parse().expect("a join link");
         let setup = Setup {
+            may_found: true,
             config: Config {
                 role: Role::Relay,
                 name: Name::new(name).expect("a name"),

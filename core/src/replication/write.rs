@@ -48,6 +48,8 @@ pub enum WriteBlock {
     Leaving,
     /// The store broke. Never taken back.
     StoreBroken,
+    /// The store's files are gone from their place.
+    StoreLost,
     /// The tab holds as many namespaces as it may.
     NamespacesFull,
     /// The store did not keep this write.
@@ -69,6 +71,9 @@ impl fmt::Display for WriteBlock {
             }
             Self::Leaving => "it is leaving the mesh",
             Self::StoreBroken => "its store failed; check the disk and start it again",
+            Self::StoreLost => {
+                "its data directory is gone; stop it, put the directory back and start it again"
+            }
             Self::NamespacesFull => "as many namespaces as it may hold are watched or waited for; end a watch first",
             Self::NotStored => "the store does not keep what it is given",
             Self::LogForked => {

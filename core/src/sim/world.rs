@@ -259,6 +259,7 @@ impl<S: Shell> World<S> {
         let now = self.now;
         let state = self.host_mut(host);
         let setup = Setup {
+            may_found: true,
             config: state.config.clone(),
             entropy,
             wall: state.clock.wall(now),
@@ -287,6 +288,7 @@ impl<S: Shell> World<S> {
     pub fn recover(&self, host: HostId, image: &Image) -> Result<S, StartError> {
         let state = &self.hosts[usize::from(host)];
         let setup = Setup {
+            may_found: true,
             config: state.config.clone(),
             entropy: [7; 32],
             wall: state.clock.wall(self.now),

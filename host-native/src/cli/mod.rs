@@ -146,6 +146,16 @@ pub(crate) struct RunArgs {
     /// The network's name, if this node founds one
     #[arg(long, value_name = "NAME", env = "SPORENET_NETWORK_NAME", value_parser = name)]
     pub(crate) network_name: Option<Name>,
+    /// Never found a network: end with 78 unless the node is a member or has a --join link
+    #[arg(
+        long,
+        env = "SPORENET_REQUIRE_MEMBER",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) require_member: Option<bool>,
     /// The failure domain, such as a building or region
     #[arg(long, value_name = "ZONE", env = "SPORENET_ZONE", value_parser = zone)]
     pub(crate) zone: Option<Zone>,

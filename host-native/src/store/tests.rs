@@ -46,7 +46,7 @@ impl Scratch {
         Reserve::at(self.0.join("reserve"))
     }
 
-    fn open(&self) -> ((Connection, Reserve), Stored) {
+    fn open(&self) -> (Parts, Stored) {
         open(&self.file(), &self.reserve()).unwrap().into_parts()
     }
 }
@@ -73,11 +73,12 @@ impl Default for Sqlite {
 
 impl Sqlite {
     fn at(scratch: Scratch) -> (Self, Stored) {
-        let ((connection, reserve), stored) = scratch.open();
+        let ((connection, reserve, place), stored) = scratch.open();
         let (done, answers) = tokio::sync::mpsc::channel(1_024);
         let worker = Worker {
             connection,
             reserve,
+            place,
             done,
         };
         let store = Self {
@@ -154,8 +155,9 @@ impl sporenet_tests::store::Store for Sqlite {
         let connection = Connection::open_in_memory().unwrap();
         let open = std::mem::replace(&mut self.worker.connection, connection);
         open.close().unwrap();
-        let ((connection, _), stored) = self.scratch.open();
+        let ((connection, _, place), stored) = self.scratch.open();
         self.worker.connection = connection;
+        self.worker.place = place;
         self.set("max_page_count", self.pages_max);
         stored
     }
@@ -271,4 +273,29 @@ fn a_file_that_is_no_store_is_refused_with_advice() {
     let refused = open(&scratch.file(), &scratch.reserve()).unwrap_err();
     assert_eq!(refused.code, Code::Io);
     assert!(refused.message.contains("damaged"), "{refused}");
+}
+
+#[test]
+fn what_went_into_files_that_are_gone_is_not_acknowledged() {
+    for lose in [
+        (|scratch: &Scratch| fs::remove_dir_all(&scratch.0).unwrap()) as fn(&Scratch),
+        |scratch| fs::rename(scratch.file(), scratch.0.join("moved")).unwrap(),
+        |scratch| fs::remove_file(scratch.log()).unwrap(),
+        |scratch| {
+            fs::copy(scratch.file(), scratch.0.join("copy")).unwrap();
+            fs::rename(scratch.0.join("copy"), scratch.file()).unwrap();
+        },
+    ] {
+        let mut store = Sqlite::default();
+        let kept = store.serve([Job::Persist(batch(1, vec![put("a", b"1")]))]);
+        assert_eq!(kept, [StoreInput::Persisted(Ticket(1))]);
+        lose(&store.scratch);
+        let second = [2, 3].map(|ticket| Job::Persist(batch(ticket, vec![put("b", b"2")])));
+        let refused = |ticket| StoreInput::PersistFailed {
+            ticket: Ticket(ticket),
+            full: false,
+        };
+        let answers = store.serve(second);
+        assert_eq!(answers, [StoreInput::Lost, refused(2), refused(3)]);
+    }
 }

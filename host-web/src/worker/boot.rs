@@ -257,6 +257,7 @@ fn setup(
     let network_name =
         Name::new("tab").map_err(|error| Phase::Failed(Failure::new("bad_name", error)))?;
     Ok(Setup {
+        may_found: true,
         config: Config {
             role: Role::Tab,
             name,

@@ -60,6 +60,7 @@ fn whole() -> &'static [u8] {
     WHOLE.get_or_init(|| {
         let name = |text| Name::new(text).expect("a short name");
         let setup = Setup {
+            may_found: true,
             config: Config {
                 role: Role::Relay,
                 name: name("recorded"),

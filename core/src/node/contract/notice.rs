@@ -157,6 +157,8 @@ pub enum Notice {
     StoreRecovered,
     /// The store failed: nothing is written until the process starts again.
     StoreBroken,
+    /// The store's files are gone from their place: nothing is written until the process starts again.
+    StoreLost,
     /// Data of other nodes is not taken for now: memory is used up.
     MemoryFull {
         /// Bytes in use.
@@ -259,6 +261,7 @@ impl Notice {
             | Self::EntryDamaged { .. }
             | Self::StoreFull
             | Self::StoreBroken
+            | Self::StoreLost
             | Self::MemoryFull { .. }
             | Self::Equivocation { .. } => Severity::Error,
         }
@@ -297,6 +300,7 @@ impl Notice {
             Self::StoreFull => "store_full",
             Self::StoreRecovered => "store_recovered",
             Self::StoreBroken => "store_broken",
+            Self::StoreLost => "store_lost",
             Self::MemoryFull { .. } => "memory_full",
             Self::Equivocation { .. } => "equivocation",
             Self::CaughtUp { .. } => "caught_up",
@@ -333,6 +337,7 @@ impl Notice {
             | Self::StoreFull
             | Self::StoreRecovered
             | Self::StoreBroken
+            | Self::StoreLost
             | Self::MemoryFull { .. } => None,
         }
     }

@@ -22,6 +22,9 @@ pub enum StoreInput {
         /// Sequence and record.
         records: Vec<(u64, Bytes)>,
     },
+    /// The store's files are gone from their place, or others stand there: what is written would be
+    /// lost with the process.
+    Lost,
 }
 
 /// Something for the store.

@@ -38,6 +38,7 @@ fn start(role: Role, seed: u8, join: Option<JoinLink>, now: Time) -> Endpoint {
     };
     let (entropy, stored) = ([seed; 32], Stored::default());
     let setup = Setup {
+        may_found: true,
         config,
         entropy,
         wall: WALL,

@@ -27,10 +27,13 @@ impl Node {
     }
 
     fn on_store(&mut self, input: StoreInput) {
+        // Before the journal says that it broke: the reason is told with it.
+        self.store_lost |= input == StoreInput::Lost;
         self.tell_journal(match input {
             StoreInput::Persisted(ticket) => journal::Command::Stored(ticket),
             StoreInput::PersistFailed { ticket, full } => journal::Command::Failed { ticket, full },
             StoreInput::Loaded { ticket, records } => journal::Command::Loaded { ticket, records },
+            StoreInput::Lost => journal::Command::Lost,
         });
     }
 

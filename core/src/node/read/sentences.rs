@@ -107,6 +107,11 @@ impl Node {
             Notice::StoreBroken => {
                 "The store failed: nothing is written until the program starts again.".into()
             }
+            Notice::StoreLost => {
+                "The data directory is gone or was replaced: nothing is written until the program \
+                 starts again with it in its place."
+                    .into()
+            }
             Notice::MemoryFull { bytes } => format!(
                 "Data of other nodes was refused: the {bytes} bytes allowed in memory are used; \
                  it is fetched again when there is room."

@@ -156,7 +156,13 @@ impl Node {
 
     fn store_troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        if self.journal.is_broken() {
+        if self.store_lost {
+            troubles.push(
+                "The data directory is gone or was replaced: nothing can be written. Stop the node, \
+                 put the directory back (is its volume mounted?) and start the node again."
+                    .to_string(),
+            );
+        } else if self.journal.is_broken() {
             troubles.push(
                 "The store failed: nothing can be written. Check the disk and restart.".to_string(),
             );
@@ -171,7 +177,14 @@ impl Node {
             .swim
             .members()
             .filter_map(|member| {
-                let age = now.since(member.since);
+                let seen = now.since(member.since);
+                let age = match member.state {
+                    MemberState::Dead => self.dead_for(member.record.id, seen),
+                    MemberState::Alive
+                    | MemberState::Suspect
+                    | MemberState::Left
+                    | MemberState::Parked => seen,
+                };
                 let matters = match member.state {
                     MemberState::Suspect => true,
                     MemberState::Dead => age < DEAD_MATTERS_FOR,

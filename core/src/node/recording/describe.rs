@@ -76,6 +76,7 @@ fn of_store(input: &StoreInput) -> String {
         StoreInput::Loaded { ticket, records } => {
             format!("loaded {} records for {}", records.len(), ticket.0)
         }
+        StoreInput::Lost => "the store is gone from its place".into(),
     }
 }
 

@@ -67,8 +67,13 @@ impl Node {
             journal::Event::Broken => {
                 // Never taken back: a store that broke is not written to again in this run (ADR
                 // 0005).
-                self.tell_replica(replica::Command::Block(WriteBlock::StoreBroken));
-                self.note(Notice::StoreBroken);
+                let (block, notice) = if self.store_lost {
+                    (WriteBlock::StoreLost, Notice::StoreLost)
+                } else {
+                    (WriteBlock::StoreBroken, Notice::StoreBroken)
+                };
+                self.tell_replica(replica::Command::Block(block));
+                self.note(notice);
             }
         }
     }

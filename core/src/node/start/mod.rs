@@ -6,7 +6,7 @@
 //! | a network and its key | of another network | refused |
 //! | a network without its key (never let in) | none | it asks again with the stored invite |
 //! | nothing, or a network without its key | given | it begins to join |
-//! | nothing | none | a relay founds a network; a tab is refused |
+//! | nothing | none | a relay founds a network if it may; a tab is refused |
 //!
 //! | file | what lives there |
 //! |---|---|
@@ -43,7 +43,10 @@ use crate::{
     },
     node::{
         contract::{Notice, Signal},
-        life::{Phase, Unsaved},
+        life::{
+            Phase, Unsaved,
+            deaths::{DEATHS_KEY, Deaths},
+        },
         machine::{Counters, Node},
         read::timeline::Timeline,
     },
@@ -94,6 +97,7 @@ struct Restored {
     incarnation: Incarnation,
     known: Vec<Signed<MemberRecord>>,
     backoffs: Remembered,
+    deaths: Deaths,
     replay: Replay,
 }
 
@@ -152,6 +156,7 @@ fn is_dispensable(key: &str) -> bool {
         KEY_SPORE,
         swim::MEMBERS_KEY,
         links::BACKOFFS_KEY,
+        DEATHS_KEY,
         journal::PROBE_KEY,
     ];
     dispensable.contains(&key) || key.starts_with(admission::INVITE_PREFIX)
@@ -195,15 +200,17 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         // The stored bound is the highest that earlier runs may have announced.
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
         known: read(stored, swim::MEMBERS_KEY)?.unwrap_or_default(),
-        backoffs: restore_backoffs(stored),
+        backoffs: or_none(stored, links::BACKOFFS_KEY),
+        deaths: or_none(stored, DEATHS_KEY),
         replay,
     })
 }
 
-/// The waits of dials only spare others: unreadable ones must not keep the node from starting.
-fn restore_backoffs(stored: &Stored) -> Remembered {
-    let stored = stored.entry(links::BACKOFFS_KEY);
+/// The waits of dials only spare others, and times of death only what is said of members: unreadable
+/// ones must not keep the node from starting.
+pub(super) fn or_none<T: serde::de::DeserializeOwned + Default>(stored: &Stored, key: &str) -> T {
     stored
+        .entry(key)
         .and_then(|bytes| decode_exactly(bytes).ok())
         .unwrap_or_default()
 }
@@ -247,6 +254,7 @@ fn belong(setup: &Setup, restored: &Restored, entropy: &Rng) -> Result<Belonging
     }
     match setup.config.role {
         Role::Tab => Err(StartError::NoNetwork),
+        Role::Relay if !setup.may_found => Err(StartError::NotAMember),
         Role::Relay => Ok(found(setup, restored, entropy)),
     }
 }
@@ -343,6 +351,8 @@ fn build(
         },
         acquainted_by: None,
         unsaved: Unsaved::default(),
+        deaths: restored.deaths.clone(),
+        store_lost: false,
         timeline: Timeline::new(),
         wall: *wall,
         wall_at: now,

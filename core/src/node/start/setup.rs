@@ -22,6 +22,9 @@ pub struct Setup {
     pub stored: Stored,
     /// A join link; ignored when the node already belongs to that network.
     pub join: Option<JoinLink>,
+    /// Whether a relay that is no member yet and has no join link may found a network. An operator says
+    /// no where that would only hide that its store is not in its place.
+    pub may_found: bool,
 }
 
 impl Setup {
@@ -34,6 +37,7 @@ impl Setup {
             wall,
             stored: Stored::default(),
             join: None,
+            may_found: true,
         }
     }
 }
@@ -49,6 +53,8 @@ pub enum StartError {
     OtherNetwork,
     /// A tab without stored network needs a join link.
     NoNetwork,
+    /// A relay is no member yet, has no join link and may not found a network.
+    NotAMember,
 }
 
 impl fmt::Display for StartError {
@@ -63,6 +69,10 @@ impl fmt::Display for StartError {
             Self::NoNetwork => {
                 f.write_str("this node belongs to no network yet; it needs a join link")
             }
+            Self::NotAMember => f.write_str(
+                "this node is no member of a network yet and was told to found none; \
+                 put its data directory in place (is the volume mounted?), or give it a join link",
+            ),
         }
     }
 }

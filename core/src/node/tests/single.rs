@@ -24,6 +24,7 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 fn relay() -> Node {
     let setup = Setup {
+        may_found: true,
         config: Config {
             role: Role::Relay,
             name: Name::clean("single"),

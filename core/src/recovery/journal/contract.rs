@@ -31,6 +31,8 @@ pub enum Command {
         /// Space ran out; otherwise the store broke.
         full: bool,
     },
+    /// The store's files are gone from their place: nothing written from now on would be found again.
+    Lost,
     /// Read records again. Answered by `Loaded` or `LoadRefused`.
     Load {
         /// Who asks.

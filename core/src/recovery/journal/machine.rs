@@ -240,7 +240,7 @@ impl Journal {
                 // Rebello ATC'20, section 5: after a failed flush the kernel may have dropped what
                 // it could not write and report the next flush as a success. Trying again proves
                 // nothing, so the journal stops.
-                Outcome::Failed { full: false } => self.break_down(batch),
+                Outcome::Failed { full: false } => self.break_down(Some(batch)),
             }
         }
     }
@@ -297,7 +297,7 @@ impl Journal {
             .set(Timer::Probe, self.now + self.config.full_retry);
     }
 
-    fn break_down(&mut self, batch: Batch) {
+    fn break_down(&mut self, batch: Option<Batch>) {
         self.broken = true;
         self.deadlines.clear(&Timer::Probe);
         // All that was accepted gets its answer: what is with the store, what is to be written
@@ -305,7 +305,8 @@ impl Journal {
         let in_flight = core::mem::take(&mut self.in_flight);
         // Some of these may be on disk all the same. They are reported as not kept; the replay at
         // the next start finds what is there.
-        let written = core::iter::once(batch)
+        let written = batch
+            .into_iter()
             .chain(in_flight)
             .flat_map(|batch| batch.entries)
             .map(|(pending, _)| pending);
@@ -539,6 +540,9 @@ impl Machine for Journal {
             Command::Persist { origin, persist } => self.on_persist(Pending { origin, persist }),
             Command::Stored(ticket) => self.on_outcome(ticket, Outcome::Stored),
             Command::Failed { ticket, full } => self.on_outcome(ticket, Outcome::Failed { full }),
+            Command::Lost if !self.broken => self.break_down(None),
+            // What was to be answered was answered when it broke.
+            Command::Lost => {}
             Command::Load {
                 origin,
                 token,
