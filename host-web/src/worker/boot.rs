@@ -323,7 +323,7 @@ pub(super) fn serving_relay((scheme, host, port): &(String, String, String)) -> 
 
 fn failed(error: &StartError) -> Phase {
     let code = match error {
-        StartError::NoNetwork => return Phase::NeedsLink,
+        StartError::NoNetwork | StartError::NotAMember => return Phase::NeedsLink,
         StartError::Config(_) => "config",
         StartError::Damaged(_) => "damaged",
         StartError::OtherNetwork => "other_network",
