@@ -8,7 +8,7 @@ use crate::{
     descriptors,
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
-    http::{self, Api, guard::HostRules},
+    http::{self, Api, guard::HostRules, places::Places as Seats},
     join_links,
     links::{
         LinkContext,
@@ -146,6 +146,7 @@ fn accept(
         links,
         http: http::Server::new(Arc::clone(api)),
         tls,
+        silent: Seats::new(size(settings.handshakes_max.value)),
         connections: Arc::new(Semaphore::new(size(settings.connections_max.value))),
     };
     sockets

@@ -138,3 +138,16 @@ fn a_connection_without_a_request_is_closed() {
     std::io::Read::read_to_end(&mut idle.stream, &mut all).unwrap();
     assert!(all.starts_with(b"HTTP/1.1 200"), "answered, then closed");
 }
+
+#[test]
+fn who_says_nothing_holds_up_no_probe() {
+    let relay = Relay::found("alone");
+    // More than may be silent at once: without the relay's word they are open for 3 s.
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.extend((0..300).map(|_| TcpStream::connect(relay.address).unwrap()));
+        let probe = http::request(relay.address, "GET", "/livez", &[], b"").unwrap();
+        assert_eq!(probe.status, 200);
+    }
+    assert!(relay.metric("sporenet_connections_turned_away_total") > 0);
+}

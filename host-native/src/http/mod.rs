@@ -32,7 +32,7 @@ mod key_parameter;
 mod kv;
 mod listing;
 mod metrics;
-mod places;
+pub(crate) mod places;
 mod probes;
 pub(crate) mod problem;
 pub(crate) mod reach;

@@ -4,7 +4,10 @@ use crate::{
     clock,
     config::Listen,
     exit::{Code, Failure},
-    http,
+    http::{
+        self,
+        places::{Places, Seat},
+    },
     links::{
         FIRST_BYTE_PATIENCE, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count,
         peek::{Speaks, speaks},
@@ -117,6 +120,8 @@ pub(crate) struct Acceptor {
     pub(crate) http: http::Server,
     /// For TLS, if it is spoken.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Connections that have not said a byte.
+    pub(crate) silent: Arc<Places>,
     /// All open connections.
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -142,50 +147,70 @@ impl Acceptor {
 
     fn admit(&self, stream: TcpStream) {
         count(&self.links.counters.accepted);
-        // Both places are taken before a task is made: a flood is turned away at once.
-        let connection = Arc::clone(&self.connections).try_acquire_owned();
-        let handshake = Arc::clone(&self.links.handshakes).try_acquire_owned();
-        let (Ok(connection), Ok(handshake)) = (connection, handshake) else {
+        // Its place is taken before a task is made: a flood is turned away at once.
+        let Ok(connection) = Arc::clone(&self.connections).try_acquire_owned() else {
             count(&self.links.counters.turned_away);
             self.links.core.refused(CloseReason::Busy);
             return;
         };
+        let seat = self.silent.take();
         let acceptor = self.clone();
         tokio::spawn(async move {
-            if let Err(reason) = acceptor.connection(stream, connection, handshake).await {
+            if let Err(reason) = acceptor.connection(stream, connection, seat).await {
                 acceptor.links.core.refused(reason);
             }
         });
+    }
+
+    /// A place for a connection that has to prove who it is.
+    fn handshake(&self) -> Result<OwnedSemaphorePermit, CloseReason> {
+        Arc::clone(&self.links.handshakes)
+            .try_acquire_owned()
+            .map_err(|_| self.turn_away())
+    }
+
+    fn turn_away(&self) -> CloseReason {
+        count(&self.links.counters.turned_away);
+        CloseReason::Busy
     }
 
     async fn connection(
         &self,
         stream: TcpStream,
         connection: OwnedSemaphorePermit,
-        handshake: OwnedSemaphorePermit,
+        seat: Seat,
     ) -> Result<(), CloseReason> {
         let _ = stream.set_nodelay(true);
         let accepted_at = Instant::now();
         let mut first = [0];
         // Only looked at: the byte is part of the first message, whoever reads it.
-        let peeked = timeout(FIRST_BYTE_PATIENCE, stream.peek(&mut first))
-            .await
-            .map_err(|_| CloseReason::HandshakeTimeout)?;
+        let peeked = tokio::select! {
+            peeked = timeout(FIRST_BYTE_PATIENCE, stream.peek(&mut first)) => peeked,
+            // However many say nothing, there is room for who speaks, such as a probe.
+            () = seat.given_up() => return Err(self.turn_away()),
+        };
+        let peeked = peeked.map_err(|_| CloseReason::HandshakeTimeout)?;
+        drop(seat);
         // A connection that ends before it says anything is a port check, not an attempt.
         if !peeked.is_ok_and(|bytes| bytes > 0) {
             return Ok(());
         }
         match speaks(first[0]) {
-            Speaks::Link => self.link(stream, handshake, accepted_at).await,
+            Speaks::Link => {
+                let handshake = self.handshake()?;
+                self.link(stream, handshake, accepted_at).await
+            }
             Speaks::Http => {
                 // HTTP has its own patience and limits; only links wait for a proof of identity.
-                drop(handshake);
                 if let Ok(local) = stream.local_addr() {
                     self.http.serve(stream, local, connection).await;
                 }
                 Ok(())
             }
-            Speaks::Tls => self.secure(stream, connection, handshake).await,
+            Speaks::Tls => {
+                let handshake = self.handshake()?;
+                self.secure(stream, connection, handshake).await
+            }
             Speaks::Garbage => Err(CloseReason::Protocol),
         }
     }

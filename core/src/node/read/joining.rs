@@ -150,35 +150,15 @@ const fn rank(reason: &CloseReason) -> u8 {
     if reason.is_final_for_newcomer() {
         return 0;
     }
-    match reason {
-        CloseReason::InviteExpired
-        | CloseReason::InviteUsed
-        | CloseReason::InviteRole
-        | CloseReason::WrongNetwork
-        | CloseReason::WrongKey
-        | CloseReason::WrongEpoch
-        | CloseReason::InviteElsewhere { .. }
-        | CloseReason::VersionMismatch { .. }
-        | CloseReason::Leaving
-        | CloseReason::Parking
-        | CloseReason::Duplicate
-        | CloseReason::Superseded
-        | CloseReason::IdentityInUse { .. }
-        | CloseReason::SelfDial
-        | CloseReason::BadIdentity
-        | CloseReason::UnexpectedPeer
-        | CloseReason::Protocol
-        | CloseReason::Oversized
-        | CloseReason::Busy
-        | CloseReason::NotSporenet
-        | CloseReason::Untrusted
-        | CloseReason::Contested => 1,
+    let is_silence = matches!(
+        reason,
         CloseReason::HandshakeTimeout
-        | CloseReason::Silent
-        | CloseReason::Overload
-        | CloseReason::Lost
-        | CloseReason::ConnectionRefused
-        | CloseReason::Unreachable
-        | CloseReason::Unwanted => 2,
-    }
+            | CloseReason::Silent
+            | CloseReason::Overload
+            | CloseReason::Lost
+            | CloseReason::ConnectionRefused
+            | CloseReason::Unreachable
+            | CloseReason::Unwanted
+    );
+    if is_silence { 2 } else { 1 }
 }
