@@ -32,7 +32,9 @@ fn after_rm_rf_of_the_data_directory_nothing_is_acknowledged_any_more() {
     wait::until("the node is unready", PATIENCE, || ready().status == 503);
     let text = String::from_utf8_lossy(&ready().body).into_owned();
     assert!(text.contains("data directory is gone"), "{text}");
-    assert!(relay.log().contains("put the data directory back"));
+    wait::until("the log says what to do", PATIENCE, || {
+        relay.log().contains("put the data directory back")
+    });
 }
 
 #[test]
