@@ -1,5 +1,7 @@
 //! Real tabs in real headless Chromium, with real relays behind them.
 
+#[path = "browser/behind_nginx.rs"]
+mod behind_nginx;
 #[path = "browser/deaths.rs"]
 mod deaths;
 #[path = "browser/joining.rs"]

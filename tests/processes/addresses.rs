@@ -2,11 +2,12 @@
 //! the same.
 
 use sporenet_tests::{
+    nginx::certificate,
     program,
     relay::{Relay, free_address},
     wait,
 };
-use std::{path::Path, process::Command, time::Duration};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,40 +99,6 @@ fn a_newcomer_whose_link_leads_back_to_itself_is_told_so() {
         let is_told = log.contains("leads back to this node");
         is_told.then_some(()).ok_or(log)
     });
-}
-
-/// A certificate for `localhost` that vouches for itself, and its key.
-pub(crate) fn certificate(folder: &Path) -> (String, String) {
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ])
-        .args(["-days", "2", "-subj", "/CN=localhost"])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=CA:FALSE",
-        ])
-        .arg("-out")
-        .arg(&cert)
-        .arg("-keyout")
-        .arg(&key)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    (cert.display().to_string(), key.display().to_string())
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn strangers_who_never_read_hold_up_neither_probes_nor_who_has_the_token() {
             client.ask();
             deaf.push(client);
             // Few at once: how many may not yet have said anything is bounded too.
-            if deaf.len() % 64 == 0 {
+            if deaf.len().is_multiple_of(64) {
                 let probe = http::request(relay.address, "GET", "/livez", &[], b"").unwrap();
                 assert_eq!(probe.status, 200);
             }

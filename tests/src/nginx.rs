@@ -1,9 +1,10 @@
 //! A real nginx before a relay.
 
-use crate::wait;
+use crate::{tree, wait};
 use std::{
     fs,
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -59,6 +60,31 @@ impl Nginx {
         Self { process, folder }
     }
 
+    /// Starts it with the server of docs/nginx.conf, at `front` before the relay at `back`, with a
+    /// certificate and its key.
+    ///
+    /// # Panics
+    /// As [`Nginx::start`].
+    #[must_use]
+    pub fn documented(front: SocketAddr, back: SocketAddr, files: (&str, &str)) -> Self {
+        let server = fs::read_to_string(tree::root().join("docs/nginx.conf"));
+        let mut server = server.expect("the documented configuration");
+        for (from, to) in [
+            ("listen 443 ssl", format!("listen {front} ssl")),
+            (
+                "server_name relay.example.org",
+                "server_name localhost".to_owned(),
+            ),
+            ("/etc/ssl/relay.example.org.pem", files.0.to_owned()),
+            ("/etc/ssl/relay.example.org.key", files.1.to_owned()),
+            ("http://127.0.0.1:7600/", format!("http://{back}/")),
+        ] {
+            assert!(server.contains(from), "{from}");
+            server = server.replace(from, &to);
+        }
+        Self::start(&server, front.port())
+    }
+
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -71,4 +97,42 @@ impl Drop for Nginx {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A certificate for `localhost` that vouches for itself, and its key.
+///
+/// # Panics
+/// When openssl is not installed (`tests/setup` does that).
+#[must_use]
+pub fn certificate(folder: &Path) -> (String, String) {
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args(["-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ])
+        .arg("-out")
+        .arg(&cert)
+        .arg("-keyout")
+        .arg(&key)
+        .output()
+        .expect("openssl is installed: tests/setup does that");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    (cert.display().to_string(), key.display().to_string())
 }

@@ -134,7 +134,7 @@ fn findings(run: &RunArgs) -> Vec<Finding> {
     match client {
         Ok(client) => {
             findings.extend(node::findings(&client));
-            findings.extend(places::findings(&client));
+            findings.extend(places::findings(&client, &settings.tls_ca.value));
             findings.extend(places::reached(&client));
         }
         // That no node runs is no illness; that it can't be asked is.

@@ -3,7 +3,10 @@
 
 use super::{Finding, Level};
 use crate::{
-    cli::client::{Client, Method},
+    cli::{
+        client::{Client, Method},
+        connect,
+    },
     http::{
         arrival::{Arrival, Fresh},
         reach::Found,
@@ -13,7 +16,7 @@ use sporenet_core::{
     kernel::address::{Address, Transport},
     node::snapshot::Member,
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use ureq::{Agent, Body, http::Response};
 
 /// What linked relays found when they dialled this node.
@@ -57,7 +60,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CHECK: &str = "address";
 
 /// One finding for each announced address, and one for each thing that a proxy drops.
-pub(super) fn findings(client: &Client) -> Vec<Finding> {
+pub(super) fn findings(client: &Client, tls_ca: &[PathBuf]) -> Vec<Finding> {
     let asked = client
         .json::<Vec<Member>>(Method::Get, "/api/v1/members")
         .and_then(|members| {
@@ -80,22 +83,27 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     }
     addresses
         .iter()
-        .flat_map(|address| look(address, &word))
+        .flat_map(|address| look(address, &word, tls_ca))
         .collect()
 }
 
-fn look(address: &Address, word: &str) -> Vec<Finding> {
+fn look(address: &Address, word: &str, tls_ca: &[PathBuf]) -> Vec<Finding> {
     let is_tls = address.transport() == Transport::Wss;
     let scheme = if is_tls { "https" } else { "http" };
-    let origin = format!("{scheme}://{}:{}", address.host(), address.port());
-    let asked = ask(&origin, word);
-    let mut response = match asked {
+    let origin = format!("{scheme}://{}", address.authority());
+    let agent = match connect::agent(&origin, tls_ca) {
+        Ok(agent) => agent,
+        Err(failure) => return vec![Finding::failed(CHECK, &failure)],
+    };
+    let url = format!("{origin}{}/arrival/{word}", address.path());
+    let mut response = match ask(&agent, &origin, &url) {
         Ok(response) => response,
         Err(error) => {
+            let why = connect::untrusted(&error).unwrap_or_else(|| error.to_string());
             return vec![Finding::new(
                 CHECK,
                 Level::Attention,
-                format!("{address} can't be reached from this machine: {error}"),
+                format!("{address} can't be reached from this machine: {why}"),
                 "check the name, the port and firewalls; announce another with --advertise",
             )];
         }
@@ -117,16 +125,12 @@ fn look(address: &Address, word: &str) -> Vec<Finding> {
 }
 
 /// Asks as tabs, streams and the command line do, but with a token that counts for nothing.
-fn ask(origin: &str, word: &str) -> Result<Response<Body>, ureq::Error> {
-    let agent: Agent = Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(PATIENCE))
-        .proxy(None)
-        .max_redirects(0)
-        .build()
-        .into();
+fn ask(agent: &Agent, origin: &str, url: &str) -> Result<Response<Body>, ureq::Error> {
     agent
-        .get(format!("{origin}/arrival/{word}"))
+        .get(url)
+        .config()
+        .timeout_global(Some(PATIENCE))
+        .build()
         .header("Authorization", "Bearer none")
         .header("Last-Event-ID", "0")
         .header("Origin", origin)
