@@ -54,10 +54,8 @@ impl Settings for Config {
     }
 
     #[cfg(any(test, feature = "sim"))]
-    fn draw(&mut self, rng: &mut Rng) {
-        // As it is: the bound `serving_max`.
-        self.helpers_max = u32::try_from(rng.number(1, 16)).unwrap_or(1);
-        self.patience = rng.span(1_000, 60_000);
-        self.interval = rng.span(1_000, 60_000);
+    fn draw(&mut self, _rng: &mut Rng) {
+        // All as they are, for nobody asks in simulated meshes: `helpers_max`, `patience`, `interval`,
+        // `serving_max`.
     }
 }
