@@ -17,7 +17,7 @@ use crate::{
     node::{
         contract::{Command, Event},
         envelope::Envelope,
-        life::{Phase, Unsaved, deaths::Deaths},
+        life::{Phase, Unsaved},
         read::timeline::Timeline,
         start::{
             config::Config,
@@ -67,7 +67,6 @@ pub struct Node {
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
     pub(super) unsaved: Unsaved,
-    pub(super) deaths: Deaths,
     /// Whether the store's files are gone from their place.
     pub(super) store_lost: bool,
     pub(super) timeline: Timeline,

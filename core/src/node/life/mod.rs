@@ -13,13 +13,11 @@
 //! | `phase` | the phases, fencing and leaving |
 //! | `arrival` | links that come up and go, messages that come in |
 //! | `inputs` | what hosts say besides |
-//! | `deaths` | when members died, over restarts of this node |
 //! | `saving` | what the node itself stores |
 //!
 //! Not here: starting (`start/`), what machines tell each other (`route/`).
 
 mod arrival;
-pub(super) mod deaths;
 mod inputs;
 mod phase;
 mod saving;

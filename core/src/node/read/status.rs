@@ -177,14 +177,7 @@ impl Node {
             .swim
             .members()
             .filter_map(|member| {
-                let seen = now.since(member.since);
-                let age = match member.state {
-                    MemberState::Dead => self.dead_for(member.record.id, seen),
-                    MemberState::Alive
-                    | MemberState::Suspect
-                    | MemberState::Left
-                    | MemberState::Parked => seen,
-                };
+                let age = now.since(member.since);
                 let matters = match member.state {
                     MemberState::Suspect => true,
                     MemberState::Dead => age < DEAD_MATTERS_FOR,

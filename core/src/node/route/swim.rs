@@ -43,15 +43,12 @@ impl Node {
                 from,
                 to,
                 why,
-            } => {
-                self.note_life(member, to);
-                self.note(Notice::MemberChanged {
-                    member,
-                    from,
-                    to,
-                    why,
-                });
-            }
+            } => self.note(Notice::MemberChanged {
+                member,
+                from,
+                to,
+                why,
+            }),
             swim::Event::Neighbours(neighbours) => {
                 self.tell_links(links::Command::Targets(neighbours));
             }

@@ -43,10 +43,7 @@ use crate::{
     },
     node::{
         contract::{Notice, Signal},
-        life::{
-            Phase, Unsaved,
-            deaths::{DEATHS_KEY, Deaths},
-        },
+        life::{Phase, Unsaved},
         machine::{Counters, Node},
         read::timeline::Timeline,
     },
@@ -97,7 +94,6 @@ struct Restored {
     incarnation: Incarnation,
     known: Vec<Signed<MemberRecord>>,
     backoffs: Remembered,
-    deaths: Deaths,
     replay: Replay,
 }
 
@@ -156,7 +152,6 @@ fn is_dispensable(key: &str) -> bool {
         KEY_SPORE,
         swim::MEMBERS_KEY,
         links::BACKOFFS_KEY,
-        DEATHS_KEY,
         journal::PROBE_KEY,
     ];
     dispensable.contains(&key) || key.starts_with(admission::INVITE_PREFIX)
@@ -201,13 +196,11 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
         incarnation: bound.map_or(Incarnation(1), Incarnation::next),
         known: read(stored, swim::MEMBERS_KEY)?.unwrap_or_default(),
         backoffs: or_none(stored, links::BACKOFFS_KEY),
-        deaths: or_none(stored, DEATHS_KEY),
         replay,
     })
 }
 
-/// The waits of dials only spare others, and times of death only what is said of members: unreadable
-/// ones must not keep the node from starting.
+/// The waits of dials only spare others: unreadable ones must not keep the node from starting.
 pub(super) fn or_none<T: serde::de::DeserializeOwned + Default>(stored: &Stored, key: &str) -> T {
     stored
         .entry(key)
@@ -351,7 +344,6 @@ fn build(
         },
         acquainted_by: None,
         unsaved: Unsaved::default(),
-        deaths: restored.deaths.clone(),
         store_lost: false,
         timeline: Timeline::new(),
         wall: *wall,
