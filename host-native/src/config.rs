@@ -224,7 +224,7 @@ impl Settings {
                 Vec::new,
             ),
             listen_tls: Set::layer(some(&args.listen_tls), file.listen_tls, Vec::new),
-            tls_ca: Set::layer(some(&args.tls_ca), file.tls_ca, Vec::new),
+            tls_ca: Set::layer(some(&args.trust.tls_ca), file.tls_ca, Vec::new),
             connections_max: Set::layer(args.connections_max, file.connections_max, || 4096),
             handshakes_max: Set::layer(args.handshakes_max, file.handshakes_max, || 256),
             record: Set::layer(args.record, file.record, || false),

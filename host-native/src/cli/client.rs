@@ -86,7 +86,7 @@ impl Client {
             Some(path) => Some(read_token(&path)?),
             None => None,
         };
-        let agent = connect::agent(&base, &args.tls_ca)?;
+        let agent = connect::agent(&base, &args.trust.tls_ca)?;
         Ok(Self {
             base,
             place,

@@ -44,10 +44,7 @@ pub(crate) fn base(url: &str) -> Result<String, Failure> {
 /// # Errors
 /// When a file can't be read.
 pub(crate) fn agent(base: &str, tls_ca: &[PathBuf]) -> Result<Agent, Failure> {
-    let mut more = Vec::new();
-    for file in tls_ca {
-        more.extend(tls::certificates(file)?);
-    }
+    let more = tls::all_certificates(tls_ca)?;
     let authorities = if base.starts_with("https://") {
         tls::authorities(&more)
     } else {

@@ -201,14 +201,8 @@ pub(crate) struct RunArgs {
         value_delimiter = ','
     )]
     pub(crate) listen_tls: Vec<PathBuf>,
-    /// Trust the certificates of this authority too (PEM); may be repeated
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SPORENET_TLS_CA",
-        value_delimiter = ','
-    )]
-    pub(crate) tls_ca: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// The most open connections [default: 4096]
     #[arg(long, value_name = "N", env = "SPORENET_CONNECTIONS_MAX")]
     pub(crate) connections_max: Option<u32>,
@@ -230,6 +224,19 @@ pub(crate) struct RunArgs {
     pub(crate) record_bytes_max: Option<u64>,
 }
 
+/// Whom TLS connections trust, besides the system's authorities.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TrustArgs {
+    /// Trust the certificates of this authority too (PEM); may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SPORENET_TLS_CA",
+        value_delimiter = ','
+    )]
+    pub(crate) tls_ca: Vec<PathBuf>,
+}
+
 /// How a command finds the node.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ClientArgs {
@@ -242,14 +249,8 @@ pub(crate) struct ClientArgs {
     /// The file with the API token [default: api.token in the data directory]
     #[arg(long, value_name = "FILE", env = "SPORENET_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Trust the certificates of this authority too (PEM); may be repeated
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SPORENET_TLS_CA",
-        value_delimiter = ','
-    )]
-    pub(crate) tls_ca: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// When a write is acknowledged.

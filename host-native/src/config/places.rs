@@ -1,7 +1,7 @@
 //! Places as settings: where to listen, where others reach the node, and who may speak HTTP to it. What
 //! could never match is refused, and what is written differently but means the same is made equal.
 
-use crate::config::PORT;
+use crate::{config::PORT, links::bare};
 use serde::{Deserialize, Serialize};
 use sporenet_core::kernel::address::{Address, Transport};
 use std::{fmt, net::Ipv6Addr, str::FromStr};
@@ -22,7 +22,7 @@ impl Listen {
 
     /// The host without brackets.
     pub(crate) fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        bare(&self.host)
     }
 }
 
@@ -212,9 +212,9 @@ impl FromStr for WebOrigin {
     fn from_str(text: &str) -> Result<Self, String> {
         let written = text.trim().to_ascii_lowercase();
         let wrong = |advice: &str| Err(format!("`{text}` is no origin; write {advice}"));
-        let (transport, rest) = match written.split_once("://") {
-            Some(("https", rest)) => (Transport::Wss, rest),
-            Some(("http", rest)) => (Transport::Ws, rest),
+        let (scheme, transport, rest) = match written.split_once("://") {
+            Some((scheme @ "https", rest)) => (scheme, Transport::Wss, rest),
+            Some((scheme @ "http", rest)) => (scheme, Transport::Ws, rest),
             Some(_) | None => {
                 return wrong("the start of the page's address, such as https://app.example.org");
             }
@@ -222,25 +222,11 @@ impl FromStr for WebOrigin {
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#']) {
             let host = authority.split(['/', '?', '#']).next().unwrap_or_default();
-            return wrong(&format!(
-                "`{}://{host}`: an origin has no path",
-                if transport == Transport::Wss {
-                    "https"
-                } else {
-                    "http"
-                }
-            ));
+            return wrong(&format!("`{scheme}://{host}`: an origin has no path"));
         }
         let address = format!("{}://{authority}", transport.scheme()).parse::<Address>();
         match address.map(|address| (address.check().is_ok(), address.authority())) {
-            Ok((true, authority)) => Ok(Self(format!(
-                "{}://{authority}",
-                if transport == Transport::Wss {
-                    "https"
-                } else {
-                    "http"
-                }
-            ))),
+            Ok((true, authority)) => Ok(Self(format!("{scheme}://{authority}"))),
             Ok((false, _)) | Err(_) => wrong("a host that exists, such as https://app.example.org"),
         }
     }

@@ -47,6 +47,11 @@ pub(crate) const HEADER_PATIENCE: Duration = Duration::from_secs(6);
 /// How long a connection may take to prove who it is.
 pub(crate) const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(9);
 
+/// A host as resolvers and certificates have it: an IPv6 address without its brackets.
+pub(crate) fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// What the core tells a link's task.
 #[derive(Debug)]
 pub(crate) enum ToLink {

@@ -4,6 +4,7 @@
 //! Source: RFC 8305 (Happy Eyeballs version 2), sections 4 and 5: families in turns, the resolver's first
 //! address first, an attempt each 250 ms or as soon as one has failed, and the first connection wins.
 
+use crate::links::bare;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     io::{Error, ErrorKind, Result},
@@ -26,9 +27,7 @@ const ADDRESSES_MAX: usize = 8;
 /// # Errors
 /// When the name has no address, or none answers; how long that may take is for the caller to say.
 pub(crate) async fn connect(host: &str, port: u16) -> Result<TcpStream> {
-    // The resolver wants IPv6 addresses bare.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    let found: Vec<SocketAddr> = lookup_host((bare(host), port)).await?.collect();
     connect_to(&found).await
 }
 

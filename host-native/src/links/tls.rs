@@ -1,7 +1,10 @@
 //! TLS below links and HTTP. It carries them past proxies and browsers; who a peer is shows in its link's
 //! own handshake in either case.
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    links::bare,
+};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -27,13 +30,25 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// When it can't be read or holds none.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     let certificates: Vec<_> = read.map_err(|error| unreadable(path, "certificates", &error))?;
     if certificates.is_empty() {
         return Err(unreadable(path, "certificates", &pem::Error::NoItemsFound));
     }
     Ok(certificates)
+}
+
+/// The certificates in all of several files.
+///
+/// # Errors
+/// When one can't be read or holds none.
+pub(crate) fn all_certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(certificates(file)?);
+    }
+    Ok(all)
 }
 
 fn unreadable(path: &Path, what: &str, error: &pem::Error) -> Failure {
@@ -81,12 +96,8 @@ impl Dialling {
     /// # Errors
     /// When a file can't be read.
     pub(crate) fn new(files: &[PathBuf]) -> Result<Self, Failure> {
-        let mut more = Vec::new();
-        for file in files {
-            more.extend(certificates(file)?);
-        }
         Ok(Self {
-            more: Arc::new(more),
+            more: Arc::new(all_certificates(files)?),
             config: Arc::default(),
         })
     }
@@ -112,8 +123,7 @@ impl Dialling {
         host: &str,
         stream: TcpStream,
     ) -> io::Result<client::TlsStream<TcpStream>> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
         let config = self
             .config()
             .ok_or_else(|| io::Error::other("TLS can't be set up"))?;
