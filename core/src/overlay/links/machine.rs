@@ -163,7 +163,8 @@ impl Links {
     }
 
     pub(super) fn on_up(&mut self, link: LinkId, identity: PeerIdentity, dial: Option<DialId>) {
-        if self.by_link.contains_key(&link) {
+        // A link comes up once; one under an invite is up when one side has let the other in.
+        if self.holds(link) {
             return;
         }
         let dialled = dial.is_some();

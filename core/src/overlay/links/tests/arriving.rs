@@ -37,6 +37,15 @@ fn a_link_under_an_invite_is_no_peers_until_one_side_was_let_in() {
 }
 
 #[test]
+fn a_link_that_waits_to_be_let_in_does_not_come_up_by_a_hosts_word() {
+    let mut relay = links(2);
+    command(&mut relay, 0, arrived(7, 3, None));
+    assert_eq!(command(&mut relay, 1, up(7, identity(3, 1, 3), None)), []);
+    assert!(relay.is_arriving(LinkId(7)) && !relay.is_linked(id(3)));
+    assert_eq!(Component::check(&relay), Ok(()));
+}
+
+#[test]
 fn a_link_that_comes_up_after_another_entry_let_us_in_is_a_peers_at_once() {
     let (mut a, _) = newcomer();
     command(&mut a, 1_000, Command::Entry(address(7603)));
