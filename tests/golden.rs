@@ -188,12 +188,14 @@ fn probes() -> Vec<(&'static str, swim::Message)> {
         target: id(3),
         rumours: Vec::new(),
     };
+    let forgotten = vec![Rumour::Accusation(accusation(Evidence::Forgotten))];
     vec![
         ("ping", ping),
         ("ack", ack),
         ("ping-req", ping_req),
         ("nack", swim::Message::Nack { sequence: 4 }),
         ("gossip", swim::Message::Gossip { rumours: rumours() }),
+        ("forgotten", swim::Message::Gossip { rumours: forgotten }),
     ]
 }
 

@@ -29,6 +29,8 @@ mod faulty_paths;
 mod finding;
 #[path = "processes/following.rs"]
 mod following;
+#[path = "processes/ghosts.rs"]
+mod ghosts;
 #[path = "processes/hostile.rs"]
 mod hostile;
 #[path = "processes/http_guard.rs"]

@@ -29,7 +29,7 @@ pub(crate) fn first(tell: Sender<String>) -> (Story, Receiver<JoinLink>) {
                 tell.send("first: wrote it, and the second has stored it".into())?;
             }
             // Not asked for here.
-            Some(Reply::Reach(_)) | None => {}
+            Some(Reply::Reach(_) | Reply::Forgotten) | None => {}
         }
         Ok(())
     };

@@ -86,6 +86,9 @@ pub enum Evidence {
     Silence,
     /// Its links broke and a new connection was refused: the process is gone.
     Crash,
+    /// An operator says that it won't come back. It counts as silence until the member is dead, and as a
+    /// goodbye from then on.
+    Forgotten,
 }
 
 /// One member's word that another does not answer.

@@ -4,14 +4,14 @@
 //! |---|---|---|---|---|---|
 //! | alive | suspect | – | alive | parked | left |
 //! | suspect | suspect | dead | alive | parked | left |
-//! | dead | – | – | alive | parked | left |
+//! | dead | – (an operator's word: left) | – | alive | parked | left |
 //! | parked | – | – | alive | parked | left |
 //! | left | – | – | alive | parked | left |
 //!
 //! At one incarnation: left > dead > suspect > alive. A tab is alive or parked by its leases and never
 //! suspect or dead.
 //!
-//! Dead members are never forgotten. When the table is full, a newcomer takes the place of the tab
+//! Dead members are remembered until an operator says that they won't come back. When the table is full, a newcomer takes the place of the tab
 //! that left longest ago; a relay also that of the tab parked longest, then that of the relay that
 //! left longest ago; otherwise it is refused and counted.
 //!
@@ -19,6 +19,7 @@
 
 use crate::{
     kernel::{
+        address::Address,
         bounded::first_broken,
         crypto::{Hash, Verified},
         id::{Incarnation, NodeId, Role},
@@ -91,6 +92,8 @@ pub struct Member {
     pub leases: Leases,
     /// When its identity was last reported as seen in two processes.
     pub conflict_at: Option<Time>,
+    /// Those of its addresses at which somebody else was met since its last word.
+    vacated: Vec<Address>,
 }
 
 impl Member {
@@ -116,6 +119,28 @@ impl Member {
     #[must_use]
     pub const fn why(&self) -> &Why {
         &self.why
+    }
+
+    /// Somebody else was met at an address; without effect if it is none of the member's.
+    pub fn vacate(&mut self, address: &Address) {
+        // A tab dials another transport at the same place.
+        let same = |own: &&Address| own.host() == address.host() && own.port() == address.port();
+        for own in self.record.addresses.iter().filter(same) {
+            if !self.vacated.contains(own) {
+                self.vacated.push(own.clone());
+            }
+        }
+    }
+
+    /// Where it is worth trying: all its addresses while it takes part, otherwise without those at
+    /// which somebody else was met.
+    #[must_use]
+    pub fn addresses_to_try(&self) -> Vec<Address> {
+        let mut addresses = self.record.addresses.clone();
+        if !self.is_in() {
+            addresses.retain(|address| !self.vacated.contains(address));
+        }
+        addresses
     }
 
     /// Whether it is a relay.
@@ -186,6 +211,7 @@ impl Roster {
             suspicion: None,
             leases: Leases::default(),
             conflict_at: None,
+            vacated: Vec::new(),
         };
         self.members.insert(id, Arc::new(member));
         self.list(id);
@@ -201,6 +227,7 @@ impl Roster {
         self.unlist(id);
         if let Some(member) = self.get_mut(&id) {
             member.record = record;
+            member.vacated.clear();
         }
         self.list(id);
     }

@@ -126,9 +126,21 @@ impl Suspicion {
                 // With a full list one more report of silence changes nothing. The first evidence
                 // of a crash does: it ends the window sooner.
                 self.accusations.len() >= ACCUSERS_MAX
-                    && (evidence == Evidence::Silence || self.crash_at.is_some())
+                    && match evidence {
+                        Evidence::Silence => true,
+                        Evidence::Crash => self.crash_at.is_some(),
+                        Evidence::Forgotten => self.forgotten_by().is_some(),
+                    }
             }
         }
+    }
+
+    /// Who said first, by identity, that the member won't come back.
+    #[must_use]
+    pub fn forgotten_by(&self) -> Option<NodeId> {
+        let mut words = self.accusations.values();
+        let word = words.find(|word| word.evidence == Evidence::Forgotten);
+        word.map(|word| word.accuser)
     }
 
     /// Adds an accusation; answers whether it was new.
@@ -143,9 +155,13 @@ impl Suspicion {
         if self.accusations.len() >= ACCUSERS_MAX
             && !self.accusations.contains_key(&accusation.accuser)
         {
-            // The first evidence of a crash makes room for itself. All others are of silence, so it
-            // does not matter which of them goes.
-            self.accusations.pop_last();
+            // The first evidence of its kind makes room for itself. Of the others it does not matter
+            // which one goes, but an operator's word is the only one.
+            let ordinary = |word: &&Verified<Accusation>| word.evidence != Evidence::Forgotten;
+            let last = self.accusations.values().rfind(ordinary);
+            if let Some(accuser) = last.map(|word| word.accuser) {
+                self.accusations.remove(&accuser);
+            }
         }
         self.accusations.insert(accusation.accuser, accusation);
         true

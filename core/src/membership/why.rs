@@ -59,6 +59,11 @@ pub enum Why {
         /// Who accused it.
         accusers: Vec<NodeId>,
     },
+    /// It was dead, and an operator said that it won't come back.
+    Forgotten {
+        /// At which relay.
+        by: NodeId,
+    },
     /// It announced its absence.
     SaidParked,
     /// It said goodbye.
@@ -100,6 +105,7 @@ impl Why {
                 call(*by),
                 names(accusers, call)
             ),
+            Self::Forgotten { by } => format!("it was dead, and was forgotten at {}", call(*by)),
             Self::SaidParked => "it announced its absence".into(),
             Self::SaidGoodbye => "it said goodbye".into(),
             Self::Attached { home } => format!("it is linked to {}", call(*home)),
@@ -111,6 +117,7 @@ impl Why {
 fn accused(accuser: &str, evidence: Evidence) -> String {
     match evidence {
         Evidence::Silence => format!("it does not answer {accuser}"),
+        Evidence::Forgotten => format!("an operator at {accuser} says that it won't come back"),
         Evidence::Crash => {
             format!("its link to {accuser} broke and a new connection was refused")
         }
@@ -119,7 +126,7 @@ fn accused(accuser: &str, evidence: Evidence) -> String {
 
 fn unrefuted(accusers: &str, evidence: Evidence, after: Duration) -> String {
     match evidence {
-        Evidence::Silence => format!(
+        Evidence::Silence | Evidence::Forgotten => format!(
             "it answered neither {accusers} nor anyone asked, for {} ms after the first report",
             after.as_millis()
         ),

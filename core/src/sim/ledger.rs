@@ -104,7 +104,7 @@ impl Ledger {
                 attempt.refused = true;
                 self.refused += 1;
             }
-            Reply::Invited { .. } | Reply::Reach(_) => {}
+            Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => {}
         }
     }
 

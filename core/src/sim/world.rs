@@ -477,7 +477,7 @@ impl<S: Shell> World<S> {
                 let (invitation, key) = (invitation.clone(), key.clone());
                 Some(self.node(host)?.join_link(&invitation, &key))
             }
-            Reply::Written { .. } | Reply::Reach(_) | Reply::Refused(_) => None,
+            Reply::Written { .. } | Reply::Reach(_) | Reply::Forgotten | Reply::Refused(_) => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! `invite`, `leave`, `config`, `completions`, `man`.
+//! `invite`, `leave`, `forget`, `config`, `completions`, `man`.
 
 use crate::{
     cli::{
@@ -40,6 +40,16 @@ pub(crate) struct InviteArgs {
 /// `sporenet leave`.
 #[derive(Args, Debug)]
 pub(crate) struct LeaveArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// `sporenet forget`.
+#[derive(Args, Debug)]
+pub(crate) struct ForgetArgs {
+    /// The dead member: its name, or the first digits of its identity
+    #[arg(value_name = "NODE")]
+    member: String,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -138,6 +148,16 @@ fn qr(link: &str) -> Result<(), Failure> {
 pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
     let _: Value = Client::find(&args.client, true)?.json(Method::Post(b""), "/api/v1/leave")?;
     print::say("The node says goodbye and stops.");
+    Ok(())
+}
+
+pub(crate) fn forget(args: &ForgetArgs) -> Result<(), Failure> {
+    let body = serde_json::json!({ "member": args.member }).to_string();
+    let client = Client::find(&args.client, true)?;
+    let _: Value = client.json(Method::Post(body.as_bytes()), "/api/v1/forget")?;
+    print::say(
+        "Forgotten: it counts as one that left, at all nodes. If it comes back, it is a member again.",
+    );
     Ok(())
 }
 

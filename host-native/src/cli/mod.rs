@@ -96,6 +96,8 @@ enum Sub {
     Invite(admin::InviteArgs),
     /// Leave the mesh for good and stop
     Leave(admin::LeaveArgs),
+    /// Stop seeking a dead member that won't come back
+    Forget(admin::ForgetArgs),
     /// Container health check: 0 healthy, 1 not, prints why
     Health(view::HealthArgs),
     /// What is wrong with machine, settings and node, each with the next step
@@ -363,6 +365,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Watch(args)) => values::watch(&args),
         Some(Sub::Invite(args)) => admin::invite(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
+        Some(Sub::Forget(args)) => admin::forget(&args),
         Some(Sub::Health(args)) => view::health(&args),
         Some(Sub::Doctor(args)) => doctor::doctor(&args),
         Some(Sub::Record(args)) => record::record(&args),

@@ -222,6 +222,6 @@ async fn write(
             serde_json::json!({ "revision": revision, "ack": level }),
         )),
         Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
+        Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => Err(Problem::busy()),
     }
 }

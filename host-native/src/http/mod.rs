@@ -218,6 +218,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/edges", get(status::edges))
         .route("/connections", get(status::connections))
         .route("/leave", post(status::leave))
+        .route("/forget", post(status::forget))
         .route("/invites", post(invites::invite))
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))

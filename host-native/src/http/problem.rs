@@ -6,7 +6,9 @@ use axum::{
 };
 use serde::Serialize;
 use sporenet_core::{
-    membership::admission::InviteRefusal, node::contract::Refusal, replication::write::WriteRefusal,
+    membership::admission::InviteRefusal,
+    node::contract::{ForgetRefusal, Refusal},
+    replication::write::WriteRefusal,
 };
 
 /// How long a client should wait before it tries again, in seconds.
@@ -91,6 +93,12 @@ impl From<Refusal> for Problem {
                 InviteRefusal::CannotInvite => (StatusCode::CONFLICT, "cannot_invite"),
                 InviteRefusal::TooMany => (StatusCode::CONFLICT, "too_many_invites"),
                 InviteRefusal::NotStored => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            },
+            Refusal::Forget(forget) => match forget {
+                ForgetRefusal::NotKnown => (StatusCode::NOT_FOUND, "not_found"),
+                ForgetRefusal::Several => (StatusCode::CONFLICT, "ambiguous"),
+                ForgetRefusal::NotDead(_) => (StatusCode::CONFLICT, "not_dead"),
+                ForgetRefusal::OnTab => (StatusCode::CONFLICT, "on_tab"),
             },
         };
         Self::new(status, code, format!("{refusal}."))

@@ -35,7 +35,10 @@ pub(crate) async fn reach(State(api): State<Arc<Api>>) -> Result<Json<Vec<Found>
     let asked = tokio::time::timeout(PATIENCE, api.core().request(Request::Reach)).await;
     let reports = match asked {
         Ok(Ok(Reply::Reach(reports))) => reports,
-        Ok(Ok(Reply::Written { .. } | Reply::Invited { .. } | Reply::Refused(_))) | Err(_) => {
+        Ok(Ok(
+            Reply::Written { .. } | Reply::Invited { .. } | Reply::Forgotten | Reply::Refused(_),
+        ))
+        | Err(_) => {
             return Err(Problem::busy());
         }
         Ok(Err(Gone)) => return Err(Problem::stopping()),

@@ -13,10 +13,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sporenet_core::{
     kernel::time::Time,
-    node::{Node, contract::Signal, snapshot::Status},
+    node::{
+        Node,
+        contract::{Refusal, Reply, Request, Signal},
+        snapshot::Status,
+    },
 };
 use std::sync::Arc;
 
@@ -79,4 +83,33 @@ pub(crate) async fn leave(
         Json(serde_json::json!({ "leaving": true })),
     )
         .into_response())
+}
+
+/// Whom to forget.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gone {
+    /// Its name, or the first digits of its identity.
+    member: String,
+}
+
+/// `POST /api/v1/forget`.
+pub(crate) async fn forget(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let Some(Gone { member: called }) = read_json(&headers, body).await? else {
+        return Err(Problem::bad_request(
+            "the body is empty; write {\"member\": \"NAME\"}.",
+        ));
+    };
+    let found = within_patience(api.core().ask(move |node, _| node.to_forget(&called))).await?;
+    let member = found.map_err(|refusal| Problem::from(Refusal::Forget(refusal)))?;
+    match within_patience(api.core().request(Request::Forget { member })).await? {
+        Reply::Forgotten => Ok(Json(serde_json::json!({ "forgotten": member.to_string() }))),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        Reply::Written { .. } | Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
+    }
 }

@@ -240,7 +240,7 @@ impl Dispatcher {
                 Reply::Written { revision: _ } => Ok(Answer::Written),
                 Reply::Refused(refusal) => Err(refused(&refusal)),
                 // A page asks for nothing else.
-                Reply::Invited { .. } | Reply::Reach(_) => {
+                Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => {
                     Err(Failure::new("unexpected", "the answer is of another kind"))
                 }
             },
@@ -584,6 +584,8 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Write(WriteRefusal::NotWritable { .. }) => "not_writable",
         // A page never asks for an invite.
         Refusal::Invite(_) => "invite",
+        // Nor to forget a member.
+        Refusal::Forget(_) => "forget",
     };
     Failure::new(code, refusal)
 }

@@ -77,10 +77,13 @@ impl Swim {
             return;
         };
         let held = member.suspicion.as_ref();
+        // An operator's word about the dead counts; nothing else adds to their death.
+        let matters = member.is_in()
+            || (member.state() == MemberState::Dead && evidence == Evidence::Forgotten);
         // At another incarnation the accusation is refuted already, or ahead of the record here;
         // then the record comes first and comparing tables repairs the rest.
         if !member.is_relay()
-            || !member.is_in()
+            || !matters
             || claims.incarnation != member.record().incarnation
             || held.is_some_and(|suspicion| suspicion.knows(accuser, evidence))
         {
@@ -128,6 +131,42 @@ impl Swim {
             return;
         }
         self.suspect(subject, accuser, evidence);
+        if state == MemberState::Dead {
+            self.bury(subject);
+        }
+    }
+
+    /// An operator at this node says that a dead member won't come back: it is no longer sought, and
+    /// degrades nothing. Its next word brings it back.
+    pub(super) fn forget(&mut self, subject: NodeId) {
+        let Some(member) = self.roster.get(&subject) else {
+            return;
+        };
+        if !self.is_relay() || !member.is_relay() || member.state() != MemberState::Dead {
+            return;
+        }
+        let body = Accusation {
+            accuser: self.me,
+            subject,
+            incarnation: member.record().incarnation,
+            evidence: Evidence::Forgotten,
+        };
+        let accusation = Verified::seal(body, &self.identity.keypair, self.identity.network);
+        self.take_accusation(subject, accusation, None);
+    }
+
+    /// A dead member that an operator gave up counts as one that left.
+    fn bury(&mut self, subject: NodeId) {
+        let dead = self.roster.get(&subject);
+        let dead = dead.filter(|member| member.state() == MemberState::Dead);
+        let by = dead
+            .and_then(|member| member.suspicion.as_ref())
+            .and_then(Suspicion::forgotten_by);
+        if let Some(by) = by {
+            // It is not stored any more: after a restart it is known again only if it returns.
+            self.roster_dirty = true;
+            self.set_state(subject, MemberState::Left, Why::Forgotten { by });
+        }
     }
 
     /// Whether a member was heard on its own link within the last probe period.
@@ -277,6 +316,9 @@ impl Swim {
             self.lost.remove(&id);
             self.update_tabs_of(id);
         }
+        if state == MemberState::Dead {
+            self.bury(id);
+        }
     }
 
     /// Remembers that a member's state changed in this step.
@@ -326,13 +368,14 @@ impl Swim {
     pub(super) fn tell_if_accused(&mut self, peer: NodeId) {
         let counts = self.roster.counts();
         // Every message leads here, and nearly always nobody is accused.
-        if counts.suspect == 0 && counts.dead == 0 {
+        if counts.suspect == 0 && counts.dead == 0 && counts.left == 0 {
             return;
         }
         let accused = self.roster.get(&peer).is_some_and(|member| {
-            // The dead too: a member that still speaks was declared dead wrongly, and comes back
-            // only by a refutation.
+            // The dead and the forgotten too: a member that still speaks was declared dead wrongly,
+            // and comes back only by a refutation.
             matches!(member.state(), MemberState::Suspect | MemberState::Dead)
+                || matches!(member.why(), Why::Forgotten { .. })
         });
         if !accused
             || !self

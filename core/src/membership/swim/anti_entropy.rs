@@ -243,7 +243,9 @@ impl Swim {
             for accusation in entry.accusations.into_iter().take(TOLD_MAX) {
                 self.on_accusation(from, accusation);
             }
-            if entry.state == MemberState::Dead && unheard.contains(&id) {
+            // Who was given up was dead before: its accusations say so.
+            let is_gone = matches!(entry.state, MemberState::Dead | MemberState::Left);
+            if is_gone && unheard.contains(&id) {
                 self.find_dead(from, id);
             }
         }

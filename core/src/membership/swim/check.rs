@@ -184,7 +184,7 @@ impl Swim {
         let shortest = match evidence {
             // The minimum grows with the number of relays, which may have been any when the verdict
             // fell.
-            Evidence::Silence => self.config.windows.silence_min,
+            Evidence::Silence | Evidence::Forgotten => self.config.windows.silence_min,
             Evidence::Crash => self
                 .config
                 .windows

@@ -173,6 +173,13 @@ pub enum Command {
         /// Who should have listened.
         peer: NodeId,
     },
+    /// Another node proved itself at an address of a member.
+    Elsewhere {
+        /// The member.
+        peer: NodeId,
+        /// Where it is not.
+        address: Address,
+    },
     /// Anything came in on the peer's link.
     Heard {
         /// From whom.
@@ -180,6 +187,8 @@ pub enum Command {
     },
     /// Records out of a spore; they may be old.
     Learned(Vec<Signed<MemberRecord>>),
+    /// A dead member won't come back. Without effect on a tab, and unless it is dead.
+    Forget(NodeId),
     /// Say goodbye; ends with [`Event::Departed`].
     Leave,
     /// Announce absence.

@@ -134,6 +134,15 @@ impl Swim {
         }
     }
 
+    /// Another node has an address of a member. A dead member is not tried there again until it says
+    /// something of itself; one that takes part may share the address, and is dialled as before.
+    pub(super) fn on_elsewhere(&mut self, peer: NodeId, address: &Address) {
+        self.avoid(peer);
+        if let Some(member) = self.roster.get_mut(&peer) {
+            member.vacate(address);
+        }
+    }
+
     /// Recomputes whom this node should be linked to, and tells the owner if that changed.
     pub(super) fn refresh_neighbours(&mut self) {
         let neighbours: Vec<(NodeId, Vec<Address>)> = if self.is_relay() {
@@ -212,7 +221,7 @@ impl Swim {
     /// Tries to be linked to a member for a moment.
     pub(super) fn try_member(&mut self, member: NodeId) {
         if let Some(known) = self.roster.get(&member) {
-            let addresses = known.record().addresses.clone();
+            let addresses = known.addresses_to_try();
             self.outbox.event(Event::Try { member, addresses });
         }
     }
@@ -238,7 +247,7 @@ impl Swim {
                 && (self.is_relay() || isolated)
                 && member.is_relay()
                 && **id != self.me
-                && !member.record().addresses.is_empty()
+                && !member.addresses_to_try().is_empty()
                 && !self.peers.contains(**id)
                 // Neighbours are dialled anyway (`Event::Neighbours`).
                 && !self.watches.contains_key(*id)

@@ -296,12 +296,14 @@ impl Swim {
         self.health.multiplier()
     }
 
-    /// The records worth keeping for the next start: all but those of tabs that left and this node's.
+    /// The records worth keeping for the next start: all but those of tabs that left, of members that
+    /// were given up, and this node's.
     #[must_use]
     pub fn records_to_persist(&self) -> Vec<Signed<MemberRecord>> {
         let others = self.roster.iter().filter(|(id, _)| **id != self.me);
         others
             .filter(|(_, member)| member.is_relay() || member.state() != MemberState::Left)
+            .filter(|(_, member)| !matches!(member.why(), Why::Forgotten { .. }))
             .map(|(_, member)| member.record().to_signed())
             .collect()
     }
@@ -391,8 +393,10 @@ impl Swim {
             Command::PeerUp { peer, role } => self.on_peer_up(peer, role),
             Command::PeerDown { peer, abrupt } => self.on_peer_down(peer, abrupt),
             Command::DialRefused { peer } => self.on_dial_refused(peer),
+            Command::Elsewhere { peer, address } => self.on_elsewhere(peer, &address),
             Command::Heard { peer } => self.heard(peer),
             Command::Learned(records) => self.learn(records),
+            Command::Forget(member) => self.forget(member),
             Command::Leave => self.leave(),
             Command::Park => self.set_standing(Standing::Parked),
             Command::Unpark => self.set_standing(Standing::Present),

@@ -9,6 +9,7 @@ use crate::{
     membership::{
         dissemination::Rumour,
         member::{Accusation, Evidence, MemberState, Standing},
+        suspicion::Suspicion,
     },
 };
 use alloc::{collections::BTreeSet, vec::Vec};
@@ -144,11 +145,11 @@ impl Swim {
 
     pub(super) fn accusations_of(&self, member: NodeId) -> Vec<Signed<Accusation>> {
         let held = self.roster.get(&member).and_then(|m| m.suspicion.as_ref());
-        held.into_iter()
-            .flat_map(|suspicion| suspicion.accusations())
-            .take(TOLD_MAX)
-            .map(|accusation| accusation.to_signed())
-            .collect()
+        let mut words: Vec<_> = held.into_iter().flat_map(Suspicion::accusations).collect();
+        // The strongest word first: an operator's is the only one of its kind.
+        words.sort_by_key(|word| core::cmp::Reverse(word.evidence));
+        let told = words.into_iter().take(TOLD_MAX);
+        told.map(|accusation| accusation.to_signed()).collect()
     }
 
     /// Asks up to k linked relays, the target's own neighbours first.

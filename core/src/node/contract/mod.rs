@@ -20,7 +20,7 @@ mod store;
 pub use self::{
     link::{Dial, LinkInput, LinkOutput},
     notice::{FenceCause, Notice, NoticeEntry, Offence, Severity},
-    request::{Refusal, Reply, Request},
+    request::{ForgetRefusal, Refusal, Reply, Request},
     store::{StoreInput, StoreOutput},
 };
 use crate::kernel::{

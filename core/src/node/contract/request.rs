@@ -4,10 +4,10 @@ use crate::{
     kernel::{
         bytes::Bytes,
         crypto::Secret,
-        id::Role,
+        id::{NodeId, Role},
         text::{Key, Namespace},
     },
-    membership::admission::InviteRefusal,
+    membership::{admission::InviteRefusal, member::MemberState},
     overlay::reach::Report,
     replication::write::{AckLevel, WriteRefusal},
     wire::invitation::Invitation,
@@ -41,6 +41,11 @@ pub enum Request {
     /// Find out whether linked relays reach the addresses that this node announces. Answered by
     /// [`Reply::Reach`].
     Reach,
+    /// A dead member won't come back. Answered by [`Reply::Forgotten`] or [`Refusal::Forget`].
+    Forget {
+        /// Who.
+        member: NodeId,
+    },
 }
 
 /// The answer to a request.
@@ -60,6 +65,8 @@ pub enum Reply {
     },
     /// What linked relays found when they dialled this node; empty where none is linked.
     Reach(Vec<Report>),
+    /// The member counts as one that left, here and soon at all nodes.
+    Forgotten,
     /// The request was refused; nothing changed, except where the refusal says so.
     Refused(Refusal),
 }
@@ -71,6 +78,40 @@ pub enum Refusal {
     Write(WriteRefusal),
     /// An invite was refused.
     Invite(InviteRefusal),
+    /// A member was not forgotten.
+    Forget(ForgetRefusal),
+}
+
+/// Why a member was not forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForgetRefusal {
+    /// No member has this name or identity.
+    NotKnown,
+    /// Several dead members are called so.
+    Several,
+    /// It is not dead but something else.
+    NotDead(MemberState),
+    /// This node is a tab.
+    OnTab,
+}
+
+impl fmt::Display for ForgetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self {
+            Self::NotKnown => return f.write_str("no member has this name or identity"),
+            Self::Several => {
+                return f.write_str(
+                    "several dead members are called so; write more digits of the identity",
+                );
+            }
+            Self::OnTab => return f.write_str("a tab can't forget members; ask a relay"),
+            Self::NotDead(MemberState::Alive) => "alive",
+            Self::NotDead(MemberState::Suspect) => "only suspect so far; wait until it is dead",
+            Self::NotDead(MemberState::Parked) => "parked: it announced its absence",
+            Self::NotDead(MemberState::Left | MemberState::Dead) => "gone already",
+        };
+        write!(f, "only a dead member can be forgotten, and it is {state}")
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -78,6 +119,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Write(refusal) => fmt::Display::fmt(refusal, f),
             Self::Invite(refusal) => fmt::Display::fmt(refusal, f),
+            Self::Forget(refusal) => fmt::Display::fmt(refusal, f),
         }
     }
 }

@@ -94,6 +94,9 @@ impl Node {
                 counters.messages_in = counters.messages_in.saturating_add(1);
                 #[cfg(any(test, feature = "sim"))]
                 self.mask.hear(&message);
+                if self.links.is_standby(link) {
+                    self.tell_links(links::Command::Spoke { link });
+                }
                 self.on_message(from, message);
             }
             Ok(None) => counters.unknown = counters.unknown.saturating_add(1),

@@ -2,19 +2,25 @@
 
 use crate::{
     kernel::{
-        id::RequestId,
+        id::{NodeId, RequestId},
         machine::{Input, Machine as _},
     },
-    membership::{admission, swim},
+    membership::{admission, member::MemberState, roster::MemberView, swim},
     node::{
-        contract::HostOutput,
-        contract::{Command, HostInput, Notice, Request, Signal, StoreInput},
+        contract::{
+            Command, ForgetRefusal, HostInput, HostOutput, Notice, Refusal, Reply, Request, Signal,
+            StoreInput,
+        },
         machine::Node,
     },
     overlay::{links, reach},
     recovery::journal,
     replication::replica,
 };
+use alloc::{string::ToString, vec::Vec};
+
+/// The fewest digits of an identity that name a member.
+const CALLED_MIN: usize = 4;
 
 impl Node {
     pub(in crate::node) fn on_command(&mut self, command: Command) {
@@ -62,6 +68,46 @@ impl Node {
                 role,
             }),
             Request::Reach => self.tell_reach(reach::Command::Check { request }),
+            Request::Forget { member } => {
+                let reply = match self.may_forget(member) {
+                    Ok(()) => Reply::Forgotten,
+                    Err(refusal) => Reply::Refused(Refusal::Forget(refusal)),
+                };
+                self.tell_swim(swim::Command::Forget(member));
+                let id = request;
+                self.outbox.event(HostOutput::Reply { id, reply }.into());
+            }
+        }
+    }
+
+    /// The member that is to be forgotten by that name, or by the first digits of its identity. The dead
+    /// come first: who took a dead member's place often has its name.
+    ///
+    /// # Errors
+    /// If there is no such member, or several are dead.
+    pub fn to_forget(&self, called: &str) -> Result<NodeId, ForgetRefusal> {
+        let called_so = |member: &MemberView<'_>| {
+            let id = member.record.id.to_string();
+            member.record.name.as_str() == called
+                || (called.len() >= CALLED_MIN && id.starts_with(&called.to_ascii_lowercase()))
+        };
+        let mut found: Vec<_> = self.swim.members().filter(called_so).collect();
+        if found.iter().any(|member| member.state == MemberState::Dead) {
+            found.retain(|member| member.state == MemberState::Dead);
+            if found.len() > 1 {
+                return Err(ForgetRefusal::Several);
+            }
+        }
+        let first = found.first().ok_or(ForgetRefusal::NotKnown)?;
+        Ok(first.record.id)
+    }
+
+    fn may_forget(&self, member: NodeId) -> Result<(), ForgetRefusal> {
+        match self.swim.state(&member) {
+            _ if self.is_tab() => Err(ForgetRefusal::OnTab),
+            None => Err(ForgetRefusal::NotKnown),
+            Some(MemberState::Dead) => Ok(()),
+            Some(state) => Err(ForgetRefusal::NotDead(state)),
         }
     }
 

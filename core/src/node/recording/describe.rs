@@ -96,6 +96,7 @@ fn of_request(request: &Request) -> String {
         }
         Request::Invite { .. } => "invite".into(),
         Request::Reach => "reach".into(),
+        Request::Forget { member } => format!("forget {member}"),
     }
 }
 

@@ -7,6 +7,7 @@
 //! | close | the host; admission: the link is gone |
 //! | peer up, peer down | membership, replication, dialling back |
 //! | dial refused | membership: evidence of a crash |
+//! | elsewhere | membership: a dead member is not sought there any more |
 //! | dial failed | the timeline |
 //! | persist | the journal |
 //! | identity conflict | the timeline; ours, and seen: the node is fenced |
@@ -79,6 +80,9 @@ impl Node {
             } => self.on_peer_down(peer, reason, abrupt),
             links::Event::DialRefused { peer } => {
                 self.tell_swim(swim::Command::DialRefused { peer });
+            }
+            links::Event::Elsewhere { peer, address } => {
+                self.tell_swim(swim::Command::Elsewhere { peer, address });
             }
             links::Event::DialFailed {
                 address,

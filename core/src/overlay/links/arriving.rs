@@ -22,7 +22,7 @@ impl Links {
     /// Whether it has this link, as a peer's or as one under an invite.
     #[must_use]
     pub fn holds(&self, link: LinkId) -> bool {
-        self.by_link.contains_key(&link) || self.is_arriving(link)
+        self.by_link.contains_key(&link) || self.is_arriving(link) || self.is_standby(link)
     }
 
     /// Whether a link waits until one side lets the other in.

@@ -43,6 +43,12 @@ impl Component for Links {
             ),
             (self.peers.keys().all(watched), "a link is never pinged"),
             (
+                self.standby
+                    .keys()
+                    .all(|peer| self.peers.contains_key(peer)),
+                "a second link waits beside none",
+            ),
+            (
                 !self
                     .arriving
                     .keys()

@@ -67,6 +67,11 @@ pub enum Command {
     },
     /// This node was let in: the peers that it dialled for that may talk.
     Joined,
+    /// The peer said something on a link that [stands by](super::Links::is_standby).
+    Spoke {
+        /// The link.
+        link: LinkId,
+    },
     /// A link ended.
     Down {
         /// The link.
@@ -138,6 +143,13 @@ pub enum Event {
     DialRefused {
         /// The member.
         peer: NodeId,
+    },
+    /// Another node than the member proved itself at the member's address.
+    Elsewhere {
+        /// The member.
+        peer: NodeId,
+        /// Where it is not, as it was dialled.
+        address: Address,
     },
     /// A dial failed for a reason other than the time before.
     DialFailed {

@@ -46,6 +46,11 @@ impl Links {
         if let Some(peer) = expect.filter(|_| reason == CloseReason::ConnectionRefused) {
             self.outbox.event(Event::DialRefused { peer });
         }
+        // Somebody else has the address now. Membership says whether the member is sought there again.
+        if let Some(peer) = expect.filter(|_| reason == CloseReason::UnexpectedPeer) {
+            let address = address.clone();
+            self.outbox.event(Event::Elsewhere { peer, address });
+        }
         if reason == CloseReason::SelfDial {
             self.dialer.forget(&destination);
         }

@@ -2,7 +2,7 @@
 //!
 //! Source: the papers on the page of [`links`](super).
 
-use super::{Command, Config, Event, Message, Stats, arriving::Arrival};
+use super::{Command, Config, Event, Message, Stats, arriving::Arrival, standby::Standby};
 use crate::{
     kernel::{
         address::Address,
@@ -72,6 +72,8 @@ pub struct Links {
     pub(super) by_link: BTreeMap<LinkId, NodeId>,
     /// Links under an invite's key, until one side has let the other in.
     pub(super) arriving: BTreeMap<LinkId, Arrival>,
+    /// Links that peers opened beside the one that is routed, until they say something there.
+    pub(super) standby: BTreeMap<NodeId, Standby>,
     /// Whether this node was let in during this run.
     pub(super) joined: bool,
     /// Whom to be linked to, always, and where they accept links.
@@ -106,6 +108,7 @@ impl Links {
             peers: BTreeMap::new(),
             by_link: BTreeMap::new(),
             arriving: BTreeMap::new(),
+            standby: BTreeMap::new(),
             joined: false,
             targets: BTreeMap::new(),
             dialer,
@@ -226,7 +229,7 @@ impl Links {
     }
 
     /// Makes `link` the peer's link.
-    fn route(
+    pub(super) fn route(
         &mut self,
         link: LinkId,
         identity: PeerIdentity,
@@ -269,16 +272,14 @@ impl Links {
             });
             return;
         }
-        self.by_link.remove(&old.link);
-        // The peer stays up all the time, so nobody is told of a change.
-        self.route(link, new, dialled, None);
-        if planted::is(Planted::SupersededKept) {
-            return;
+        // The peer may have meant somebody else, who used to have our address: then it closes the
+        // link as soon as it knows who we are. The good link stays until the peer says something
+        // on the new one.
+        if dialled {
+            self.replace(old.link, link, new, true);
+        } else {
+            self.stand_by(link, new);
         }
-        self.outbox.event(Event::Close {
-            link: old.link,
-            reason: CloseReason::Duplicate,
-        });
     }
 
     /// Asks a peer whether it still runs, and answers whether it has said so just now. A half-open
@@ -343,6 +344,8 @@ impl Links {
             link: old.link,
             reason,
         });
+        // What the old process opened goes with it.
+        self.close_standby(new.id, &CloseReason::Superseded);
         // Down before up: the owner never counts one peer twice.
         self.end(old.link, CloseReason::Superseded);
         self.accept(link, new, dialled, via);
@@ -352,7 +355,7 @@ impl Links {
     /// a newer run of it took over. `IdentityInUse`: the peer says that our identity runs elsewhere; it may
     /// lie, so the node hears who said it.
     fn on_down(&mut self, link: LinkId, reason: CloseReason) {
-        if self.end_arrival(link, &reason) {
+        if self.end_arrival(link, &reason) || self.end_standby(link) {
             return;
         }
         let conflict = match (&reason, self.by_link.get(&link)) {
@@ -385,6 +388,9 @@ impl Links {
         {
             return;
         }
+        if self.take_over(peer, &reason) {
+            return;
+        }
         let Some(gone) = self.peers.remove(&peer) else {
             return;
         };
@@ -412,6 +418,7 @@ impl Links {
         // Before the links end, since `end` asks for every target that has no link.
         self.targets.clear();
         self.close_arrivals(reason);
+        self.close_standbys(reason);
         let links: Vec<LinkId> = self.by_link.keys().copied().collect();
         for link in links {
             self.outbox.event(Event::Close {
@@ -552,6 +559,10 @@ impl Machine for Links {
                 Command::Arrived { link, peer, dial } => self.on_arrived(link, peer, dial),
                 Command::Admitted { link } => self.on_admitted(link),
                 Command::Joined => self.on_joined(),
+                Command::Spoke { link } => {
+                    self.on_spoke(link);
+                    return;
+                }
                 Command::Down { link, reason } => self.on_down(link, reason),
                 Command::DialFailed { dial, reason } => self.on_dial_failed(dial, reason),
                 Command::Targets(targets) => self.on_targets(targets),

@@ -32,6 +32,7 @@ mod config;
 mod contract;
 mod dialling;
 mod machine;
+mod standby;
 #[cfg(test)]
 mod tests;
 

@@ -264,7 +264,7 @@ impl Replica {
             Timer::Load(token) => self.give_up_load(token),
             Timer::Patience(chain, sequence) => self.writes.give_up_waiting(cx, chain, sequence),
             Timer::TabCopy(peer) => self.forks.branches.on_tab_copy_due(cx, db, peer),
-            Timer::Branches(peer) => self.forks.branches.on_fetch_stalled(peer),
+            Timer::Branches(peer) => self.forks.branches.on_fetch_stalled(cx, db, peer),
             Timer::Epoch(shard) => self.on_epoch_due(shard),
             Timer::Reissue => self.go_on_reissuing(),
             Timer::Full => self.anti_entropy.schedule_fetches(cx, db),

@@ -144,6 +144,21 @@ fn a_useless_answer_about_one_author_does_not_end_the_questions_about_others() {
     assert!(!relay.said(|output| asks_for(one)(output) || asks_for(other)(output)));
 }
 #[test]
+fn an_answer_that_is_lost_does_not_end_the_questions_about_other_authors() {
+    let peer = keypair(1).id();
+    let (first, second) = (keypair(7).id(), keypair(8).id());
+    let mut relay = Relay::new(&[(peer, Role::Relay)]);
+    relay.hear(peer, named(first, vec![1]));
+    relay.hear(peer, named(second, vec![2]));
+    assert!(relay.said(asks_for(first)));
+    relay.wait(Config::default().fetch_patience);
+    assert!(
+        relay.said(asks_for(second)),
+        "the answer about the first is lost"
+    );
+}
+
+#[test]
 fn a_side_branch_that_contradicts_the_log_proves_the_fork() {
     let peer = keypair(1).id();
     let mut relay = Relay::new(&[(peer, Role::Relay)]);

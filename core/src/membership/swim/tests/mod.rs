@@ -3,6 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 mod detection;
+mod forgetting;
 mod hostile;
 mod laws;
 mod lifeguard;

@@ -21,6 +21,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::{prelude::*, strategy::Strategy};
 
 mod arriving;
+mod standby;
 
 const fn id(byte: u8) -> NodeId {
     NodeId::from_bytes([byte; 32])
@@ -162,7 +163,8 @@ fn of_two_links_dialled_by_both_ends_both_keep_the_one_of_the_smaller_identity()
     command(&mut a, 0, up(10, identity(2, 1, 2), Some(1)));
     let a_closes = command(&mut a, 1, up(20, identity(2, 1, 2), None));
     command(&mut b, 0, up(20, identity(1, 1, 1), Some(1)));
-    let b_closes = command(&mut b, 1, up(10, identity(1, 1, 1), None));
+    assert_eq!(command(&mut b, 1, up(10, identity(1, 1, 1), None)), []);
+    let b_closes = command(&mut b, 1, Command::Spoke { link: LinkId(10) });
     let duplicate = Event::Close {
         link: LinkId(20),
         reason: CloseReason::Duplicate,
@@ -181,7 +183,8 @@ fn of_two_links_dialled_by_both_ends_both_keep_the_one_of_the_smaller_identity()
 fn a_new_link_of_the_same_dialler_replaces_the_old_one_without_the_peer_going_down() {
     let mut b = links(2);
     command(&mut b, 0, up(1, identity(1, 1, 1), None));
-    let events = command(&mut b, 1, up(2, identity(1, 1, 1), None));
+    assert_eq!(command(&mut b, 1, up(2, identity(1, 1, 1), None)), []);
+    let events = command(&mut b, 1, Command::Spoke { link: LinkId(2) });
     assert_eq!(
         events,
         [Event::Close {
@@ -655,6 +658,7 @@ proptest! {
                     Event::PeerUp(peer) => prop_assert!(peers.insert(peer.id, ()).is_none()),
                     Event::PeerDown { peer, .. } => prop_assert!(peers.remove(&peer.id).is_some()),
                     Event::Dial { .. } | Event::Close { .. } | Event::DialRefused { .. }
+                    | Event::Elsewhere { .. }
                     | Event::DialFailed { .. } | Event::Persist(_)
                     | Event::IdentityConflict { .. }
                     | Event::Prove { .. } => {}

@@ -141,13 +141,15 @@ impl Branches {
     }
 
     /// A peer does not give the side branches that it named.
-    pub(in crate::replication) fn on_fetch_stalled(&mut self, from: NodeId) {
-        if let Some(peer) = self.peers.get_mut(&from) {
-            // All is forgotten, so that a peer that names what it does not give is not asked again
-            // before the next comparison.
-            peer.asked.clear();
-            peer.lacking.clear();
-        }
+    pub(in crate::replication) fn on_fetch_stalled(
+        &mut self,
+        cx: &mut Context,
+        db: &Database,
+        from: NodeId,
+    ) {
+        // The answer may be lost on the way: the other authors have their turn, and this one after
+        // the next comparison.
+        self.on_answered(cx, db, from, false);
     }
 
     /// Whether nothing is asked of a peer now.
