@@ -40,6 +40,12 @@ mod tests;
 
 pub use self::{
     machine::Node,
-    read::{joining, sentences::in_words, snapshot, timeline::TimelinePage, views::ChangesPage},
+    read::{
+        joining,
+        sentences::{held_back_in_words, in_words},
+        snapshot,
+        timeline::TimelinePage,
+        views::ChangesPage,
+    },
     start::{config, setup, tuning},
 };

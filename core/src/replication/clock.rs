@@ -9,7 +9,7 @@
 
 use crate::kernel::{
     planted::{self, Planted},
-    time::{Time, WallTime},
+    time::{Duration, Time, WallTime, millis},
 };
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,8 @@ pub struct Clock {
     latest: Hlc,
     /// The last reading of the wall clock, and when it was taken.
     wall: Option<(WallTime, Time)>,
+    /// How much lower the clock is that stamps are given by: two differ, and the lower one is safe.
+    lower: Duration,
 }
 
 impl Clock {
@@ -82,12 +84,20 @@ impl Clock {
         Self {
             latest: Hlc::ZERO,
             wall: None,
+            lower: Duration::ZERO,
         }
     }
 
-    /// Takes a reading of the wall clock.
-    pub const fn set_wall(&mut self, now: Time, wall: WallTime) {
+    /// Takes a reading of the wall clock; answers whether it jumped since the one before.
+    pub fn set_wall(&mut self, now: Time, wall: WallTime) -> bool {
+        let expected = self.wall(now).unwrap_or(wall);
         self.wall = Some((wall, now));
+        wall.as_millis().abs_diff(expected.as_millis()) > JUMP_MS
+    }
+
+    /// Gives stamps by a clock that is lower by this.
+    pub const fn stamp_lower(&mut self, by: Duration) {
+        self.lower = by;
     }
 
     /// The wall clock now: the last reading plus what has passed since; unknown before the first.
@@ -102,6 +112,7 @@ impl Clock {
         // Kulkarni 2014, figure 5, send or local event: take the wall clock if it is ahead of
         // everything given or seen, with a counter of 0; else count on.
         let physical = self.wall(now).map_or(0, WallTime::as_millis);
+        let physical = physical.saturating_sub(millis(self.lower));
         self.latest = if physical > self.latest.millis {
             Hlc {
                 millis: physical,
@@ -142,7 +153,10 @@ impl Clock {
 /// How far ahead of the wall clock a stamp may be before it is kept out, by default. Below the
 /// drift of honest clocks, honest writes wait; far above, one wrong clock wins every race for that
 /// long.
-pub const AHEAD_MAX: core::time::Duration = core::time::Duration::from_secs(60);
+pub const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// A wall clock that moved by more than this beyond what passed was set, in milliseconds.
+const JUMP_MS: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,7 @@ use sporenet_core::{
     },
     node::{
         contract::{Reply, Request},
+        held_back_in_words,
         snapshot::Entry,
     },
     replication::write::AckLevel,
@@ -218,9 +219,16 @@ async fn write(
         })?
         .map_err(|_| Problem::stopping())?;
     match reply {
-        Reply::Written { revision } => Ok(Json(
-            serde_json::json!({ "revision": revision, "ack": level }),
-        )),
+        Reply::Written {
+            revision,
+            held_back,
+        } => {
+            let mut answer = serde_json::json!({ "revision": revision, "ack": level });
+            if let Some(span) = held_back {
+                answer["warning"] = held_back_in_words(span).into();
+            }
+            Ok(Json(answer))
+        }
         Reply::Refused(refusal) => Err(refusal.into()),
         Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
     }

@@ -237,7 +237,7 @@ impl Dispatcher {
         self.answer(
             id,
             match reply {
-                Reply::Written { revision: _ } => Ok(Answer::Written),
+                Reply::Written { .. } => Ok(Answer::Written),
                 Reply::Refused(refusal) => Err(refused(&refusal)),
                 // A page asks for nothing else.
                 Reply::Invited { .. } | Reply::Reach(_) => {

@@ -50,6 +50,9 @@ pub enum Reply {
     Written {
         /// The revision that made it visible here.
         revision: u64,
+        /// For how long peers hold it back, because the stamps of this node ran ahead of their
+        /// clocks.
+        held_back: Option<Duration>,
     },
     /// An invite.
     Invited {

@@ -10,7 +10,7 @@ use crate::{
         life::Phase,
         machine::Node,
         read::{
-            sentences::{fence_in_words, in_words},
+            sentences::{fence_in_words, held_back_in_words, in_words, own_clock_in_words},
             snapshot::{KvCounts, MemberCounts, Status, Verdict},
         },
     },
@@ -107,6 +107,7 @@ impl Node {
             reasons.push(self.why_isolated());
             return (Verdict::Isolated, reasons);
         }
+        reasons.extend(self.clock_troubles());
         reasons.extend(self.member_troubles(now));
         if !reasons.is_empty() {
             return (Verdict::Degraded, reasons);
@@ -170,6 +171,13 @@ impl Node {
             troubles.push("The store is full: writes are refused. Free some space.".to_string());
         }
         troubles
+    }
+
+    fn clock_troubles(&self) -> Vec<String> {
+        let own = self.clock.own_ahead_ms().map(own_clock_in_words);
+        let held_back = self.writes_held_back().map(held_back_in_words);
+        let peers = self.clock.peers().map(|off| self.clock_in_words(off));
+        held_back.into_iter().chain(own).chain(peers).collect()
     }
 
     fn member_troubles(&self, now: Time) -> Vec<String> {

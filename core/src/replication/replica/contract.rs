@@ -30,6 +30,8 @@ pub enum Command {
     },
     /// A reading of the wall clock, at start and then about every second.
     WallClock(WallTime),
+    /// Give stamps by a clock that is lower than the wall clock by this.
+    StampLower(Duration),
     /// Write a value. Answered by [`Event::Replied`].
     Write {
         /// Comes back in the reply.

@@ -31,7 +31,7 @@ use crate::{
         replica::{
             answers::Answers,
             anti_entropy::AntiEntropy,
-            context::{Context, Timer, size},
+            context::{Context, REPAIR_SOON, Timer, size},
             contract::{Command, Event},
             database::Database,
             forks::{Forks, keep::show_branches},
@@ -137,11 +137,14 @@ impl Replica {
             Command::PeerUp { peer, role } => self.on_peer_up(peer, role),
             Command::PeerDown { peer } => self.on_peer_down(peer),
             Command::WallClock(wall) => {
-                self.db.clock.set_wall(self.cx.now, wall);
+                if self.db.clock.set_wall(self.cx.now, wall) {
+                    self.look_again();
+                }
                 // Branches with stamps too far ahead, and all of them before the clock was known,
                 // may be shown now.
                 show_branches(&mut self.cx, &mut self.db);
             }
+            Command::StampLower(by) => self.db.clock.stamp_lower(by),
             Command::Write {
                 request,
                 namespace,
@@ -183,6 +186,16 @@ impl Replica {
                 self.go_on_reissuing();
             }
         }
+    }
+
+    /// The clock was set: what was held back for its stamps is asked for again, at once.
+    fn look_again(&mut self) {
+        self.db.end_holds();
+        for peer in self.cx.relays() {
+            self.cx.summarize_within(peer, REPAIR_SOON);
+        }
+        let (cx, db) = (&mut self.cx, &mut self.db);
+        self.anti_entropy.schedule_fetches(cx, db);
     }
 
     fn on_message(&mut self, from: NodeId, message: Message) {
