@@ -40,12 +40,6 @@ mod tests;
 
 pub use self::{
     machine::Node,
-    read::{
-        joining,
-        sentences::{held_back_in_words, in_words},
-        snapshot,
-        timeline::TimelinePage,
-        views::ChangesPage,
-    },
+    read::{joining, sentences::in_words, snapshot, timeline::TimelinePage, views::ChangesPage},
     start::{config, setup, tuning},
 };

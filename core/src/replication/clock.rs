@@ -9,7 +9,7 @@
 
 use crate::kernel::{
     planted::{self, Planted},
-    time::{Duration, Time, WallTime, millis},
+    time::{Duration, Time, WallTime},
 };
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -69,12 +69,14 @@ impl fmt::Display for Hlc {
 /// A node's clock.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
-    /// The latest stamp given or seen.
+    /// The stamp that the next one comes after: the latest given or seen, but for those left behind.
     latest: Hlc,
+    /// The latest stamp ever given or seen.
+    greatest: Hlc,
     /// The last reading of the wall clock, and when it was taken.
     wall: Option<(WallTime, Time)>,
-    /// How much lower the clock is that stamps are given by: two differ, and the lower one is safe.
-    lower: Duration,
+    /// Whether the wall clock is known to be right: it may tell that stamps ran ahead.
+    is_trusted: bool,
 }
 
 impl Clock {
@@ -83,8 +85,9 @@ impl Clock {
     pub const fn new() -> Self {
         Self {
             latest: Hlc::ZERO,
+            greatest: Hlc::ZERO,
             wall: None,
-            lower: Duration::ZERO,
+            is_trusted: false,
         }
     }
 
@@ -95,9 +98,27 @@ impl Clock {
         wall.as_millis().abs_diff(expected.as_millis()) > JUMP_MS
     }
 
-    /// Gives stamps by a clock that is lower by this.
-    pub const fn stamp_lower(&mut self, by: Duration) {
-        self.lower = by;
+    /// Takes note whether the wall clock is known to be right.
+    pub const fn trust(&mut self, is_trusted: bool) {
+        self.is_trusted = is_trusted;
+    }
+
+    /// Whether a stamp ran ahead: further than `ahead_max` by a wall clock that is known to be right.
+    #[must_use]
+    pub fn ran_ahead(&self, now: Time, stamp: Hlc, ahead_max: u64) -> bool {
+        self.is_trusted
+            && self
+                .ahead(now, stamp)
+                .is_some_and(|ahead| ahead > ahead_max)
+    }
+
+    /// Leaves the latest stamp behind if it ran ahead: peers would hold back all that comes after it.
+    /// Stamps of one key rise all the same, as who writes it [observes](Self::observe) its last one
+    /// first.
+    pub fn leave_behind(&mut self, now: Time, ahead_max: u64) {
+        if self.ran_ahead(now, self.latest, ahead_max) {
+            self.latest = Hlc::ZERO;
+        }
     }
 
     /// The wall clock now: the last reading plus what has passed since; unknown before the first.
@@ -112,7 +133,6 @@ impl Clock {
         // Kulkarni 2014, figure 5, send or local event: take the wall clock if it is ahead of
         // everything given or seen, with a counter of 0; else count on.
         let physical = self.wall(now).map_or(0, WallTime::as_millis);
-        let physical = physical.saturating_sub(millis(self.lower));
         self.latest = if physical > self.latest.millis {
             Hlc {
                 millis: physical,
@@ -121,6 +141,7 @@ impl Clock {
         } else {
             self.latest.next()
         };
+        self.greatest = self.greatest.max(self.latest);
         self.latest
     }
 
@@ -131,6 +152,7 @@ impl Clock {
         if !planted::is(Planted::ClockNotPushed) {
             self.latest = self.latest.max(stamp);
         }
+        self.greatest = self.greatest.max(stamp);
     }
 
     /// How many milliseconds a stamp lies ahead of the wall clock here; 0 if it does not, unknown
@@ -143,7 +165,13 @@ impl Clock {
         Some(stamp.millis.saturating_sub(wall.as_millis()))
     }
 
-    /// The latest stamp given or seen.
+    /// The latest stamp ever given or seen, those left behind included.
+    #[must_use]
+    pub const fn greatest(&self) -> Hlc {
+        self.greatest
+    }
+
+    /// The stamp that the next one comes after.
     #[must_use]
     pub const fn latest(&self) -> Hlc {
         self.latest

@@ -236,7 +236,7 @@ mod tests {
     fn written() -> Reply {
         Reply::Written {
             revision: 1,
-            held_back: None,
+            warning: None,
         }
     }
 

@@ -22,7 +22,6 @@ use sporenet_core::{
     },
     node::{
         contract::{Reply, Request},
-        held_back_in_words,
         snapshot::Entry,
     },
     replication::write::AckLevel,
@@ -219,13 +218,10 @@ async fn write(
         })?
         .map_err(|_| Problem::stopping())?;
     match reply {
-        Reply::Written {
-            revision,
-            held_back,
-        } => {
+        Reply::Written { revision, warning } => {
             let mut answer = serde_json::json!({ "revision": revision, "ack": level });
-            if let Some(span) = held_back {
-                answer["warning"] = held_back_in_words(span).into();
+            if let Some(warning) = warning {
+                answer["warning"] = warning.into();
             }
             Ok(Json(answer))
         }

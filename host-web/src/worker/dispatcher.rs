@@ -576,6 +576,7 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Write(WriteRefusal::Full) => "full",
         Refusal::Write(WriteRefusal::Busy) => "busy",
         Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
+        Refusal::Write(WriteRefusal::KeyAhead { .. }) => "key_ahead",
         Refusal::Write(WriteRefusal::NotWritable { blocks })
             if blocks.contains(&WriteBlock::NamespacesFull) =>
         {

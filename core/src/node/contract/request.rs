@@ -12,7 +12,7 @@ use crate::{
     replication::write::{AckLevel, WriteRefusal},
     wire::invitation::Invitation,
 };
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
 /// What is wanted.
@@ -50,9 +50,8 @@ pub enum Reply {
     Written {
         /// The revision that made it visible here.
         revision: u64,
-        /// For how long peers hold it back, because the stamps of this node ran ahead of their
-        /// clocks.
-        held_back: Option<Duration>,
+        /// What is wrong with this node's clock, or with its stamps, as a sentence.
+        warning: Option<String>,
     },
     /// An invite.
     Invited {

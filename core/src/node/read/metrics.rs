@@ -23,7 +23,7 @@ impl Node {
             "Time since the node started.",
             now.max(self.now).since(self.started_at).as_secs(),
         );
-        let off = self.clock.own_ahead_ms().unwrap_or(0);
+        let off = self.clock.wrong_by_ms().unwrap_or(0);
         metrics.gauge(
             "sporenet_clock_offset_seconds",
             "How far this clock is from those of its peers, either way; 0 if right or unknown.",

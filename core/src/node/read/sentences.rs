@@ -227,7 +227,6 @@ impl Node {
 }
 
 /// That this node's clock is wrong, as a sentence.
-#[must_use]
 pub(in crate::node) fn own_clock_in_words(ahead_ms: i64) -> String {
     format!(
         "This node's clock is {} {} its peers: set it right. Until then writes are stamped by theirs.",
@@ -238,17 +237,32 @@ pub(in crate::node) fn own_clock_in_words(ahead_ms: i64) -> String {
 
 /// That peers do not take what a node writes now, as a sentence: a reason of its status, and a
 /// warning beside the answer to a write.
-#[must_use]
-pub fn held_back_in_words(span: Duration) -> String {
+pub(in crate::node) fn held_back_in_words(span: Duration) -> String {
     format!(
         "Peers hold back what this node writes for another {}: \
-         its stamps ran ahead while its clock was wrong.",
+         its stamps are ahead of their clocks.",
+        in_words(span)
+    )
+}
+
+/// That peers do not yet take what a node wrote earlier, as a sentence.
+pub(in crate::node) fn left_behind_in_words(span: Duration) -> String {
+    format!(
+        "Peers hold back what this node wrote while its clock was ahead, for another {}. \
+         What it writes now reaches them at once.",
         in_words(span)
     )
 }
 
 fn away_in_words(ahead_ms: i64) -> String {
-    in_words(Duration::from_millis(ahead_ms.unsigned_abs()))
+    // Two clocks are never compared to the millisecond: 1 h 59 min 59 s is 2 h.
+    let seconds = ahead_ms.unsigned_abs().saturating_add(500) / 1_000;
+    let rounded = if seconds < 100 {
+        seconds
+    } else {
+        seconds.next_multiple_of(10)
+    };
+    in_words(Duration::from_secs(rounded))
 }
 
 const fn direction(ahead_ms: i64) -> &'static str {

@@ -83,7 +83,7 @@ impl Node {
         let reply = match result {
             Ok(revision) => Reply::Written {
                 revision,
-                held_back: self.writes_held_back(),
+                warning: self.write_warning(),
             },
             Err(refusal) => Reply::Refused(Refusal::Write(refusal)),
         };

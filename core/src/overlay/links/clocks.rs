@@ -4,7 +4,7 @@
 //! | voters, this node included | what follows |
 //! |---|---|
 //! | most of three or more agree | theirs is the time; whoever is away from it is wrong |
-//! | two, or no majority | somebody is wrong; the lower clock is the safe one for stamps |
+//! | two, or no majority | somebody is wrong: it is told, and no clock is corrected |
 //! | this clock stands before [`CLOCK_FLOOR`] | it is wrong; what the others say counts |
 //!
 //! Relays vote. Tabs are compared and have no vote: anyone with an invite can open many.
@@ -13,7 +13,7 @@
 //! round trip as its bound); Mills, RFC 5905, 2010, section 11.2 (a majority of clocks tells the
 //! false ones).
 
-use super::Links;
+use super::{Links, machine::Timer};
 use crate::kernel::{
     id::{NodeId, Role},
     time::{Duration, Time, WallTime},
@@ -34,6 +34,9 @@ const ERROR_MAX: Duration = Duration::from_secs(1);
 /// For how long a reading counts for more than a later one with a wider bound. Clocks drift.
 const READING_WORTH: Duration = Duration::from_secs(60);
 
+/// A wall clock that moved by so much more or less than the monotonic one was set, in milliseconds.
+const JUMP_MS: u64 = 500;
+
 /// A peer's wall clock as it was read once.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Reading {
@@ -43,6 +46,8 @@ pub(super) struct Reading {
     at: Time,
     /// Half of the round trip.
     error: Duration,
+    /// Whether the own clocks have gone apart since: the monotonic one may have stood still.
+    is_doubted: bool,
 }
 
 impl Reading {
@@ -61,8 +66,9 @@ impl Reading {
             wall,
             at: now - error,
             error,
+            is_doubted: false,
         };
-        let is_kept = before.is_some_and(|old| {
+        let is_kept = before.filter(|old| !old.is_doubted).is_some_and(|old| {
             let bound = old.error.saturating_add(error).as_millis();
             let agrees = ahead_ms(old.now(now), new.now(now)).unsigned_abs();
             // A worse reading that does not contradict a good one adds nothing.
@@ -76,7 +82,7 @@ impl Reading {
     }
 
     pub(super) fn is_old(&self, now: Time) -> bool {
-        now.since(self.at) >= READING_WORTH
+        self.is_doubted || now.since(self.at) >= READING_WORTH
     }
 }
 
@@ -100,13 +106,25 @@ pub struct Judgement {
     pub middle_ms: i64,
     /// Whether that is the time: most of three or more agree, or this clock is known to be wrong.
     pub is_settled: bool,
+    /// Whether the time is known well enough to tell that a stamp ran ahead: it is settled, or every
+    /// clock that is known agrees with this one.
+    pub is_sure: bool,
+    /// Whether every peer has told its time since the own clocks last went apart.
+    pub is_fresh: bool,
+    /// How far this clock is ahead of those of its peers, for people.
+    pub ahead_ms: i64,
     /// Peers that are away by more than [`CLOCK_RIGHT_MS`].
     pub peers: Vec<ClockOff>,
 }
 
 /// Judges this node's clock `own` by the clocks of peers, each with whether it has a vote; `None`
-/// where there is nothing to compare.
-fn judge(own: WallTime, peers: &[(NodeId, bool, WallTime)]) -> Option<Judgement> {
+/// where there is nothing to compare. Where no majority is, peers are compared with the time that
+/// was settled before: `own` corrected by `correction_ms`.
+fn judge(
+    own: WallTime,
+    correction_ms: i64,
+    peers: &[(NodeId, bool, WallTime)],
+) -> Option<Judgement> {
     if peers.is_empty() {
         return None;
     }
@@ -122,10 +140,17 @@ fn judge(own: WallTime, peers: &[(NodeId, bool, WallTime)]) -> Option<Judgement>
     let middle_ms = *votes.get(votes.len().saturating_sub(1) / 2)?;
     let agree = votes
         .iter()
-        .filter(|vote| vote.abs_diff(middle_ms) <= CLOCK_OFF_MS);
-    let is_majority = votes.len() >= 3 && agree.count().saturating_mul(2) > votes.len();
+        .filter(|vote| vote.abs_diff(middle_ms) <= CLOCK_OFF_MS)
+        .count();
+    let is_majority = votes.len() >= 3 && agree.saturating_mul(2) > votes.len();
     let is_settled = is_majority || !is_own_sound;
-    let reference = if is_settled { middle_ms } else { 0 };
+    let reference = if is_settled { middle_ms } else { correction_ms };
+    // Without a majority: the one in the middle of the peers alone.
+    let theirs_ms = if is_settled {
+        middle_ms
+    } else {
+        middle_of_peers(own, peers)
+    };
     let off = peers.iter().map(|(peer, _, wall)| ClockOff {
         peer: *peer,
         ahead_ms: ahead_ms(*wall, own).saturating_sub(reference),
@@ -134,10 +159,23 @@ fn judge(own: WallTime, peers: &[(NodeId, bool, WallTime)]) -> Option<Judgement>
     Some(Judgement {
         middle_ms,
         is_settled,
+        is_sure: is_settled || (agree == votes.len() && agree >= 2),
+        is_fresh: true,
+        ahead_ms: theirs_ms.saturating_neg(),
         peers: off
             .filter(|off| off.ahead_ms.unsigned_abs() > CLOCK_RIGHT_MS)
             .collect(),
     })
+}
+
+fn middle_of_peers(own: WallTime, peers: &[(NodeId, bool, WallTime)]) -> i64 {
+    let mut ahead: Vec<i64> = peers
+        .iter()
+        .map(|(_, _, wall)| ahead_ms(*wall, own))
+        .collect();
+    ahead.sort_unstable();
+    let middle = ahead.get(ahead.len().saturating_sub(1) / 2);
+    middle.copied().unwrap_or(0)
 }
 
 /// How many milliseconds `clock` is ahead of `other`; negative if it is behind.
@@ -153,14 +191,38 @@ pub fn ahead_ms(clock: WallTime, other: WallTime) -> i64 {
 }
 
 impl Links {
-    /// Judges the wall clock of this node, which says `own` at `now`, by those of linked peers.
+    /// Judges the wall clock of this node, which says `own` at `now` and was found to lack
+    /// `correction_ms`, by those of linked peers.
     #[must_use]
-    pub fn judge_clock(&self, now: Time, own: WallTime) -> Option<Judgement> {
+    pub fn judge_clock(&self, now: Time, own: WallTime, correction_ms: i64) -> Option<Judgement> {
         let read = self.peers.iter().filter_map(|(peer, routed)| {
             let wall = routed.clock?.now(now);
             Some((*peer, routed.identity.role == Role::Relay, wall))
         });
-        judge(own, &read.collect::<Vec<_>>())
+        let judged = judge(own, correction_ms, &read.collect::<Vec<_>>())?;
+        let mut readings = self.peers.values().filter_map(|routed| routed.clock);
+        Some(Judgement {
+            is_fresh: readings.all(|reading| !reading.is_doubted),
+            ..judged
+        })
+    }
+
+    /// A reading of the own wall clock. Where it jumped, peers are asked for theirs at once: either it
+    /// was set, or the monotonic clock stood still, and what peers said cannot be carried on by it.
+    pub(super) fn on_wall_clock(&mut self, wall: WallTime) {
+        let jumped = self
+            .wall_now()
+            .is_some_and(|before| ahead_ms(wall, before).unsigned_abs() > JUMP_MS);
+        self.wall = (wall, self.now);
+        if !jumped {
+            return;
+        }
+        for (peer, routed) in &mut self.peers {
+            if let Some(clock) = &mut routed.clock {
+                clock.is_doubted = true;
+                self.deadlines.set(Timer::Ping(*peer), self.now);
+            }
+        }
     }
 
     /// A peer's answer to a ping: what its wall clock said.
@@ -196,7 +258,7 @@ mod tests {
         let peers: Vec<_> = peers
             .map(|(offset, id)| (NodeId::from_bytes([id; 32]), true, at(*offset)))
             .collect();
-        judge(at(own), &peers).unwrap()
+        judge(at(own), 0, &peers).unwrap()
     }
 
     #[test]
@@ -218,9 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn of_two_clocks_nobody_knows_which_is_wrong_and_the_lower_is_for_stamps() {
+    fn of_two_clocks_nobody_knows_which_is_wrong() {
         let ahead = judged(2 * HOUR, &[0]);
         assert_eq!((ahead.middle_ms, ahead.is_settled), (-2 * HOUR, false));
+        assert!(!ahead.is_sure);
+        assert!(judged(0, &[300]).is_sure, "two that agree");
         let behind = judged(0, &[2 * HOUR]);
         assert_eq!((behind.middle_ms, behind.is_settled), (0, false));
         assert_eq!(behind.peers.first().map(|off| off.ahead_ms), Some(2 * HOUR));
@@ -242,8 +306,9 @@ mod tests {
     fn tabs_have_no_vote() {
         let at = |offset: u64| WallTime::from_millis(NOW + offset);
         let tab = |id: u8| (NodeId::from_bytes([id; 32]), false, at(7_200_000));
-        let told = judge(at(0), &[tab(1), tab(2), tab(3)]).unwrap();
+        let told = judge(at(0), 0, &[tab(1), tab(2), tab(3)]).unwrap();
         assert_eq!((told.middle_ms, told.is_settled), (0, false));
+        assert!(!told.is_sure);
         assert_eq!(told.peers.len(), 3);
     }
 
@@ -252,7 +317,7 @@ mod tests {
         let wall = WallTime::from_millis;
         let (now, ms) = (Time::from_millis(10_000), Duration::from_millis);
         let good = Reading::take(None, now, ms(2), wall(NOW));
-        let worse = Reading::take(good, now, ms(800), wall(NOW + 300));
+        let worse = Reading::take(good, now, ms(800), wall(NOW - 300));
         assert_eq!(worse.unwrap().now(now), wall(NOW + 1));
         let jumped = Reading::take(good, now, ms(800), wall(NOW + 60_000));
         assert_eq!(jumped.unwrap().now(now), wall(NOW + 60_400));

@@ -584,7 +584,7 @@ impl Machine for Links {
                     return;
                 }
                 Command::WallClock(wall) => {
-                    self.wall = (wall, self.now);
+                    self.on_wall_clock(wall);
                     return;
                 }
                 Command::NetworkChanged => self.dialer.reset_backoff(),

@@ -30,8 +30,8 @@ pub enum Command {
     },
     /// A reading of the wall clock, at start and then about every second.
     WallClock(WallTime),
-    /// Give stamps by a clock that is lower than the wall clock by this.
-    StampLower(Duration),
+    /// Whether the wall clock is known to be right: then stamps that ran ahead of it are left behind.
+    TrustClock(bool),
     /// Write a value. Answered by [`Event::Replied`].
     Write {
         /// Comes back in the reply.

@@ -23,7 +23,7 @@ use crate::{
         id::{NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
         rng::Rng,
-        time::Time,
+        time::{Time, millis},
     },
     replication::{
         config::Config,
@@ -140,11 +140,12 @@ impl Replica {
                 if self.db.clock.set_wall(self.cx.now, wall) {
                     self.look_again();
                 }
+                self.leave_ahead_behind();
                 // Branches with stamps too far ahead, and all of them before the clock was known,
                 // may be shown now.
                 show_branches(&mut self.cx, &mut self.db);
             }
-            Command::StampLower(by) => self.db.clock.stamp_lower(by),
+            Command::TrustClock(is_trusted) => self.db.clock.trust(is_trusted),
             Command::Write {
                 request,
                 namespace,
@@ -196,6 +197,14 @@ impl Replica {
         }
         let (cx, db) = (&mut self.cx, &mut self.db);
         self.anti_entropy.schedule_fetches(cx, db);
+    }
+
+    /// What this node stamped while its clock was ahead is held back by peers, and so would be all that
+    /// follows it: stamps and chains go on without it.
+    fn leave_ahead_behind(&mut self) {
+        let (cx, db) = (&mut self.cx, &mut self.db);
+        db.clock.leave_behind(cx.now, millis(cx.config.ahead_max));
+        self.forks.epochs.leave_ahead_behind(cx, db);
     }
 
     fn on_message(&mut self, from: NodeId, message: Message) {
