@@ -129,10 +129,10 @@ impl fmt::Display for WriteRefusal {
                 if days > 0 {
                     write!(f, "{days} d ")?;
                 }
-                write!(
-                    f,
-                    "{hours} h {minutes} min ahead; it can be written again at "
-                )?;
+                if days > 0 || hours > 0 {
+                    write!(f, "{hours} h ")?;
+                }
+                write!(f, "{minutes} min ahead; it can be written again at ")?;
                 let (_, hour, minute) = split(until.as_millis().div_ceil(60_000));
                 write!(f, "{hour:02}:{minute:02} UTC")?;
                 if days > 0 {

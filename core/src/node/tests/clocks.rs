@@ -300,7 +300,7 @@ fn a_key_whose_last_write_ran_ahead_says_when_it_can_be_written_again() {
     };
     let text = alloc::format!("{refusal}");
     assert!(
-        text.contains("a time 0 h 5 min ahead; it can be written again at 00:04 UTC"),
+        text.contains("a time 5 min ahead; it can be written again at 00:05 UTC"),
         "{text}"
     );
     // Then it can, and what was written before has arrived.
