@@ -36,8 +36,11 @@ impl Node {
         );
         metrics.gauge(
             "sporenet_writes_held_back_seconds",
-            "For how long peers hold back what this node writes now, because of its stamps.",
-            self.writes_held_back().unwrap_or_default().as_secs(),
+            "For how long peers hold back what this node writes or wrote, because of its stamps.",
+            self.writes_held_back()
+                .max(self.left_behind())
+                .unwrap_or_default()
+                .as_secs(),
         );
         metrics.counter(
             "sporenet_timeline_dropped",
