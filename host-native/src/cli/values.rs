@@ -121,7 +121,7 @@ fn ack_of(ack: Ack) -> &'static str {
 /// What is to be said beside the answer to a write that succeeded.
 fn warn_of(answer: &Value) {
     if let Some(warning) = answer["warning"].as_str() {
-        eprintln!("sporenet: {warning}");
+        print::say(&format!("sporenet: {}", harmless(warning)));
     }
 }
 

@@ -219,10 +219,12 @@ async fn write(
         .map_err(|_| Problem::stopping())?;
     match reply {
         Reply::Written { revision, warning } => {
-            let mut answer = serde_json::json!({ "revision": revision, "ack": level });
-            if let Some(warning) = warning {
-                answer["warning"] = warning.into();
-            }
+            let answer = match warning {
+                None => serde_json::json!({ "revision": revision, "ack": level }),
+                Some(warning) => {
+                    serde_json::json!({ "revision": revision, "ack": level, "warning": warning })
+                }
+            };
             Ok(Json(answer))
         }
         Reply::Refused(refusal) => Err(refusal.into()),
