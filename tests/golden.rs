@@ -59,9 +59,11 @@ fn assert_pinned(machine: &str, messages: Vec<(&str, Message)>) {
 #[test]
 fn what_links_say_is_pinned() {
     let nonce = 0x0102_0304_0506_0708;
+    let wall = WallTime::from_millis(1_767_225_600_000);
     let messages = vec![
         ("ping", links::Message::Ping { nonce }),
         ("pong", links::Message::Pong { nonce }),
+        ("wall", links::Message::Wall { nonce, wall }),
     ];
     let messages = messages.into_iter();
     assert_pinned(

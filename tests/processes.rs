@@ -13,6 +13,8 @@ mod behind_nginx;
 mod broken_output;
 #[path = "processes/catching_up.rs"]
 mod catching_up;
+#[path = "processes/clocks.rs"]
+mod clocks;
 #[path = "processes/copies.rs"]
 mod copies;
 #[path = "processes/deaths.rs"]

@@ -5,10 +5,10 @@ export type Ack = 'local' | 'relay';
 export interface MeshError extends Error {
   /**
    * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_ack`, `bad_link`, `bad_name`,
-   * `bad_zone`, `value_too_large`, `full`, `busy`, `not_replicated`, `not_writable`, `no_network`,
-   * `other_network`, `not_admitted`, `invite_expired`, `invite_used`, `invite_role`, `wrong_network`,
-   * `wrong_key`, `wrong_epoch`, `not_known`, `namespaces_full`, `watched`, `fenced`, `damaged`, `config`,
-   * `starting`, `not_running`, `crashed`, `closed`.
+   * `bad_zone`, `value_too_large`, `full`, `busy`, `not_replicated`, `key_ahead`, `not_writable`,
+   * `no_network`, `other_network`, `not_admitted`, `invite_expired`, `invite_used`, `invite_role`,
+   * `wrong_network`, `wrong_key`, `wrong_epoch`, `not_known`, `namespaces_full`, `watched`, `fenced`,
+   * `damaged`, `config`, `starting`, `not_running`, `crashed`, `closed`.
    */
   code: string;
 }
@@ -76,6 +76,8 @@ export interface Status {
   members: Record<State, number>;
   kv: { keys: number; batches: number };
   uptime_s: number;
+  /** How far this clock is ahead of its peers' (negative: behind); `null` without a peer to compare with. */
+  clock_ahead_ms: number | null;
 }
 
 export interface JoinOptions {

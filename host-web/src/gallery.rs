@@ -437,6 +437,7 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
                 batches: 312,
             },
             uptime_s: 402 + now / 1_000,
+            clock_ahead_ms: Some(3),
         },
         members: cast.iter().map(|one| member(now, one)).collect(),
         edges: edges(&cast),

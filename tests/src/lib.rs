@@ -9,6 +9,7 @@
 //! | `mesh` | several relays of one network |
 //! | `proxy` | a bad path before a relay |
 //! | `nginx` | a real nginx before a relay |
+//! | `faketime` | a wrong wall clock for a real process |
 //! | `store` | what every store must do, as cases and a judge |
 //! | `fuzz_targets` | bytes from strangers against the real decoders |
 //! | `http` | a plain HTTP client that may break the rules |
@@ -19,6 +20,8 @@
 //!
 //! Not here: the tests themselves (the `*.rs` files beside this folder).
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod faketime;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fuzz_targets;
 #[cfg(not(target_arch = "wasm32"))]

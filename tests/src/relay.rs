@@ -5,7 +5,7 @@ mod api;
 pub use api::Links;
 
 use crate::{
-    http,
+    faketime, http,
     program::{self, Outcome},
     wait,
 };
@@ -141,7 +141,26 @@ impl Relay {
             .args(&self.arguments)
             .stdout(log.try_clone().expect("a log clones"))
             .stderr(log);
+        if self.clock_path().exists() {
+            faketime::preload(&mut command, &self.clock_path());
+        }
         self.process = Some(command.spawn().expect("the program starts"));
+    }
+
+    /// Sets its wall clock, in the words of libfaketime: `+2h`, `+0`. The first time before it starts; a
+    /// running one notices within a second.
+    ///
+    /// # Panics
+    /// When that can't be written.
+    pub fn set_clock(&self, says: &str) {
+        // At once, as it is read at any time.
+        let new = self.folder.path().join("clock.new");
+        fs::write(&new, says).expect("a clock can be written");
+        fs::rename(new, self.clock_path()).expect("a clock can be set");
+    }
+
+    fn clock_path(&self) -> PathBuf {
+        self.folder.path().join("clock")
     }
 
     /// Its data directory.

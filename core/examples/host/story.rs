@@ -25,7 +25,7 @@ pub(crate) fn first(tell: Sender<String>) -> (Story, Receiver<JoinLink>) {
                 host.tell(write()?);
             }
             Some(Reply::Refused(why)) => return Err(why.to_string().into()),
-            Some(Reply::Written { revision: _ }) => {
+            Some(Reply::Written { .. }) => {
                 tell.send("first: wrote it, and the second has stored it".into())?;
             }
             // Not asked for here.

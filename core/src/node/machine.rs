@@ -17,7 +17,7 @@ use crate::{
     node::{
         contract::{Command, Event},
         envelope::Envelope,
-        life::{Phase, Unsaved},
+        life::{ClockWatch, Phase, Unsaved},
         read::timeline::Timeline,
         start::{
             config::Config,
@@ -72,6 +72,7 @@ pub struct Node {
     pub(super) timeline: Timeline,
     pub(super) wall: WallTime,
     pub(super) wall_at: Time,
+    pub(super) clock: ClockWatch,
     pub(super) now: Time,
     pub(super) started_at: Time,
     pub(super) counters: Counters,

@@ -69,8 +69,11 @@ impl Mask {
         // Answers keep its links up and its probes answered, so nobody finds it dead.
         let is_answer = matches!(
             message,
-            Message::Links(links::Message::Ping { .. } | links::Message::Pong { .. })
-                | Message::Swim(swim::Message::Ack { .. })
+            Message::Links(
+                links::Message::Ping { .. }
+                    | links::Message::Pong { .. }
+                    | links::Message::Wall { .. }
+            ) | Message::Swim(swim::Message::Ack { .. })
         );
         if self.swallows_permille == 0 || is_answer {
             return false;

@@ -33,6 +33,8 @@ const KIND_SWIM: u16 = 2;
 const KIND_REPLICA: u16 = 3;
 const KIND_ADMISSION: u16 = 4;
 const KIND_REACH: u16 = 5;
+/// A kind of its own, which nodes of before skip: a variant that they don't know would end the link.
+const KIND_WALL: u16 = 6;
 
 impl Message {
     /// Checks the signatures inside on the caller's thread, so that the node need not. Never fails:
@@ -54,7 +56,8 @@ impl Message {
 impl Body for Message {
     fn kind(&self) -> u16 {
         match self {
-            Self::Links(_) => KIND_LINKS,
+            Self::Links(links::Message::Wall { .. }) => KIND_WALL,
+            Self::Links(links::Message::Ping { .. } | links::Message::Pong { .. }) => KIND_LINKS,
             Self::Swim(_) => KIND_SWIM,
             Self::Replica(_) => KIND_REPLICA,
             Self::Admission(_) => KIND_ADMISSION,
@@ -85,7 +88,7 @@ impl Body for Message {
 
     fn decode(kind: u16, bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {
-            KIND_LINKS => Self::Links(decode_exactly(bytes)?),
+            KIND_LINKS | KIND_WALL => Self::Links(decode_exactly(bytes)?),
             KIND_SWIM => Self::Swim(decode_exactly(bytes)?),
             KIND_REPLICA => Self::Replica(decode_exactly(bytes)?),
             KIND_ADMISSION => Self::Admission(decode_exactly(bytes)?),

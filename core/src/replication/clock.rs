@@ -9,7 +9,7 @@
 
 use crate::kernel::{
     planted::{self, Planted},
-    time::{Time, WallTime},
+    time::{Duration, Time, WallTime},
 };
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -69,10 +69,14 @@ impl fmt::Display for Hlc {
 /// A node's clock.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
-    /// The latest stamp given or seen.
+    /// The stamp that the next one comes after: the latest given or seen, but for those left behind.
     latest: Hlc,
+    /// The latest stamp ever given or seen.
+    greatest: Hlc,
     /// The last reading of the wall clock, and when it was taken.
     wall: Option<(WallTime, Time)>,
+    /// Whether the wall clock is known to be right: it may tell that stamps ran ahead.
+    is_trusted: bool,
 }
 
 impl Clock {
@@ -81,13 +85,40 @@ impl Clock {
     pub const fn new() -> Self {
         Self {
             latest: Hlc::ZERO,
+            greatest: Hlc::ZERO,
             wall: None,
+            is_trusted: false,
         }
     }
 
-    /// Takes a reading of the wall clock.
-    pub const fn set_wall(&mut self, now: Time, wall: WallTime) {
+    /// Takes a reading of the wall clock; answers whether it jumped since the one before.
+    pub fn set_wall(&mut self, now: Time, wall: WallTime) -> bool {
+        let expected = self.wall(now).unwrap_or(wall);
         self.wall = Some((wall, now));
+        wall.as_millis().abs_diff(expected.as_millis()) > JUMP_MS
+    }
+
+    /// Takes note whether the wall clock is known to be right.
+    pub const fn trust(&mut self, is_trusted: bool) {
+        self.is_trusted = is_trusted;
+    }
+
+    /// Whether a stamp ran ahead: further than `ahead_max` by a wall clock that is known to be right.
+    #[must_use]
+    pub fn ran_ahead(&self, now: Time, stamp: Hlc, ahead_max: u64) -> bool {
+        self.is_trusted
+            && self
+                .ahead(now, stamp)
+                .is_some_and(|ahead| ahead > ahead_max)
+    }
+
+    /// Leaves the latest stamp behind if it ran ahead: peers would hold back all that comes after it.
+    /// Stamps of one key rise all the same, as who writes it [observes](Self::observe) its last one
+    /// first.
+    pub fn leave_behind(&mut self, now: Time, ahead_max: u64) {
+        if self.ran_ahead(now, self.latest, ahead_max) {
+            self.latest = Hlc::ZERO;
+        }
     }
 
     /// The wall clock now: the last reading plus what has passed since; unknown before the first.
@@ -110,6 +141,7 @@ impl Clock {
         } else {
             self.latest.next()
         };
+        self.greatest = self.greatest.max(self.latest);
         self.latest
     }
 
@@ -120,6 +152,7 @@ impl Clock {
         if !planted::is(Planted::ClockNotPushed) {
             self.latest = self.latest.max(stamp);
         }
+        self.greatest = self.greatest.max(stamp);
     }
 
     /// How many milliseconds a stamp lies ahead of the wall clock here; 0 if it does not, unknown
@@ -132,7 +165,13 @@ impl Clock {
         Some(stamp.millis.saturating_sub(wall.as_millis()))
     }
 
-    /// The latest stamp given or seen.
+    /// The latest stamp ever given or seen, those left behind included.
+    #[must_use]
+    pub const fn greatest(&self) -> Hlc {
+        self.greatest
+    }
+
+    /// The stamp that the next one comes after.
     #[must_use]
     pub const fn latest(&self) -> Hlc {
         self.latest
@@ -142,7 +181,10 @@ impl Clock {
 /// How far ahead of the wall clock a stamp may be before it is kept out, by default. Below the
 /// drift of honest clocks, honest writes wait; far above, one wrong clock wins every race for that
 /// long.
-pub const AHEAD_MAX: core::time::Duration = core::time::Duration::from_secs(60);
+pub const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// A wall clock that moved by more than this beyond what passed was set, in milliseconds.
+const JUMP_MS: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {

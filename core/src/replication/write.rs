@@ -1,5 +1,6 @@
 //! What a writer asks for, and why a write may be refused.
 
+use crate::kernel::time::WallTime;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,14 @@ pub enum WriteRefusal {
     Busy,
     /// The write is durable here, but no other relay confirmed it in time. It is not undone.
     NotReplicated,
+    /// The key's last write is stamped so far ahead of the time that a write now would lose to it, or
+    /// be held back as that one is.
+    KeyAhead {
+        /// How far ahead, in milliseconds.
+        ahead_ms: u64,
+        /// When the key can be written again.
+        until: WallTime,
+    },
     /// The node takes no writes, or none of this kind.
     NotWritable {
         /// Why; at least one reason, in order, each once.
@@ -97,6 +106,11 @@ impl From<WriteBlock> for WriteRefusal {
     }
 }
 
+/// Days, hours and minutes.
+const fn split(minutes: u64) -> (u64, u64, u64) {
+    (minutes / 1_440, minutes / 60 % 24, minutes % 60)
+}
+
 impl fmt::Display for WriteRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -109,6 +123,23 @@ impl fmt::Display for WriteRefusal {
                 "the write is stored here, but no other relay confirmed it in time; \
                  it will still be replicated",
             ),
+            Self::KeyAhead { ahead_ms, until } => {
+                let (days, hours, minutes) = split(ahead_ms.div_ceil(60_000));
+                f.write_str("the last write of this key carries a time ")?;
+                if days > 0 {
+                    write!(f, "{days} d ")?;
+                }
+                if days > 0 || hours > 0 {
+                    write!(f, "{hours} h ")?;
+                }
+                write!(f, "{minutes} min ahead; it can be written again at ")?;
+                let (_, hour, minute) = split(until.as_millis().div_ceil(60_000));
+                write!(f, "{hour:02}:{minute:02} UTC")?;
+                if days > 0 {
+                    write!(f, " in {days} d")?;
+                }
+                Ok(())
+            }
             Self::NotWritable { blocks } => {
                 f.write_str("this node takes no writes: ")?;
                 for (index, block) in blocks.iter().enumerate() {

@@ -234,7 +234,10 @@ mod tests {
     use super::*;
 
     fn written() -> Reply {
-        Reply::Written { revision: 1 }
+        Reply::Written {
+            revision: 1,
+            warning: None,
+        }
     }
 
     fn ledger(answers: [bool; 3]) -> Ledger {

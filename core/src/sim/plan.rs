@@ -387,7 +387,7 @@ impl Plan {
             23 => Fault::Hide(self.relays + rng.below(u64::from(self.tabs).max(1)) as HostId),
             24 => Fault::Leave(host),
             25 if unbounded => Fault::Wall(host, days(rng)),
-            25 => Fault::Wall(host, rng.below(50_000) as i64 - 25_000),
+            25 => Fault::Wall(host, seconds_or_hours(rng.below(50_000) as i64 - 25_000)),
             26 => Fault::Freeze(host),
             27 => Fault::Drift(host, 950_000 + rng.below(100_000) as u32),
             28 => Fault::Full(host),
@@ -509,6 +509,16 @@ impl Plan {
             return [(one, other), (other, one)].into();
         }
         chosen
+    }
+}
+
+/// A wall clock that is seconds off, or hours behind. Not hours ahead: what such a host writes while no
+/// peer tells it the time is held back for hours, and has to be.
+const fn seconds_or_hours(drawn_ms: i64) -> i64 {
+    if drawn_ms < -20_000 {
+        drawn_ms * 1_000
+    } else {
+        drawn_ms
     }
 }
 

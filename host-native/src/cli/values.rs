@@ -118,6 +118,13 @@ fn ack_of(ack: Ack) -> &'static str {
     }
 }
 
+/// What is to be said beside the answer to a write that succeeded.
+fn warn_of(answer: &Value) {
+    if let Some(warning) = answer["warning"].as_str() {
+        print::say(&format!("sporenet: {}", harmless(warning)));
+    }
+}
+
 pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
     let value = if args.value == "-" {
         let mut bytes = Vec::new();
@@ -133,6 +140,7 @@ pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
     };
     let path = format!("{}&ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
     let answer: Value = Client::find(&args.client, true)?.json(Method::Put(&value), &path)?;
+    warn_of(&answer);
     if args.json {
         print::json(&answer)
     } else {
@@ -143,6 +151,7 @@ pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
 pub(crate) fn del(args: &DelArgs) -> Result<(), Failure> {
     let path = format!("{}&ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
     let answer: Value = Client::find(&args.client, true)?.json(Method::Delete, &path)?;
+    warn_of(&answer);
     if args.json {
         print::json(&answer)
     } else {

@@ -120,6 +120,16 @@ fn harmless_status(status: &Status) -> String {
         status.kv.batches,
         print::span(status.uptime_s),
     ));
+    if let Some(ahead_ms) = status.clock_ahead_ms {
+        let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+        let off = ahead_ms.unsigned_abs();
+        let span = if off < 1_000 {
+            "less than 1 s".to_owned()
+        } else {
+            print::span(off / 1_000)
+        };
+        out.push_str(&format!("  clock     {span} {side} its peers'\n"));
+    }
     out
 }
 

@@ -218,9 +218,15 @@ async fn write(
         })?
         .map_err(|_| Problem::stopping())?;
     match reply {
-        Reply::Written { revision } => Ok(Json(
-            serde_json::json!({ "revision": revision, "ack": level }),
-        )),
+        Reply::Written { revision, warning } => {
+            let answer = match warning {
+                None => serde_json::json!({ "revision": revision, "ack": level }),
+                Some(warning) => {
+                    serde_json::json!({ "revision": revision, "ack": level, "warning": warning })
+                }
+            };
+            Ok(Json(answer))
+        }
         Reply::Refused(refusal) => Err(refusal.into()),
         Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => Err(Problem::busy()),
     }

@@ -84,6 +84,7 @@ impl From<Refusal> for Problem {
                 WriteRefusal::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
                 WriteRefusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                 WriteRefusal::NotReplicated => (StatusCode::GATEWAY_TIMEOUT, "not_replicated"),
+                WriteRefusal::KeyAhead { .. } => (StatusCode::CONFLICT, "key_ahead"),
                 WriteRefusal::NotWritable { .. } => {
                     (StatusCode::SERVICE_UNAVAILABLE, "not_writable")
                 }

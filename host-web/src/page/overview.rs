@@ -68,12 +68,23 @@ fn numbers(status: Option<&Status>) -> View {
            <div><dt>batches</dt><dd>{}</dd></div>\
            <div><dt>up for</dt><dd>{}</dd></div>\
            <div><dt>incarnation</dt><dd>{}</dd></div>\
+           <div><dt>clock</dt><dd>{}</dd></div>\
          </dl>",
         number(|status| status.kv.keys.to_string()),
         number(|status| status.kv.batches.to_string()),
         number(|status| words::span(status.uptime_s.saturating_mul(1_000))),
         number(|status| status.incarnation.to_string()),
+        number(|status| status.clock_ahead_ms.map_or_else(|| "–".into(), clock)),
     )
+}
+
+/// How far this clock is from those of its peers.
+fn clock(ahead_ms: i64) -> String {
+    match ahead_ms {
+        -999..=999 => "agrees".into(),
+        1_000.. => format!("{} ahead", words::span(ahead_ms.unsigned_abs())),
+        ..=-1_000 => format!("{} behind", words::span(ahead_ms.unsigned_abs())),
+    }
 }
 
 fn counter(state: MemberState, hint: &str, count: u32) -> View {

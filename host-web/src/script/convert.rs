@@ -158,6 +158,8 @@ pub(super) fn status_to_js(status: &Status) -> JsValue {
     set(&kv, "batches", &number(status.kv.batches));
     set(&object, "kv", &kv);
     set(&object, "uptime_s", &number(status.uptime_s));
+    let ahead = status.clock_ahead_ms.map(|ms| JsValue::from_f64(ms as f64));
+    set(&object, "clock_ahead_ms", &or_null(ahead));
     object.into()
 }
 

@@ -237,7 +237,7 @@ impl Dispatcher {
         self.answer(
             id,
             match reply {
-                Reply::Written { revision: _ } => Ok(Answer::Written),
+                Reply::Written { .. } => Ok(Answer::Written),
                 Reply::Refused(refusal) => Err(refused(&refusal)),
                 // A page asks for nothing else.
                 Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => {
@@ -576,6 +576,7 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Write(WriteRefusal::Full) => "full",
         Refusal::Write(WriteRefusal::Busy) => "busy",
         Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
+        Refusal::Write(WriteRefusal::KeyAhead { .. }) => "key_ahead",
         Refusal::Write(WriteRefusal::NotWritable { blocks })
             if blocks.contains(&WriteBlock::NamespacesFull) =>
         {

@@ -8,6 +8,7 @@ use crate::{
         time::{Duration, Time, WallTime},
     },
     membership::{admission, member::MemberState, swim, why::Why},
+    overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
 };
@@ -173,6 +174,18 @@ pub enum Notice {
         /// From which batch on.
         sequence: u64,
     },
+    /// Most clocks agree, and this node's is away from them.
+    ClockWrong {
+        /// How far ahead it is; behind, if negative.
+        ahead_ms: i64,
+    },
+    /// The clock of a peer is away: it is wrong, or one of two is.
+    ClockOfPeer(ClockOff),
+    /// A clock that was away agrees again.
+    ClockRight {
+        /// Whose; `None` for this node's.
+        peer: Option<NodeId>,
+    },
     /// A peer gave what was missing here.
     CaughtUp {
         /// Who.
@@ -232,6 +245,7 @@ impl Notice {
             | Self::LinkUp(_)
             | Self::LinkDown { .. }
             | Self::StoreRecovered
+            | Self::ClockRight { .. }
             | Self::CaughtUp { .. } => Severity::Info,
             Self::HandshakeRefused(reason)
             | Self::NewcomerRefused(reason)
@@ -251,6 +265,8 @@ impl Notice {
                 MemberState::Dead => Severity::Error,
             },
             Self::Stalled { .. }
+            | Self::ClockWrong { .. }
+            | Self::ClockOfPeer(_)
             | Self::IdentityConflict { .. }
             | Self::Offence { .. }
             // Torn is odd, not broken: nothing that was acknowledged is lost.
@@ -303,6 +319,8 @@ impl Notice {
             Self::StoreLost => "store_lost",
             Self::MemoryFull { .. } => "memory_full",
             Self::Equivocation { .. } => "equivocation",
+            Self::ClockWrong { .. } | Self::ClockOfPeer(_) => "clock_wrong",
+            Self::ClockRight { .. } => "clock_right",
             Self::CaughtUp { .. } => "caught_up",
         }
     }
@@ -316,6 +334,8 @@ impl Notice {
             | Self::LinkDown { peer, .. }
             | Self::Offence { peer, .. }
             | Self::CaughtUp { peer, .. } => Some(*peer),
+            Self::ClockOfPeer(off) => Some(off.peer),
+            Self::ClockRight { peer } => *peer,
             Self::DialFailed { expect, .. } => *expect,
             Self::MemberChanged { member, .. } => Some(*member),
             Self::IdentityConflict { identity, .. } => Some(*identity),
@@ -327,6 +347,7 @@ impl Notice {
             | Self::Fenced(_)
             | Self::Departed
             | Self::Stalled { .. }
+            | Self::ClockWrong { .. }
             | Self::HandshakeRefused(_)
             | Self::NewcomerRefused(_)
             | Self::LinkRefused(_)
@@ -353,6 +374,8 @@ impl Notice {
                 | Self::Joined
                 | Self::Fenced(_)
                 | Self::Departed
+                | Self::ClockWrong { .. }
+                | Self::ClockRight { peer: None }
         )
     }
 }

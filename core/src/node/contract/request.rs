@@ -12,7 +12,7 @@ use crate::{
     replication::write::{AckLevel, WriteRefusal},
     wire::invitation::Invitation,
 };
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
 /// What is wanted.
@@ -55,6 +55,8 @@ pub enum Reply {
     Written {
         /// The revision that made it visible here.
         revision: u64,
+        /// What is wrong with this node's clock, or with its stamps, as a sentence.
+        warning: Option<String>,
     },
     /// An invite.
     Invited {

@@ -124,8 +124,12 @@ impl Node {
         let now = self.now;
         match message {
             Message::Links(message) => {
+                let is_reading = matches!(message, links::Message::Wall { .. });
                 self.links
                     .handle_input(now, Input::Message { from, message });
+                if is_reading {
+                    self.compare_clocks();
+                }
             }
             Message::Swim(message) => {
                 self.swim

@@ -114,14 +114,9 @@ impl Node {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::WallClock(wall) => {
-                // Kept with its moment, so that `wall_now` can carry it on between two readings.
-                self.wall = wall;
-                self.wall_at = self.now;
-                // The three machines that judge stamps, expiries and stored waits by the wall
-                // clock.
+                // As it is: peers are told what this clock says, and stored waits are this machine's.
                 self.tell_links(links::Command::WallClock(wall));
-                self.tell_admission(admission::Command::WallClock(wall));
-                self.tell_replica(replica::Command::WallClock(wall));
+                self.on_wall_clock(wall);
             }
             Signal::NetworkChanged => self.tell_links(links::Command::NetworkChanged),
             Signal::Open(namespace) => self.tell_replica(replica::Command::Open(namespace)),

@@ -18,8 +18,9 @@
 //! Not here: starting (`start/`), what machines tell each other (`route/`).
 
 mod arrival;
+mod clock;
 mod inputs;
 mod phase;
 mod saving;
 
-pub(super) use self::{phase::Phase, saving::Unsaved};
+pub(super) use self::{clock::ClockWatch, phase::Phase, saving::Unsaved};

@@ -23,6 +23,25 @@ impl Node {
             "Time since the node started.",
             now.max(self.now).since(self.started_at).as_secs(),
         );
+        let off = self.clock.wrong_by_ms().unwrap_or(0);
+        metrics.gauge(
+            "sporenet_clock_offset_seconds",
+            "How far this clock is from those of its peers, either way; 0 if right or unknown.",
+            off.unsigned_abs() / 1_000,
+        );
+        metrics.gauge(
+            "sporenet_clock_peers_off",
+            "Linked peers whose clock is away from the others, or from this one.",
+            u64::try_from(self.clock.peers().count()).unwrap_or(u64::MAX),
+        );
+        metrics.gauge(
+            "sporenet_writes_held_back_seconds",
+            "For how long peers hold back what this node writes or wrote, because of its stamps.",
+            self.writes_held_back()
+                .max(self.left_behind())
+                .unwrap_or_default()
+                .as_secs(),
+        );
         metrics.counter(
             "sporenet_timeline_dropped",
             "Timeline entries dropped because newer ones needed the room.",

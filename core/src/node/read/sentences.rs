@@ -4,10 +4,12 @@ use crate::{
     kernel::{id::NodeId, time::Duration},
     membership::{member::MemberState, why::Why},
     node::{
-        contract::{FenceCause, Notice, NoticeEntry},
+        contract::{FenceCause, Notice, NoticeEntry, Offence},
         machine::Node,
         read::snapshot::TimelineEntry,
     },
+    overlay::links::ClockOff,
+    replication::replica,
     wire::close::CloseReason,
 };
 use alloc::{
@@ -146,6 +148,24 @@ impl Node {
                 reason,
                 told_by,
             } => self.conflict(*identity, reason.as_ref(), *told_by),
+            Notice::ClockWrong { ahead_ms } => own_clock_in_words(*ahead_ms),
+            Notice::ClockOfPeer(off) => self.clock_in_words(off),
+            Notice::ClockRight { peer: None } => {
+                "This node's clock agrees with those of its peers again.".into()
+            }
+            Notice::ClockRight { peer: Some(peer) } => {
+                format!("The clock of {} agrees again.", self.display_name(*peer))
+            }
+            // No rule is broken on purpose: the notices about clocks say whose is wrong.
+            Notice::Offence {
+                peer,
+                offence: Offence::Replica(replica::Offence::ClockAhead { ahead_ms }),
+            } => format!(
+                "What {} writes is held back: it is stamped {} ahead of the time here. \
+                 It is asked for again, at once when a clock is set.",
+                self.display_name(*peer),
+                in_words(Duration::from_millis(*ahead_ms))
+            ),
             Notice::Offence { peer, offence } => {
                 let whom = self.display_name(*peer);
                 format!("{whom} broke the rules: {}.", offence.code())
@@ -172,6 +192,23 @@ impl Node {
         }
     }
 
+    /// A peer's clock that is away, as a sentence.
+    pub(in crate::node) fn clock_in_words(&self, off: &ClockOff) -> String {
+        let whose = self.display_name(off.peer);
+        let span = away_in_words(off.ahead_ms);
+        if off.is_settled {
+            format!(
+                "The clock of {whose} is {span} {} the others: set it right there.",
+                direction(off.ahead_ms)
+            )
+        } else {
+            format!(
+                "This node's clock and that of {whose} differ by {span}: one of them is wrong. \
+                 Check both."
+            )
+        }
+    }
+
     fn conflict(
         &self,
         identity: NodeId,
@@ -187,6 +224,49 @@ impl Node {
             (None, _) => format!("Two processes show the identity of {whose}."),
         }
     }
+}
+
+/// That this node's clock is wrong, as a sentence.
+pub(in crate::node) fn own_clock_in_words(ahead_ms: i64) -> String {
+    format!(
+        "This node's clock is {} {} its peers: set it right. Until then writes are stamped by theirs.",
+        away_in_words(ahead_ms),
+        direction(ahead_ms)
+    )
+}
+
+/// That peers do not take what a node writes now, as a sentence: a reason of its status, and a
+/// warning beside the answer to a write.
+pub(in crate::node) fn held_back_in_words(span: Duration) -> String {
+    format!(
+        "Peers hold back what this node writes for another {}: \
+         its stamps are ahead of their clocks.",
+        in_words(span)
+    )
+}
+
+/// That peers do not yet take what a node wrote earlier, as a sentence.
+pub(in crate::node) fn left_behind_in_words(span: Duration) -> String {
+    format!(
+        "Peers hold back what this node wrote while its clock was ahead, for another {}. \
+         What it writes now reaches them at once.",
+        in_words(span)
+    )
+}
+
+fn away_in_words(ahead_ms: i64) -> String {
+    // Two clocks are never compared to the millisecond: 1 h 59 min 59 s is 2 h.
+    let seconds = ahead_ms.unsigned_abs().saturating_add(500) / 1_000;
+    let rounded = if seconds < 100 {
+        seconds
+    } else {
+        seconds.next_multiple_of(10)
+    };
+    in_words(Duration::from_secs(rounded))
+}
+
+const fn direction(ahead_ms: i64) -> &'static str {
+    if ahead_ms < 0 { "behind" } else { "ahead of" }
 }
 
 /// Why a node is fenced, as a sentence.

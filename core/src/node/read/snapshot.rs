@@ -85,6 +85,9 @@ pub struct Status {
     pub kv: KvCounts,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// How far this node's clock is ahead of those of its peers (behind, if negative); `None` where
+    /// there is none to compare with.
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// One member as this node sees it.

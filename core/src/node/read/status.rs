@@ -10,7 +10,10 @@ use crate::{
         life::Phase,
         machine::Node,
         read::{
-            sentences::{fence_in_words, in_words},
+            sentences::{
+                fence_in_words, held_back_in_words, in_words, left_behind_in_words,
+                own_clock_in_words,
+            },
             snapshot::{KvCounts, MemberCounts, Status, Verdict},
         },
     },
@@ -52,6 +55,7 @@ impl Node {
             members: self.member_counts(),
             kv: KvCounts { keys, batches },
             uptime_s: now.since(self.started_at).as_secs(),
+            clock_ahead_ms: self.clock.ahead_ms(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Node {
             reasons.push(self.why_isolated());
             return (Verdict::Isolated, reasons);
         }
+        reasons.extend(self.clock_troubles());
         reasons.extend(self.member_troubles(now));
         if !reasons.is_empty() {
             return (Verdict::Degraded, reasons);
@@ -170,6 +175,21 @@ impl Node {
             troubles.push("The store is full: writes are refused. Free some space.".to_string());
         }
         troubles
+    }
+
+    fn clock_troubles(&self) -> Vec<String> {
+        let own = self.clock.wrong_by_ms().map(own_clock_in_words);
+        let held_back = self.writes_held_back().map(held_back_in_words);
+        let peers = self.clock.peers().map(|off| self.clock_in_words(off));
+        let behind = self.left_behind().map(left_behind_in_words);
+        let own = held_back.into_iter().chain(own);
+        own.chain(peers).chain(behind).collect()
+    }
+
+    /// What is to be said beside the answer to a write that succeeded.
+    pub(in crate::node) fn write_warning(&self) -> Option<String> {
+        let held_back = self.writes_held_back().map(held_back_in_words);
+        held_back.or_else(|| self.clock.wrong_by_ms().map(own_clock_in_words))
     }
 
     fn member_troubles(&self, now: Time) -> Vec<String> {

@@ -81,7 +81,10 @@ impl Node {
 
     fn on_replied(&mut self, id: RequestId, result: Result<u64, WriteRefusal>) {
         let reply = match result {
-            Ok(revision) => Reply::Written { revision },
+            Ok(revision) => Reply::Written {
+                revision,
+                warning: self.write_warning(),
+            },
             Err(refusal) => Reply::Refused(Refusal::Write(refusal)),
         };
         self.outbox.event(HostOutput::Reply { id, reply }.into());

@@ -43,7 +43,7 @@ use crate::{
     },
     node::{
         contract::{Notice, Signal},
-        life::{Phase, Unsaved},
+        life::{ClockWatch, Phase, Unsaved},
         machine::{Counters, Node},
         read::timeline::Timeline,
     },
@@ -348,6 +348,7 @@ fn build(
         timeline: Timeline::new(),
         wall: *wall,
         wall_at: now,
+        clock: ClockWatch::default(),
         now,
         started_at: now,
         counters: Counters::default(),

@@ -24,6 +24,7 @@ use crate::{
 };
 use alloc::{format, string::String, vec::Vec};
 
+mod clocks;
 mod single;
 
 /// Nodes down to the bytes.

@@ -29,6 +29,13 @@ pub enum Message {
         /// The ping's.
         nonce: u64,
     },
+    /// What the wall clock says; before the pong of the same ping.
+    Wall {
+        /// The ping's.
+        nonce: u64,
+        /// The wall clock, uncorrected.
+        wall: WallTime,
+    },
 }
 
 impl Message {

@@ -2,7 +2,9 @@
 //!
 //! Source: the papers on the page of [`links`](super).
 
-use super::{Command, Config, Event, Message, Stats, arriving::Arrival, standby::Standby};
+use super::{
+    Command, Config, Event, Message, Stats, arriving::Arrival, clocks::Reading, standby::Standby,
+};
 use crate::{
     kernel::{
         address::Address,
@@ -45,6 +47,8 @@ pub(super) struct Peer {
     pub(super) pinged: Option<(u64, Time)>,
     /// The smoothed round-trip time.
     pub(super) rtt: Option<Duration>,
+    /// What its wall clock said; unknown before the first answer.
+    pub(super) clock: Option<Reading>,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
     pub(super) contest: Option<Contest>,
 }
@@ -251,6 +255,7 @@ impl Links {
                 heard_at,
                 pinged: None,
                 rtt: None,
+                clock: None,
                 contest: None,
             },
         );
@@ -474,7 +479,10 @@ impl Links {
         }
         // A tab pings until the first pong shows that the link holds, and when a relay that should
         // have pinged did not. Otherwise it spares its battery.
-        if !listens_only || routed.rtt.is_none() || self.now.since(routed.heard_at) > interval {
+        // It also asks what time it is now and then.
+        let is_time_old = routed.clock.is_none_or(|clock| clock.is_old(self.now));
+        let is_quiet = self.now.since(routed.heard_at) > interval;
+        if !listens_only || routed.rtt.is_none() || is_quiet || is_time_old {
             let nonce = self.next_nonce;
             self.next_nonce = nonce.wrapping_add(1);
             routed.pinged = Some((nonce, self.now));
@@ -547,11 +555,19 @@ impl Machine for Links {
                 match message {
                     Message::Ping { nonce } => {
                         if self.is_linked(from) {
+                            // Before the pong, with which the ping is over for the other end.
+                            if let Some(wall) = self.wall_now() {
+                                self.outbox.send(from, Message::Wall { nonce, wall });
+                            }
                             self.outbox.send(from, Message::Pong { nonce });
                         }
                         return;
                     }
                     Message::Pong { nonce } => self.on_pong(from, nonce),
+                    Message::Wall { nonce, wall } => {
+                        self.on_wall(from, nonce, wall);
+                        return;
+                    }
                 }
             }
             Input::Command(command) => match command {
@@ -581,7 +597,7 @@ impl Machine for Links {
                     return;
                 }
                 Command::WallClock(wall) => {
-                    self.wall = (wall, self.now);
+                    self.on_wall_clock(wall);
                     return;
                 }
                 Command::NetworkChanged => self.dialer.reset_backoff(),

@@ -20,6 +20,7 @@
 //! | `machine` | state, constructor, questions, steps, the four verbs |
 //! | `dialling` | whom to dial and when, what becomes of each dial, backoffs that are stored |
 //! | `arriving` | links under an invite, until one side has let the other in |
+//! | `clocks` | wall clocks compared with those of peers |
 //! | `check` | what must hold, gauges, metrics |
 //!
 //! Invariants: at most one link per peer is routed; a peer is up exactly while it has a routed link.
@@ -28,6 +29,7 @@
 
 mod arriving;
 mod check;
+mod clocks;
 mod config;
 mod contract;
 mod dialling;
@@ -36,6 +38,7 @@ mod standby;
 #[cfg(test)]
 mod tests;
 
+pub use clocks::{CLOCK_OFF_MS, CLOCK_RIGHT_MS, ClockOff, Judgement, ahead_ms};
 pub use config::Config;
 pub use contract::{BACKOFFS_KEY, Command, Event, Message, Stats};
 pub use machine::Links;

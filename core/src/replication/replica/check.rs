@@ -29,7 +29,7 @@ impl Component for Replica {
 
     fn check(&self) -> Result<(), &'static str> {
         self.db.log.check()?;
-        self.db.cells.check(self.db.clock.latest())?;
+        self.db.cells.check(self.db.clock.greatest())?;
         self.db.queue.check()?;
         self.db.staging.check()?;
         self.check_waiting()?;
@@ -250,6 +250,12 @@ impl Replica {
     pub fn accounts_for(&self, namespace: &str, key: &str, author: NodeId) -> bool {
         let register = self.db.cells.register(namespace, key);
         register.is_some_and(|register| register.accounts_for(author))
+    }
+
+    /// The latest stamp of this node's chains that were left behind, in milliseconds of the wall clock.
+    #[must_use]
+    pub fn left_behind_millis(&self) -> Option<u64> {
+        self.forks.epochs.left_behind().map(|stamp| stamp.millis)
     }
 
     /// The latest stamp given or seen, in milliseconds of the wall clock.

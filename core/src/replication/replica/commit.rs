@@ -181,6 +181,9 @@ impl Replica {
         let journal = staged.journal.unwrap_or(0);
         self.db.log.append(lane, journal, &signed);
         let batch = signed.claims();
+        if batch.author == self.cx.me {
+            self.forks.epochs.note_own(batch);
+        }
         if batch.author == self.cx.me && batch.reissue.is_some() && staged.source == Source::Own {
             self.cx.stats.reissued_batches = self.cx.stats.reissued_batches.saturating_add(1);
         }

@@ -30,6 +30,8 @@ pub enum Command {
     },
     /// A reading of the wall clock, at start and then about every second.
     WallClock(WallTime),
+    /// Whether the wall clock is known to be right: then stamps that ran ahead of it are left behind.
+    TrustClock(bool),
     /// Write a value. Answered by [`Event::Replied`].
     Write {
         /// Comes back in the reply.

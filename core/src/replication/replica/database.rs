@@ -167,6 +167,11 @@ impl Database {
         before.is_none_or(|before| before <= cx.now)
     }
 
+    /// Every chain may be asked for again.
+    pub(in crate::replication) fn end_holds(&mut self) {
+        self.held_off.clear();
+    }
+
     pub(in crate::replication) fn is_held_off(&self, cx: &Context, chain: ChainId) -> bool {
         let until = self.held_off.get(&chain).copied();
         until.unwrap_or(Time::ZERO) > cx.now

@@ -23,7 +23,7 @@ use crate::{
         id::{NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
         rng::Rng,
-        time::Time,
+        time::{Time, millis},
     },
     replication::{
         config::Config,
@@ -31,7 +31,7 @@ use crate::{
         replica::{
             answers::Answers,
             anti_entropy::AntiEntropy,
-            context::{Context, Timer, size},
+            context::{Context, REPAIR_SOON, Timer, size},
             contract::{Command, Event},
             database::Database,
             forks::{Forks, keep::show_branches},
@@ -137,11 +137,15 @@ impl Replica {
             Command::PeerUp { peer, role } => self.on_peer_up(peer, role),
             Command::PeerDown { peer } => self.on_peer_down(peer),
             Command::WallClock(wall) => {
-                self.db.clock.set_wall(self.cx.now, wall);
+                if self.db.clock.set_wall(self.cx.now, wall) {
+                    self.look_again();
+                }
+                self.leave_ahead_behind();
                 // Branches with stamps too far ahead, and all of them before the clock was known,
                 // may be shown now.
                 show_branches(&mut self.cx, &mut self.db);
             }
+            Command::TrustClock(is_trusted) => self.db.clock.trust(is_trusted),
             Command::Write {
                 request,
                 namespace,
@@ -183,6 +187,24 @@ impl Replica {
                 self.go_on_reissuing();
             }
         }
+    }
+
+    /// The clock was set: what was held back for its stamps is asked for again, at once.
+    fn look_again(&mut self) {
+        self.db.end_holds();
+        for peer in self.cx.relays() {
+            self.cx.summarize_within(peer, REPAIR_SOON);
+        }
+        let (cx, db) = (&mut self.cx, &mut self.db);
+        self.anti_entropy.schedule_fetches(cx, db);
+    }
+
+    /// What this node stamped while its clock was ahead is held back by peers, and so would be all that
+    /// follows it: stamps and chains go on without it.
+    fn leave_ahead_behind(&mut self) {
+        let (cx, db) = (&mut self.cx, &mut self.db);
+        db.clock.leave_behind(cx.now, millis(cx.config.ahead_max));
+        self.forks.epochs.leave_ahead_behind(cx, db);
     }
 
     fn on_message(&mut self, from: NodeId, message: Message) {

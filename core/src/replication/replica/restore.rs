@@ -88,6 +88,9 @@ impl Replica {
         // No batch is confirmed or pushed again here: peers compare once they are linked.
         self.db.log.append(&lane, journal_sequence, &signed);
         let batch = signed.claims();
+        if batch.author == self.cx.me {
+            self.forks.epochs.note_own(batch);
+        }
         // The clock must go on after every stamp that it gave before the crash.
         for op in batch.ops.iter().cloned() {
             if !planted::is(Planted::ClockNotRestored) {

@@ -5,12 +5,15 @@ use crate::{
         crypto::Verified,
         id::{NodeId, RequestId},
         planted::{self, Planted},
+        text::Namespace,
+        time::{WallTime, millis},
     },
     replication::{
         batch::{Batch, Op, SHARDS, Writer},
+        crdt::register::Register,
         log::{ChainId, Head, chain_lane, chain_of},
         message::Message,
-        queue::{Source, Staged},
+        queue::{Source, Staged, Waiting},
         replica::{
             context::{Context, Timer},
             database::Database,
@@ -220,25 +223,31 @@ impl Writes {
     }
 }
 
-/// Seals the oldest queued writes of a shard into one batch.
-pub(in crate::replication) fn seal_writes(
+/// Gives writes their stamps; refuses those that would lose to a write that is stamped too far ahead.
+fn stamp_writes(
     cx: &mut Context,
     db: &mut Database,
-    shard: u16,
-    writer: Writer,
-) {
-    let lane = chain_lane((shard, writer));
-    let Some((namespace, writes)) = db.queue.take(shard) else {
-        return;
-    };
-    // The log, not what is with the journal: of our own chain nothing is (`seal_next`).
-    let end = db.log.end(&lane);
+    namespace: &Namespace,
+    writes: Vec<Waiting>,
+) -> (Vec<(RequestId, AckLevel)>, Vec<Op>) {
+    let ahead_max = millis(cx.config.ahead_max);
     let mut writers = Vec::new();
     let mut ops = Vec::new();
     for write in writes {
+        let register = db.cells.register(namespace, &write.key);
+        let last = register.and_then(Register::winner).map(|last| last.stamp);
+        if let Some(last) = last {
+            if db.clock.ran_ahead(cx.now, last, ahead_max) {
+                let ahead_ms = db.clock.ahead(cx.now, last).unwrap_or(0);
+                let until = WallTime::from_millis(last.millis.saturating_sub(ahead_max));
+                cx.refuse(write.request, WriteRefusal::KeyAhead { ahead_ms, until });
+                continue;
+            }
+            // The clock may have left it behind while it was further ahead.
+            db.clock.observe(last);
+        }
         // What was seen of the key, so that this write overwrites just that and leaves concurrent
         // writes as conflicts (Preguiça 2010).
-        let register = db.cells.register(&namespace, &write.key);
         let seen = register.map(|register| register.seen_by(cx.me));
         writers.push((write.request, write.level));
         ops.push(Op {
@@ -250,6 +259,28 @@ pub(in crate::replication) fn seal_writes(
             seen: seen.unwrap_or_default(),
         });
     }
+    (writers, ops)
+}
+
+/// Seals the oldest queued writes of a shard into one batch.
+pub(in crate::replication) fn seal_writes(
+    cx: &mut Context,
+    db: &mut Database,
+    shard: u16,
+    writer: Writer,
+) {
+    let lane = chain_lane((shard, writer));
+    let (namespace, mut writers, ops) = loop {
+        let Some((namespace, writes)) = db.queue.take(shard) else {
+            return;
+        };
+        let (writers, ops) = stamp_writes(cx, db, &namespace, writes);
+        if !ops.is_empty() {
+            break (namespace, writers, ops);
+        }
+    };
+    // The log, not what is with the journal: of our own chain nothing is (`seal_next`).
+    let end = db.log.end(&lane);
     let previous = db.log.stream_end(&namespace, shard, writer).sequence;
     let batch = Batch {
         shard,

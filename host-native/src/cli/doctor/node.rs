@@ -5,7 +5,10 @@ use crate::cli::{
     client::{Client, Method},
     print,
 };
-use sporenet_core::node::snapshot::{Connection, Status, Verdict};
+use sporenet_core::{
+    node::snapshot::{Connection, Status, Verdict},
+    overlay::links::CLOCK_OFF_MS,
+};
 
 /// What the node says of itself and of its peers.
 pub(super) fn findings(client: &Client) -> Vec<Finding> {
@@ -15,6 +18,7 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     };
     let mut findings = vec![version(&status)];
     findings.extend(verdict(&status));
+    findings.extend(status.clock_ahead_ms.and_then(clock));
     match client.json::<Vec<Connection>>(Method::Get, "/api/v1/connections") {
         Ok(connections) => findings.extend(connections.iter().filter_map(connection)),
         Err(failure) => findings.push(Finding::failed("peers", &failure)),
@@ -56,6 +60,21 @@ fn verdict(status: &Status) -> Vec<Finding> {
         ..Finding::ok("reason", reason.as_str())
     }));
     findings
+}
+
+/// The node's clock, where those of its peers say something else.
+fn clock(ahead_ms: i64) -> Option<Finding> {
+    let off = ahead_ms.unsigned_abs();
+    (off > CLOCK_OFF_MS).then(|| {
+        let span = print::span(off.saturating_add(500) / 1_000);
+        let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+        Finding::new(
+            "peers' clocks",
+            Level::Attention,
+            format!("this machine's clock is {span} {side} those of the node's peers"),
+            "set the clock that is wrong, for instance with chrony (`chronyc makestep`)",
+        )
+    })
 }
 
 /// A destination that the node dials in vain.

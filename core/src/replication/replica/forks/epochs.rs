@@ -5,16 +5,19 @@
 //! | whole | writes go there |
 //! | forked | after a pause writes go to the next epoch; until then they wait |
 //! | has a gap | refused; if no peer fills the gap in time, as above |
+//! | ran ahead: its last stamps are held back by peers | after a pause writes go to the next epoch |
 //! | forked, and the last epoch allowed | refused |
+//! | ran ahead, and the last epoch allowed | writes go there, and are held back |
 //!
 //! The pause lets a node that was restored from an old image hear of its later epochs first. It
 //! would otherwise begin an epoch that exists already, and so fork that one too. Each epoch doubles
 //! the pause, so that two processes with one identity do not use all epochs up at once.
 
 use crate::{
-    kernel::time::Time,
+    kernel::time::{Time, millis},
     replication::{
-        batch::{EPOCHS_MAX, Writer},
+        batch::{Batch, EPOCHS_MAX, Writer},
+        clock::Hlc,
         log::{ChainId, chain_lane},
         replica::{
             context::{Context, Timer},
@@ -70,6 +73,10 @@ pub(in crate::replication) struct Epochs {
     gaps: BTreeMap<ChainId, u64>,
     /// By shard: when our next epoch may begin, if the chain there is of no more use.
     begins: BTreeMap<u16, Begin>,
+    /// By shard: our last chain there and its newest stamp.
+    newest: BTreeMap<u16, (Writer, Hlc)>,
+    /// By shard: our last chain there that ran ahead of the time, and its newest stamp.
+    ahead: BTreeMap<u16, (Writer, Hlc)>,
 }
 
 impl Epochs {
@@ -84,7 +91,8 @@ impl Epochs {
         let last = db.log.epochs(shard, cx.me).next_back();
         let writer = last.map_or_else(|| Writer::first(cx.me), |head| head.writer);
         let is_forked = last.is_some_and(|head| head.forked_at != 0);
-        let is_whole = !is_forked && !self.gaps.contains_key(&(shard, writer));
+        let is_ahead = self.ahead.get(&shard).is_some_and(|(of, _)| *of == writer);
+        let is_whole = !is_forked && !is_ahead && !self.gaps.contains_key(&(shard, writer));
         if is_whole {
             return Ok(writer);
         }
@@ -122,6 +130,44 @@ impl Epochs {
         // 1 s for the second epoch, 2 s for the third, up to 17 minutes.
         let pause = PAUSE.saturating_mul(1 << writer.epoch.min(DOUBLINGS_MAX));
         self.begin_within(cx, shard, pause);
+    }
+
+    /// A batch of our own is in the log.
+    pub(in crate::replication) fn note_own(&mut self, batch: &Batch) {
+        // What is issued again keeps its stamps. A chain is not ended for it: the next one would have
+        // to issue it as well.
+        if batch.reissue.is_some() {
+            return;
+        }
+        let new = (batch.writer(), batch.newest());
+        let newest = self.newest.entry(batch.shard).or_insert(new);
+        *newest = (*newest).max(new);
+    }
+
+    /// Ends our chains that ran ahead of the time.
+    pub(in crate::replication) fn leave_ahead_behind(&mut self, cx: &mut Context, db: &Database) {
+        let ahead_max = millis(cx.config.ahead_max);
+        let ran_ahead = |stamp: Hlc| db.clock.ran_ahead(cx.now, stamp, ahead_max);
+        let ended: Vec<_> = self
+            .newest
+            .iter()
+            .filter(|(_, (_, stamp))| ran_ahead(*stamp))
+            .map(|(shard, newest)| (*shard, *newest))
+            .collect();
+        for (shard, (writer, stamp)) in ended {
+            // A last epoch is not ended: what is held back for a while is better than refused for good.
+            let is_last = writer.epoch.saturating_add(1) >= EPOCHS_MAX;
+            if is_last || self.writer_now(cx, db, shard) != Ok(writer) {
+                continue;
+            }
+            self.ahead.insert(shard, (writer, stamp));
+            self.begin_within(cx, shard, PAUSE);
+        }
+    }
+
+    /// The newest stamp of our chains that ran ahead.
+    pub(in crate::replication) fn left_behind(&self) -> Option<Hlc> {
+        self.ahead.values().map(|(_, stamp)| *stamp).max()
     }
 
     fn begin_within(&mut self, cx: &mut Context, shard: u16, span: Duration) {
