@@ -8,6 +8,7 @@ use crate::{
         time::{Duration, Time, WallTime},
     },
     membership::{admission, member::MemberState, swim, why::Why},
+    observe::vitals,
     replication::replica,
     wire::close::CloseReason,
 };
@@ -204,6 +205,8 @@ pub enum Offence {
     Admission(admission::Offence),
     /// Against replication.
     Replica(replica::Offence),
+    /// Against how nodes tell how they are.
+    Vitals(vitals::Offence),
 }
 
 impl Offence {
@@ -214,6 +217,7 @@ impl Offence {
             Self::Swim(offence) => offence.code(),
             Self::Admission(offence) => offence.code(),
             Self::Replica(offence) => offence.code(),
+            Self::Vitals(offence) => offence.code(),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
 use alloc::{format, string::String, vec::Vec};
 
 mod single;
+mod vitals;
 
 /// Nodes down to the bytes.
 type Mesh = World<Endpoint>;

@@ -19,6 +19,7 @@
 //! | `config`, `contract` | settings; messages, commands, events, counters |
 //! | `machine` | state, constructor, questions, steps, the four verbs |
 //! | `dialling` | whom to dial and when, what becomes of each dial, backoffs that are stored |
+//! | `path` | how good the path to a peer is |
 //! | `arriving` | links under an invite, until one side has let the other in |
 //! | `check` | what must hold, gauges, metrics |
 //!
@@ -32,6 +33,7 @@ mod config;
 mod contract;
 mod dialling;
 mod machine;
+mod path;
 #[cfg(test)]
 mod tests;
 
@@ -39,3 +41,4 @@ pub use config::Config;
 pub use contract::{BACKOFFS_KEY, Command, Event, Message, Stats};
 pub use machine::Links;
 use machine::{Peer, Timer};
+pub use path::Path;
