@@ -19,6 +19,7 @@ use sporenet_core::{
         swim::{self, TableEntry},
     },
     node::message::Message,
+    observe::vitals::{self, Passed, Path as PingPath, Report, Sample, Tag},
     overlay::{
         links,
         reach::{self, Dialled},
@@ -97,6 +98,37 @@ fn what_relays_say_of_being_reached_is_pinned() {
             .map(|(name, one)| (name, Message::Reach(one)))
             .collect(),
     );
+}
+
+#[test]
+fn what_nodes_say_of_how_they_are_is_pinned() {
+    let report = Report {
+        node: id(1),
+        incarnation: Incarnation(300),
+        sequence: 5,
+        at: WallTime::from_millis(1_790_000_000_000),
+        sample: Sample {
+            cpu_permille: Some(237),
+            memory_used_kib: Some(5_812_344),
+            send_queue: Some(0),
+            visible: Some(true),
+            heap_limit_kib: Some(4_194_304),
+            ..Sample::default()
+        },
+        paths: vec![PingPath {
+            peer: Tag::of(id(2)),
+            rtt_us: 31_234,
+            min_us: 29_871,
+            jitter_us: 1_412,
+            loss_permille: 33,
+        }],
+    };
+    let reports = vec![Passed {
+        age_ms: 1_500,
+        report: Verified::seal(report, &keypair(1), NETWORK).to_signed(),
+    }];
+    let reports = vitals::Message::Reports { reports };
+    assert_pinned("vitals", vec![("reports", Message::Vitals(reports))]);
 }
 
 #[test]

@@ -57,3 +57,5 @@ mod strangers;
 mod unknown_words;
 #[path = "processes/values.rs"]
 mod values;
+#[path = "processes/vitals.rs"]
+mod vitals;

@@ -16,6 +16,7 @@ extern crate std;
 pub mod kernel;
 pub mod membership;
 pub mod node;
+pub mod observe;
 pub mod overlay;
 pub mod recovery;
 pub mod replication;

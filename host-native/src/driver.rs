@@ -25,7 +25,12 @@ use sporenet_core::{
     },
     wire::{close::CloseReason, session::SessionParams},
 };
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::{
         Semaphore,
@@ -282,6 +287,7 @@ impl Driver {
             handshakes,
             tls,
             counters: Arc::new(Counters::default()),
+            queued: Arc::default(),
         };
         let driver = Self {
             node,
@@ -352,10 +358,21 @@ impl Driver {
                     "the storage thread failed; see the log",
                 ));
             }
-            Wake::Second => self.tell(now, Signal::WallClock(clock::wall())),
+            Wake::Second => {
+                self.count_queued();
+                self.tell(now, Signal::WallClock(clock::wall()));
+            }
             Wake::Deadline => self.node.handle_timeout(now),
         }
         Ok(())
+    }
+
+    /// How much waits in the queues to the links.
+    fn count_queued(&self) {
+        let links = self.links.values();
+        let queued = links.map(|link| link.max_capacity().saturating_sub(link.capacity()));
+        let queued = u64::try_from(queued.sum::<usize>()).unwrap_or(u64::MAX);
+        self.context.queued.store(queued, Ordering::Relaxed);
     }
 
     /// Why going on makes no sense for a newcomer, if so.

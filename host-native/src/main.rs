@@ -10,6 +10,7 @@
 //! | `driver` | the core task |
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
+//! | `vitals` | what the node measures of itself and its machine |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
 //! | `config`, `data_dir`, `descriptors`, `logging`, `log_sink`, `clock`, `exit` | what all of them need |
@@ -37,6 +38,7 @@ mod logging;
 mod reserve;
 mod run;
 mod store;
+mod vitals;
 mod welcome;
 
 use std::process::ExitCode;

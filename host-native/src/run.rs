@@ -17,6 +17,7 @@ use crate::{
     },
     logging,
     store::{self, Store},
+    vitals,
     welcome::{self, Welcome},
 };
 use rustls::ServerConfig;
@@ -110,9 +111,13 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let store = Store::start(connection, store_sender)?;
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
     let ring = settings.record_bytes_max.value;
+    let latency = Arc::clone(&store.latency);
     let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
     let core = links.core.clone();
     let mut driver = tokio::spawn(driver.run());
+    let reader = vitals::Reader::new(&settings.data.value);
+    let queued = Arc::clone(&links.queued);
+    let sampling = tokio::spawn(vitals::run(core.clone(), reader, latency, queued));
     let api = Arc::new(Api::new(
         links.clone(),
         token,
@@ -125,6 +130,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let welcoming = tokio::spawn(welcome::say(welcome, api));
     let outcome = until_the_end(&mut signals, &mut driver, &mut listeners, &core).await;
     welcoming.abort();
+    sampling.abort();
     data.withdraw();
     outcome
 }

@@ -15,6 +15,7 @@ use crate::{
     data_dir::{full, private_file},
     exit::{Code, Failure, is_full},
     reserve::Reserve,
+    vitals::Latency,
 };
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
@@ -29,9 +30,12 @@ use sporenet_core::{
 };
 use std::{
     path::Path,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The most batches in one transaction: more would make the first writer wait for the last.
@@ -170,6 +174,8 @@ pub(crate) struct Store {
     /// Unbounded by type; bounded by the core, which has a maximum of batches on the way.
     jobs: mpsc::Sender<Job>,
     thread: thread::JoinHandle<()>,
+    /// How long commits took.
+    pub(crate) latency: Arc<Latency>,
 }
 
 impl Store {
@@ -183,6 +189,8 @@ impl Store {
     ) -> Result<Self, Failure> {
         let (connection, reserve, place) = parts;
         let (jobs, inbox) = mpsc::channel();
+        let latency = Arc::new(Latency::default());
+        let noted = Arc::clone(&latency);
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -191,11 +199,16 @@ impl Store {
                     reserve,
                     place,
                     done,
+                    latency: noted,
                 }
                 .run(&inbox)
             })
             .map_err(|error| Failure::new(Code::Io, format!("no thread for the store: {error}")))?;
-        Ok(Self { jobs, thread })
+        Ok(Self {
+            jobs,
+            thread,
+            latency,
+        })
     }
 
     /// Makes a batch durable.
@@ -228,6 +241,7 @@ struct Worker {
     reserve: Reserve,
     place: Place,
     done: tokio::sync::mpsc::Sender<StoreInput>,
+    latency: Arc<Latency>,
 }
 
 impl Worker {
@@ -273,7 +287,11 @@ impl Worker {
         if group.is_empty() {
             return;
         }
+        let began = Instant::now();
         let together = persist(&mut self.connection, group);
+        if together.is_ok() {
+            self.latency.note(began.elapsed());
+        }
         // Asked after the commit and before the first answer: what went into files that nobody finds
         // again is not acknowledged.
         if !self.look() {

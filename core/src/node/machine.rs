@@ -25,6 +25,7 @@ use crate::{
             tuning::Tuning,
         },
     },
+    observe::vitals::Vitals,
     overlay::{links::Links, reach::Reach},
     recovery::journal::Journal,
     replication::replica::Replica,
@@ -63,6 +64,7 @@ pub struct Node {
     pub(super) swim: Swim,
     pub(super) replica: Replica,
     pub(super) reach: Reach,
+    pub(super) vitals: Vitals,
     pub(super) phase: Phase,
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
@@ -155,25 +157,27 @@ impl Node {
     /// All machines, in the order in which timers run and outputs are drained: links first, so that a
     /// link exists before anything is sent over it; the journal last, so that everything one input makes
     /// durable shares a batch. Whoever walks over all machines walks this list.
-    pub(super) fn components(&self) -> [&dyn Component; 6] {
+    pub(super) fn components(&self) -> [&dyn Component; 7] {
         [
             &self.links,
             &self.admission,
             &self.swim,
             &self.replica,
             &self.reach,
+            &self.vitals,
             &self.journal,
         ]
     }
 
     /// The same list, to run timers.
-    pub(super) fn components_mut(&mut self) -> [&mut dyn Component; 6] {
+    pub(super) fn components_mut(&mut self) -> [&mut dyn Component; 7] {
         [
             &mut self.links,
             &mut self.admission,
             &mut self.swim,
             &mut self.replica,
             &mut self.reach,
+            &mut self.vitals,
             &mut self.journal,
         ]
     }

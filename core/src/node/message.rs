@@ -6,6 +6,7 @@ use crate::{
         id::NetworkId,
     },
     membership::{admission, swim},
+    observe::vitals,
     overlay::{links, reach},
     replication::message as replication,
     wire::{body::Body, class::Class},
@@ -25,6 +26,8 @@ pub enum Message {
     Admission(admission::Message),
     /// Whether others reach a relay.
     Reach(reach::Message),
+    /// How nodes are.
+    Vitals(vitals::Message),
 }
 
 /// Frame kinds. Kind 0 belongs to the session; a retired kind is never used again.
@@ -35,6 +38,7 @@ const KIND_ADMISSION: u16 = 4;
 const KIND_REACH: u16 = 5;
 /// A kind of its own, which nodes of before skip: a variant that they don't know would end the link.
 const KIND_WALL: u16 = 6;
+const KIND_VITALS: u16 = 7;
 
 impl Message {
     /// Checks the signatures inside on the caller's thread, so that the node need not. Never fails:
@@ -47,8 +51,12 @@ impl Message {
                     let _ = batch.precheck(network);
                 }
             }
-            // Membership checks lazily: most rumours are known already and are never verified.
-            Self::Links(_) | Self::Swim(_) | Self::Admission(_) | Self::Reach(_) => {}
+            // These check lazily: most rumours and reports are known already and are never verified.
+            Self::Links(_)
+            | Self::Swim(_)
+            | Self::Admission(_)
+            | Self::Reach(_)
+            | Self::Vitals(_) => {}
         }
     }
 }
@@ -62,6 +70,7 @@ impl Body for Message {
             Self::Replica(_) => KIND_REPLICA,
             Self::Admission(_) => KIND_ADMISSION,
             Self::Reach(_) => KIND_REACH,
+            Self::Vitals(_) => KIND_VITALS,
         }
     }
 
@@ -73,6 +82,7 @@ impl Body for Message {
             Self::Replica(message) => message.class(),
             Self::Admission(_) => Class::High,
             Self::Reach(message) => message.class(),
+            Self::Vitals(message) => message.class(),
         }
     }
 
@@ -83,6 +93,7 @@ impl Body for Message {
             Self::Replica(message) => encode(message),
             Self::Admission(message) => encode(message),
             Self::Reach(message) => encode(message),
+            Self::Vitals(message) => encode(message),
         }
     }
 
@@ -93,6 +104,7 @@ impl Body for Message {
             KIND_REPLICA => Self::Replica(decode_exactly(bytes)?),
             KIND_ADMISSION => Self::Admission(decode_exactly(bytes)?),
             KIND_REACH => Self::Reach(decode_exactly(bytes)?),
+            KIND_VITALS => Self::Vitals(decode_exactly(bytes)?),
             // A kind of a later version: it is skipped and counted, the link stays (docs/wire.md).
             _ => return Ok(None),
         }))

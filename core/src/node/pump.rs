@@ -23,6 +23,8 @@ impl Node {
                 self.route_replica(output);
             } else if let Some(output) = self.reach.poll_output() {
                 self.route_reach(output);
+            } else if let Some(output) = self.vitals.poll_output() {
+                self.route_vitals(output);
             } else if let Some(output) = self.journal.poll_output() {
                 self.route_journal(output);
             } else {

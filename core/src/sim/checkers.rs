@@ -410,6 +410,8 @@ const fn is_lie(offence: Offence) -> bool {
                 | replica::Offence::Malformed
                 | replica::Offence::NotItsOwn
         ),
+        // A report is signed and bounded by its node, and checked by whoever passes it on.
+        Offence::Vitals(_) => true,
         Offence::Admission(_) => false,
     }
 }

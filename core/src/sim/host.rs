@@ -4,11 +4,13 @@ use crate::{
     kernel::{
         address::{Address, Transport},
         id::{LinkId, NodeId, RequestId, Role},
+        rng::Rng,
         text::Name,
         time::Time,
     },
     membership::join_link::JoinLink,
     node::{config::Config, contract::HostInput, endpoint::EndpointInput, tuning::Tuning},
+    observe::vitals::Sample,
     sim::{clock::HostClock, disk::Disk},
 };
 use alloc::{collections::BTreeMap, format, vec::Vec};
@@ -142,4 +144,16 @@ pub(super) fn address_of(host: HostId) -> Option<Address> {
 /// Which host listens at an address.
 pub(super) const fn host_at(address: &Address) -> HostId {
     address.port().wrapping_sub(FIRST_PORT)
+}
+
+/// What a host measures of itself: anything, and not always everything.
+pub(super) fn drawn_sample(now: Time, host: HostId) -> Sample {
+    let mut rng = Rng::from_number(now.as_micros() ^ u64::from(host).wrapping_shl(48));
+    Sample {
+        cpu_permille: Some(rng.below(1_001)),
+        memory_used_kib: Some(rng.below(1 << 22)),
+        memory_limit_kib: Some(1 << 22),
+        journal_latency_ms: rng.chance(500).then(|| rng.below(100)),
+        ..Sample::default()
+    }
 }

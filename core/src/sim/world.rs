@@ -23,7 +23,7 @@ use crate::{
     sim::{
         clock::HostClock,
         disk::{Disk, DiskMode, Image},
-        host::{Connection, Happening, Host, Paused, host_at},
+        host::{Connection, Happening, Host, Paused, drawn_sample, host_at},
         network::{Network, PathConfig},
         settings,
         shell::Shell,
@@ -579,6 +579,8 @@ impl<S: Shell> World<S> {
             Happening::Clock => {
                 let wall = Signal::WallClock(state.clock.wall(now));
                 shell.handle_input(local, EndpointInput::Host(wall.into()));
+                let vitals = Signal::Vitals(drawn_sample(now, host));
+                shell.handle_input(local, EndpointInput::Host(vitals.into()));
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }
             Happening::Input(input) => {

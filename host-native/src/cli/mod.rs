@@ -7,6 +7,7 @@
 //! | `follow` | a stream of events that survives what befalls the connection |
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
+//! | `vitals` | how nodes are, and the paths between them |
 //! | `values` | put, get, del, list, watch |
 //! | `record` | starting, stopping and saving a recording; replaying one |
 //! | `doctor` | what is wrong, and what to do about it |
@@ -23,6 +24,7 @@ mod record;
 mod sim;
 mod values;
 mod view;
+mod vitals;
 
 use crate::{
     config::{Listen, Place},
@@ -80,6 +82,10 @@ enum Sub {
     Status(view::StatusArgs),
     /// Who belongs to the mesh, worst first
     Members(view::MembersArgs),
+    /// How every node is: processors, memory, disk, network
+    Vitals(vitals::VitalsArgs),
+    /// How good the paths between nodes are
+    Rtt(vitals::RttArgs),
     /// What happened
     Events(view::EventsArgs),
     /// Write a value
@@ -357,6 +363,8 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Run(args)) => run::run(&args),
         Some(Sub::Status(args)) => view::status(&args),
         Some(Sub::Members(args)) => view::members(&args),
+        Some(Sub::Vitals(args)) => vitals::vitals(&args),
+        Some(Sub::Rtt(args)) => vitals::rtt(&args),
         Some(Sub::Events(args)) => view::events(&args),
         Some(Sub::Put(args)) => values::put(&args),
         Some(Sub::Get(args)) => values::get(&args),

@@ -222,6 +222,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/invites", post(invites::invite))
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))
+        .route("/vitals", get(status::vitals))
+        .route("/rtt", get(status::rtt))
         .route("/arrival", post(arrival::prepare))
         .route("/reach", post(reach::reach))
         .route("/events", get(events::timeline))

@@ -58,6 +58,22 @@ pub(crate) async fn connections(
     view(&api, |node, now| node.connections(now)).await
 }
 
+/// How every member is.
+pub(crate) async fn vitals(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, now| node.vitals(now)).await
+}
+
+/// Every path that is known.
+pub(crate) async fn rtt(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, now| node.rtt_matrix(now)).await
+}
+
 /// A view of much that the node holds, a few at once.
 async fn view<T, F>(api: &Api, question: F) -> Result<Response, Problem>
 where

@@ -122,6 +122,8 @@ pub(crate) struct LinkContext {
     pub(crate) tls: tls::Dialling,
     /// What the links count.
     pub(crate) counters: Arc<Counters>,
+    /// Messages that wait in the links' queues, counted every second.
+    pub(crate) queued: Arc<AtomicU64>,
 }
 
 /// What links and listener count, for `/metrics`.

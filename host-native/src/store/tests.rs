@@ -80,6 +80,7 @@ impl Sqlite {
             reserve,
             place,
             done,
+            latency: Arc::default(),
         };
         let store = Self {
             worker,

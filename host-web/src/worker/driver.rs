@@ -12,6 +12,7 @@ use crate::{
         link::{LOOK_INTERVAL, Links},
         scope::Scope,
         store::Store,
+        vitals::Vitals,
     },
 };
 use core::time::Duration;
@@ -68,6 +69,7 @@ struct State {
     batches: VecDeque<StoreBatch>,
     writing: bool,
     wall_due: Time,
+    vitals: Vitals,
     hidden_at: Option<Time>,
     parked: bool,
 }
@@ -107,6 +109,7 @@ impl Driver {
                     batches: VecDeque::new(),
                     writing: false,
                     wall_due: Time::ZERO,
+                    vitals: Vitals::default(),
                     hidden_at: (!visible).then(|| scope.now()),
                     parked: false,
                 }),
@@ -142,8 +145,9 @@ impl Driver {
     fn feed(&self, now: Time, wake: Wake) {
         let mut state = self.state.borrow_mut();
         state.tell_wall_clock(now, &self.scope);
+        state.tell_vitals(now);
         match wake {
-            Wake::Timer => {}
+            Wake::Timer => state.vitals.on_timer(now),
             Wake::Input(input) => state.feed_input(now, input),
             Wake::Page(message) => state.feed_page(now, message),
         }
@@ -302,14 +306,16 @@ impl Driver {
 
     /// Sets the one timer for whatever is due first.
     fn set_timer(&self, now: Time) {
-        let state = self.state.borrow();
+        let mut state = self.state.borrow_mut();
         let due = [
             state.endpoint.poll_timeout(),
             state.dispatcher.due(),
             state.links.any_blocked().then_some(now + LOOK_INTERVAL),
             Some(state.wall_due),
+            Some(state.vitals.due()),
         ];
         let due = due.into_iter().flatten().min().unwrap_or(Time::MAX);
+        state.vitals.set_timer(due.max(now));
         // One timer for all: many would fire in bursts where the browser throttles them.
         if let Some(timer) = self.timer.take() {
             self.scope.cancel(timer);
@@ -335,6 +341,13 @@ impl State {
         if now >= self.wall_due {
             self.wall_due = now + WALL_INTERVAL;
             self.signal(now, Signal::WallClock(scope.wall()));
+        }
+    }
+
+    fn tell_vitals(&mut self, now: Time) {
+        let visible = self.hidden_at.is_none();
+        if let Some(sample) = self.vitals.sample(now, visible) {
+            self.signal(now, Signal::Vitals(sample));
         }
     }
 

@@ -9,6 +9,7 @@
 //! | `replay` | a recording's node in place of a running one |
 //! | `link` | WebSocket connections |
 //! | `store` | IndexedDB, or memory where the browser offers nothing safe |
+//! | `vitals` | what a tab measures of itself |
 //! | `slot` | one identity per tab, by Web Locks |
 //! | `scope` | the worker's own globals: clock, timers, messages to the page |
 
@@ -21,6 +22,7 @@ mod replay;
 pub mod scope;
 pub mod slot;
 pub mod store;
+mod vitals;
 
 use crate::protocol::{self, ToWorker};
 use std::{cell::RefCell, rc::Rc};

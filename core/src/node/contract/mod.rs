@@ -23,10 +23,13 @@ pub use self::{
     request::{ForgetRefusal, Refusal, Reply, Request},
     store::{StoreInput, StoreOutput},
 };
-use crate::kernel::{
-    id::RequestId,
-    text::{Key, Namespace},
-    time::WallTime,
+use crate::{
+    kernel::{
+        id::RequestId,
+        text::{Key, Namespace},
+        time::WallTime,
+    },
+    observe::vitals::Sample,
 };
 
 /// An input of the node's owner.
@@ -81,6 +84,8 @@ pub enum Signal {
     Hold(Namespace),
     /// One that held it is done.
     Release(Namespace),
+    /// What the host measured of its machine or tab, every second or few.
+    Vitals(Sample),
 }
 
 /// An output for the node's owner.

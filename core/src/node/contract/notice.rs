@@ -8,6 +8,7 @@ use crate::{
         time::{Duration, Time, WallTime},
     },
     membership::{admission, member::MemberState, swim, why::Why},
+    observe::vitals,
     overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
@@ -217,6 +218,8 @@ pub enum Offence {
     Admission(admission::Offence),
     /// Against replication.
     Replica(replica::Offence),
+    /// Against how nodes tell how they are.
+    Vitals(vitals::Offence),
 }
 
 impl Offence {
@@ -227,6 +230,7 @@ impl Offence {
             Self::Swim(offence) => offence.code(),
             Self::Admission(offence) => offence.code(),
             Self::Replica(offence) => offence.code(),
+            Self::Vitals(offence) => offence.code(),
         }
     }
 }

@@ -147,6 +147,10 @@ impl Node {
                 self.reach
                     .handle_input(now, Input::Message { from, message });
             }
+            Message::Vitals(message) => {
+                self.vitals
+                    .handle_input(now, Input::Message { from, message });
+            }
         }
     }
 
@@ -163,7 +167,8 @@ impl Node {
             | Message::Links(_)
             | Message::Swim(_)
             | Message::Replica(_)
-            | Message::Reach(_) => {
+            | Message::Reach(_)
+            | Message::Vitals(_) => {
                 let count = &mut self.counters.messages_from_strangers;
                 *count = count.saturating_add(1);
             }

@@ -13,6 +13,7 @@ use crate::{
         },
         machine::Node,
     },
+    observe::vitals,
     overlay::{links, reach},
     recovery::journal,
     replication::replica,
@@ -127,6 +128,7 @@ impl Node {
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
             // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
+            Signal::Vitals(sample) => self.tell_vitals(vitals::Command::Sample(sample)),
         }
     }
 
@@ -155,6 +157,10 @@ impl Node {
 
     pub(in crate::node) fn tell_reach(&mut self, command: reach::Command) {
         self.reach.handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_vitals(&mut self, command: vitals::Command) {
+        self.vitals.handle_input(self.now, Input::Command(command));
     }
 
     /// Tells admission what a newcomer should know of the members.

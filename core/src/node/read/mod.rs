@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `snapshot` | the views as plain data |
 //! | `views`, `status` | members, edges, connections and data; one word for all, and why |
+//! | `vitals` | how each node is, and the paths between them |
 //! | `joining` | why a node is not let in, and what helps |
 //! | `timeline`, `sentences` | what happened, bounded; the same in words |
 //! | `metrics` | every measured value |
@@ -18,3 +19,4 @@ pub mod snapshot;
 mod status;
 pub(super) mod timeline;
 pub(super) mod views;
+mod vitals;

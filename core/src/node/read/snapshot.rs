@@ -123,6 +123,76 @@ pub struct Member {
     pub linked: bool,
 }
 
+/// How a node is, as it last told. What it has never measured, or has not told, is null.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeVitals {
+    /// The node, 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// Relay or tab.
+    pub role: Role,
+    /// How old that is; null if it has told nothing.
+    pub age_ms: Option<u64>,
+    /// How busy the processors are that it may use, in thousandths.
+    pub cpu_permille: Option<u64>,
+    /// Memory in use of what it may use.
+    pub memory_used_kib: Option<u64>,
+    /// Memory that it may use.
+    pub memory_limit_kib: Option<u64>,
+    /// What is used of its data directory's file system.
+    pub disk_used_kib: Option<u64>,
+    /// The size of that file system.
+    pub disk_total_kib: Option<u64>,
+    /// Bytes received from the network in a second.
+    pub network_rx: Option<u64>,
+    /// Bytes sent to the network in a second.
+    pub network_tx: Option<u64>,
+    /// Open file descriptors.
+    pub descriptors_used: Option<u64>,
+    /// How many may be open.
+    pub descriptors_limit: Option<u64>,
+    /// How late its event loop was.
+    pub loop_lag_ms: Option<u64>,
+    /// From the start of a commit until it was durable.
+    pub journal_latency_ms: Option<u64>,
+    /// Messages that wait to be sent.
+    pub send_queue: Option<u64>,
+    /// Whether a tab is visible.
+    pub visible: Option<bool>,
+    /// What a tab uses of the storage that the browser grants it.
+    pub storage_used_kib: Option<u64>,
+    /// How much the browser grants it.
+    pub storage_quota_kib: Option<u64>,
+    /// What a tab uses of its heap.
+    pub heap_used_kib: Option<u64>,
+    /// How large the heap may become.
+    pub heap_limit_kib: Option<u64>,
+}
+
+/// A path from a node to a linked peer, as that node's pings show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathView {
+    /// Who pings, 64 hexadecimal digits.
+    pub from: String,
+    /// Who answers.
+    pub to: String,
+    /// The name of who pings.
+    pub from_name: Name,
+    /// The name of who answers.
+    pub to_name: Name,
+    /// The smoothed round-trip time.
+    pub rtt_ms: f64,
+    /// The shortest since the link came up.
+    pub min_ms: f64,
+    /// How far single round trips are from the smoothed one, smoothed as well.
+    pub jitter_ms: f64,
+    /// The share of the last minute's pings that had no answer when the next one went out, 0 to 1.
+    pub loss: f64,
+    /// How old that is.
+    pub age_ms: u64,
+}
+
 /// One edge of the mesh as far as this node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {

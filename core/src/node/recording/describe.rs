@@ -42,6 +42,7 @@ fn of_message(message: &Message) -> String {
         Message::Replica(message) => format!("replica {}", Word::of(message)),
         Message::Admission(message) => format!("admission {}", Word::of(message)),
         Message::Reach(message) => format!("reach {}", Word::of(message)),
+        Message::Vitals(message) => format!("vitals {}", Word::of(message)),
     }
 }
 
@@ -112,6 +113,7 @@ fn of_signal(signal: &Signal) -> String {
         Signal::Unpark => "unpark".into(),
         Signal::Leave => "leave".into(),
         Signal::Stop => "stop".into(),
+        Signal::Vitals(_) => "vitals".into(),
     }
 }
 

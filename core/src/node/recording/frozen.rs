@@ -98,11 +98,12 @@ impl Node {
     }
 
     /// Every clone of its key pair that signs for it.
-    pub(super) const fn keypairs(&mut self) -> [&mut crate::kernel::crypto::Keypair; 3] {
+    pub(super) const fn keypairs(&mut self) -> [&mut crate::kernel::crypto::Keypair; 4] {
         [
             &mut self.keypair,
             self.swim.keypair_mut(),
             self.replica.keypair_mut(),
+            self.vitals.keypair_mut(),
         ]
     }
 }

@@ -5,7 +5,7 @@
 //! | send | the peer |
 //! | dial | the host, with the credential of admission |
 //! | close | the host; admission: the link is gone |
-//! | peer up, peer down | membership, replication, dialling back |
+//! | peer up, peer down | membership, replication, dialling back, vitals |
 //! | dial refused | membership: evidence of a crash |
 //! | elsewhere | membership: a dead member is not sought there any more |
 //! | dial failed | the timeline |
@@ -24,6 +24,7 @@ use crate::{
         machine::Node,
         message::Message,
     },
+    observe::vitals,
     overlay::{links, reach},
     recovery::record::Origin,
     replication::replica,
@@ -108,6 +109,7 @@ impl Node {
         self.tell_swim(swim::Command::PeerUp { peer: id, role });
         self.tell_replica(replica::Command::PeerUp { peer: id, role });
         self.tell_reach(reach::Command::PeerUp { peer: id, role });
+        self.tell_vitals(vitals::Command::PeerUp { peer: id });
         self.note(Notice::LinkUp(id));
     }
 
@@ -116,6 +118,7 @@ impl Node {
         self.tell_swim(swim::Command::PeerDown { peer, abrupt });
         self.tell_replica(replica::Command::PeerDown { peer });
         self.tell_reach(reach::Command::PeerDown { peer });
+        self.tell_vitals(vitals::Command::PeerDown { peer });
         self.note(Notice::LinkDown { peer, reason });
     }
 

@@ -3,7 +3,7 @@
 //! | output | goes to |
 //! |---|---|
 //! | send | the peer |
-//! | changed | the timeline |
+//! | changed | the timeline; vitals: who belongs |
 //! | neighbours, try | links: whom to be linked to |
 //! | persist | the journal |
 //! | roster changed | admission: what newcomers are told; the journal: what the stored members replace |
@@ -17,13 +17,14 @@ use crate::{
         persist::Persisted,
         planted::{self, Planted},
     },
-    membership::swim,
+    membership::{member::MemberState, swim},
     node::{
         contract::{FenceCause, Notice, Offence},
         machine::Node,
         message::Message,
         start,
     },
+    observe::vitals,
     overlay::links,
     recovery::record::Origin,
 };
@@ -43,12 +44,16 @@ impl Node {
                 from,
                 to,
                 why,
-            } => self.note(Notice::MemberChanged {
-                member,
-                from,
-                to,
-                why,
-            }),
+            } => {
+                let belongs = to != MemberState::Left;
+                self.tell_vitals(vitals::Command::Member { member, belongs });
+                self.note(Notice::MemberChanged {
+                    member,
+                    from,
+                    to,
+                    why,
+                });
+            }
             swim::Event::Neighbours(neighbours) => {
                 self.tell_links(links::Command::Targets(neighbours));
             }

@@ -47,6 +47,7 @@ use crate::{
         machine::{Counters, Node},
         read::timeline::Timeline,
     },
+    observe::vitals::Vitals,
     overlay::{
         links::{self, Links},
         reach::Reach,
@@ -337,6 +338,7 @@ fn build(
         swim,
         replica,
         reach: Reach::new(tuning.reach, role, rng.fork("reach")),
+        vitals: Vitals::new(tuning.vitals, keypair.clone(), network, rng.fork("vitals")),
         phase: if joining {
             Phase::Joining
         } else {

@@ -3,6 +3,7 @@
 use crate::{
     kernel::{address::Transport, component::Settings, id::Role},
     membership::{admission, swim},
+    observe::vitals,
     overlay::{dialer::DialerConfig, links, reach},
     recovery::journal,
     replication,
@@ -21,6 +22,8 @@ pub struct Tuning {
     pub replica: replication::config::Config,
     /// Dialling back.
     pub reach: reach::Config,
+    /// How nodes are.
+    pub vitals: vitals::Config,
     /// The journal.
     pub journal: journal::Config,
 }
@@ -46,12 +49,13 @@ impl Tuning {
             swim: swim::Config::default(),
             replica: replication::config::Config::of(role),
             reach: reach::Config::default(),
+            vitals: vitals::Config::default(),
             journal: journal::Config::default(),
         }
     }
 
     /// The settings of all machines, in the order in which simulated ones are drawn.
-    pub fn all_mut(&mut self) -> [&mut dyn Settings; 6] {
+    pub fn all_mut(&mut self) -> [&mut dyn Settings; 7] {
         [
             &mut self.swim,
             &mut self.links,
@@ -59,6 +63,7 @@ impl Tuning {
             &mut self.admission,
             &mut self.journal,
             &mut self.reach,
+            &mut self.vitals,
         ]
     }
 

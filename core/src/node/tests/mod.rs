@@ -26,6 +26,7 @@ use alloc::{format, string::String, vec::Vec};
 
 mod clocks;
 mod single;
+mod vitals;
 
 /// Nodes down to the bytes.
 type Mesh = World<Endpoint>;

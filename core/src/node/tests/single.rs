@@ -3,6 +3,7 @@
 use crate::{
     kernel::{
         component::Component,
+        crypto::Keypair,
         id::{RequestId, Role},
         machine::{Input, Machine, Output},
         store::{StoreBatch, StoreOp, Stored},
@@ -16,6 +17,7 @@ use crate::{
         contract::{Event, HostOutput, StoreInput, StoreOutput},
         setup::Setup,
     },
+    observe::vitals,
     overlay::{links, reach},
     recovery::{journal, record::Origin},
     replication::{replica, write::AckLevel},
@@ -98,6 +100,12 @@ fn provoke(node: &mut Node, machine: &str) {
         "reach" => {
             let command = reach::Command::Check { request };
             node.reach.handle_input(now, Input::Command(command));
+        }
+        "vitals" => {
+            let peer = Keypair::from_seed(&[9; 32]).id();
+            let command = vitals::Command::PeerUp { peer };
+            node.vitals.handle_input(now, Input::Command(command));
+            node.vitals.handle_timeout(now + Duration::from_secs(1));
         }
         "journal" => {
             let command = journal::Command::Load {

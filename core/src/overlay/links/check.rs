@@ -156,7 +156,10 @@ impl Links {
 
     /// Peers whose link has answered, and whose failures of before are not forgiven.
     pub fn unforgiven(&self) -> impl Iterator<Item = NodeId> {
-        let answered = self.peers.iter().filter(|(_, routed)| routed.rtt.is_some());
+        let answered = self
+            .peers
+            .iter()
+            .filter(|(_, routed)| routed.pings.times.is_some());
         let failed = |peer: &NodeId| self.dialer.failures(&Destination::Member(*peer)) > 0;
         answered.map(|(peer, _)| *peer).filter(failed)
     }

@@ -3,7 +3,8 @@
 //! Source: the papers on the page of [`links`](super).
 
 use super::{
-    Command, Config, Event, Message, Stats, arriving::Arrival, clocks::Reading, standby::Standby,
+    Command, Config, Event, Message, Stats, arriving::Arrival, clocks::Reading, path::Pings,
+    standby::Standby,
 };
 use crate::{
     kernel::{
@@ -45,10 +46,10 @@ pub(super) struct Peer {
     pub(super) heard_at: Time,
     /// The ping without a pong yet, and when it went out.
     pub(super) pinged: Option<(u64, Time)>,
-    /// The smoothed round-trip time.
-    pub(super) rtt: Option<Duration>,
     /// What its wall clock said; unknown before the first answer.
     pub(super) clock: Option<Reading>,
+    /// What pings have shown of the path.
+    pub(super) pings: Pings,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
     pub(super) contest: Option<Contest>,
 }
@@ -148,7 +149,7 @@ impl Links {
     /// The smoothed round-trip time of a peer's link; unknown before the first pong.
     #[must_use]
     pub fn rtt(&self, peer: NodeId) -> Option<Duration> {
-        self.peers.get(&peer)?.rtt
+        Some(self.peers.get(&peer)?.pings.times?.smoothed)
     }
 
     /// When something was last heard on a peer's link.
@@ -254,8 +255,8 @@ impl Links {
                 unsettled,
                 heard_at,
                 pinged: None,
-                rtt: None,
                 clock: None,
+                pings: Pings::default(),
                 contest: None,
             },
         );
@@ -482,10 +483,12 @@ impl Links {
         // It also asks what time it is now and then.
         let is_time_old = routed.clock.is_none_or(|clock| clock.is_old(self.now));
         let is_quiet = self.now.since(routed.heard_at) > interval;
-        if !listens_only || routed.rtt.is_none() || is_quiet || is_time_old {
+        if !listens_only || routed.pings.times.is_none() || is_quiet || is_time_old {
             let nonce = self.next_nonce;
             self.next_nonce = nonce.wrapping_add(1);
-            routed.pinged = Some((nonce, self.now));
+            if routed.pinged.replace((nonce, self.now)).is_some() {
+                routed.pings.miss();
+            }
             self.outbox.send(peer, Message::Ping { nonce });
         }
         self.deadlines.set(Timer::Ping(peer), self.now + interval);
@@ -520,12 +523,7 @@ impl Links {
         let Some((_, sent_at)) = peer.pinged.filter(|(expected, _)| *expected == nonce) else {
             return;
         };
-        let sample = self.now.since(sent_at);
-        // RFC 6298, section 2: the smoothed round-trip time moves by an eighth of the difference.
-        peer.rtt = Some(
-            peer.rtt
-                .map_or(sample, |old| (old.saturating_mul(7) + sample) / 8),
-        );
+        peer.pings.answer(self.now.since(sent_at));
         peer.pinged = None;
         if let Some(via) = peer.unsettled.take() {
             self.dialer.settle(&via);

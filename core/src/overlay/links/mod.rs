@@ -19,6 +19,7 @@
 //! | `config`, `contract` | settings; messages, commands, events, counters |
 //! | `machine` | state, constructor, questions, steps, the four verbs |
 //! | `dialling` | whom to dial and when, what becomes of each dial, backoffs that are stored |
+//! | `path` | how good the path to a peer is |
 //! | `arriving` | links under an invite, until one side has let the other in |
 //! | `clocks` | wall clocks compared with those of peers |
 //! | `check` | what must hold, gauges, metrics |
@@ -34,6 +35,7 @@ mod config;
 mod contract;
 mod dialling;
 mod machine;
+mod path;
 mod standby;
 #[cfg(test)]
 mod tests;
@@ -43,3 +45,4 @@ pub use config::Config;
 pub use contract::{BACKOFFS_KEY, Command, Event, Message, Stats};
 pub use machine::Links;
 use machine::{Peer, Timer};
+pub use path::Path;

@@ -1,0 +1,110 @@
+//! What a node measures of itself.
+
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// How a node is at a moment. What was never measured is `None`, never zero.
+///
+/// Encoded as a number whose bits say what was measured, and the values that were: about 35 bytes for a
+/// relay. Fields are only appended; those of later versions are skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Packed", from = "Packed")]
+pub struct Sample {
+    /// How busy the processors are that the node may use, in thousandths of all of them.
+    pub cpu_permille: Option<u64>,
+    /// Memory in use of what the node may use, in KiB.
+    pub memory_used_kib: Option<u64>,
+    /// Memory that the node may use, in KiB.
+    pub memory_limit_kib: Option<u64>,
+    /// What is used of the file system of the data directory, in KiB.
+    pub disk_used_kib: Option<u64>,
+    /// The size of that file system, in KiB.
+    pub disk_total_kib: Option<u64>,
+    /// Bytes received from the network in a second.
+    pub network_rx: Option<u64>,
+    /// Bytes sent to the network in a second.
+    pub network_tx: Option<u64>,
+    /// Open file descriptors.
+    pub descriptors_used: Option<u64>,
+    /// How many may be open.
+    pub descriptors_limit: Option<u64>,
+    /// How late the event loop was, in milliseconds.
+    pub loop_lag_ms: Option<u64>,
+    /// From the start of a commit until it was durable, in milliseconds.
+    pub journal_latency_ms: Option<u64>,
+    /// Messages that wait to be sent.
+    pub send_queue: Option<u64>,
+    /// Whether a tab is visible.
+    pub visible: Option<bool>,
+    /// What a tab uses of the storage that the browser grants it, in KiB.
+    pub storage_used_kib: Option<u64>,
+    /// How much the browser grants it, in KiB.
+    pub storage_quota_kib: Option<u64>,
+    /// What a tab uses of its heap, in KiB.
+    pub heap_used_kib: Option<u64>,
+    /// How large the heap may become, in KiB.
+    pub heap_limit_kib: Option<u64>,
+}
+
+/// The serial form: which fields there are, the lowest bit for the first, and the values of those.
+#[derive(Serialize, Deserialize)]
+struct Packed(u32, Vec<u64>);
+
+impl From<Sample> for Packed {
+    fn from(sample: Sample) -> Self {
+        let fields = [
+            sample.cpu_permille,
+            sample.memory_used_kib,
+            sample.memory_limit_kib,
+            sample.disk_used_kib,
+            sample.disk_total_kib,
+            sample.network_rx,
+            sample.network_tx,
+            sample.descriptors_used,
+            sample.descriptors_limit,
+            sample.loop_lag_ms,
+            sample.journal_latency_ms,
+            sample.send_queue,
+            sample.visible.map(u64::from),
+            sample.storage_used_kib,
+            sample.storage_quota_kib,
+            sample.heap_used_kib,
+            sample.heap_limit_kib,
+        ];
+        let bits = (0_u32..).zip(&fields).filter(|(_, field)| field.is_some());
+        let mask = bits.fold(0, |mask, (bit, _)| mask | 1_u32.wrapping_shl(bit));
+        Self(mask, fields.into_iter().flatten().collect())
+    }
+}
+
+impl From<Packed> for Sample {
+    fn from(Packed(mask, values): Packed) -> Self {
+        let mut values = values.into_iter();
+        let mut bit = 0;
+        // The fields below are written in the order of their bits, and so are their values taken.
+        let mut next = || {
+            let is_there = mask & 1_u32.wrapping_shl(bit) != 0;
+            bit = bit.wrapping_add(1);
+            if is_there { values.next() } else { None }
+        };
+        Self {
+            cpu_permille: next(),
+            memory_used_kib: next(),
+            memory_limit_kib: next(),
+            disk_used_kib: next(),
+            disk_total_kib: next(),
+            network_rx: next(),
+            network_tx: next(),
+            descriptors_used: next(),
+            descriptors_limit: next(),
+            loop_lag_ms: next(),
+            journal_latency_ms: next(),
+            send_queue: next(),
+            visible: next().map(|visible| visible != 0),
+            storage_used_kib: next(),
+            storage_quota_kib: next(),
+            heap_used_kib: next(),
+            heap_limit_kib: next(),
+        }
+    }
+}
