@@ -49,6 +49,8 @@ mod live;
 mod lost_stores;
 #[path = "processes/recordings.rs"]
 mod recordings;
+#[path = "processes/series.rs"]
+mod series;
 #[path = "processes/slow_readers.rs"]
 mod slow_readers;
 #[path = "processes/strangers.rs"]

@@ -129,6 +129,7 @@ fn start(name: &str, seed: u8, join: Option<JoinLink>) -> Node {
             version: "0".into(),
             network_name: named("bench"),
             entries: Vec::new(),
+            history_bytes_max: 0,
         },
         entropy: [seed; 32],
         wall: WallTime::from_millis(1_790_000_000_000),

@@ -34,6 +34,7 @@ use sporenet_core::{
         contract,
         setup::{Setup, StartError},
     },
+    observe::metrics,
 };
 use std::{
     collections::BTreeSet,
@@ -178,6 +179,7 @@ fn start_node(
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network_name: settings.network_name.value.clone(),
             entries: Vec::new(),
+            history_bytes_max: metrics::BYTES_MAX,
         },
         entropy: clock::entropy().ok_or_else(data_dir::no_entropy)?,
         wall: clock::wall(),

@@ -15,8 +15,8 @@ use sporenet_core::{
     },
     membership::member::MemberState,
     node::snapshot::{
-        Conflict, Connection, Edge, Entry, KvCounts, Member, MemberCounts, Severity, Status,
-        TimelineEntry, Verdict,
+        Conflict, Connection, Edge, Entry, KvCounts, Member, MemberCounts, NodeVitals,
+        SeriesPoints, Severity, Status, TimelineEntry, Verdict,
     },
 };
 use std::{
@@ -125,9 +125,17 @@ fn take(gallery: &Rc<Gallery>, message: ToWorker) {
                     });
                 }
             }
-            Request::Get { .. } | Request::Members | Request::Status | Request::Leave => {}
+            Request::Get { .. }
+            | Request::Close { .. }
+            | Request::Members
+            | Request::Status
+            | Request::Recording(_)
+            | Request::Leave => {}
         },
         ToWorker::Visible(_)
+        | ToWorker::Taken { .. }
+        | ToWorker::Open(_)
+        | ToWorker::Go(_)
         | ToWorker::Freeze
         | ToWorker::NetworkChanged
         | ToWorker::Unwatch { .. } => {}
@@ -384,6 +392,51 @@ fn member(now: u64, Cast(number, name, role, state, zone, rtt, reason, since): &
     }
 }
 
+fn vitals(Cast(number, name, role, ..): &Cast) -> NodeVitals {
+    let number = u64::from(*number);
+    let relay = (*role == Role::Relay).then_some(number);
+    NodeVitals {
+        id: number.to_string(),
+        name: text::<64>(name),
+        role: *role,
+        age_ms: Some(number * 700),
+        cpu_permille: relay.map(|number| 31 + number * 57),
+        memory_used_kib: relay.map(|number| 400_000 + number * 90_000),
+        memory_limit_kib: relay.map(|_| 4 << 20),
+        disk_used_kib: relay.map(|number| (7 + number) << 20),
+        disk_total_kib: relay.map(|_| 64 << 20),
+        network_rx: relay.map(|number| number * 9_100),
+        network_tx: relay.map(|number| number * 12_400),
+        descriptors_used: relay.map(|number| 30 + number),
+        descriptors_limit: relay.map(|_| 4_096),
+        loop_lag_ms: Some(number % 4),
+        journal_latency_ms: relay.map(|number| 1 + number % 3),
+        send_queue: relay.map(|_| 0),
+        visible: (*role == Role::Tab).then_some(true),
+        storage_used_kib: None,
+        storage_quota_kib: None,
+        heap_used_kib: None,
+        heap_limit_kib: None,
+    }
+}
+
+fn chart(wall_ms: u64) -> SeriesPoints {
+    let first = wall_ms / 10_000 * 10_000 - 600_000;
+    let values = [3.0, 4.0, 3.5, 9.0, 14.0, 6.0, 4.0, 3.0, 5.0, 4.5];
+    SeriesPoints {
+        node: String::new(),
+        series: "cpu".into(),
+        unit: "%".into(),
+        step_ms: 10_000,
+        points: (0..60)
+            .map(|step| first + step * 10_000)
+            .zip(values.into_iter().cycle())
+            .collect(),
+        min: Some(3.0),
+        max: Some(14.0),
+    }
+}
+
 fn snapshot(gallery: &Gallery) -> Snapshot {
     let now = gallery.scope.now().as_millis();
     let wall_ms = gallery.scope.wall().as_millis();
@@ -442,6 +495,9 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
         members: cast.iter().map(|one| member(now, one)).collect(),
         edges: edges(&cast),
         connections: connections(&gallery.scene, now),
+        vitals: cast.iter().map(vitals).collect(),
+        paths: Vec::new(),
+        charts: vec![chart(wall_ms)],
         timeline: if told == 0 {
             timeline(&gallery.scene, wall_ms)
         } else {
@@ -456,6 +512,7 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
                 ("settings".into(), 38),
             ]
         },
+        recording: sporenet_core::node::recording::RecordingStatus::default(),
     }
 }
 

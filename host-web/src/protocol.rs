@@ -8,7 +8,10 @@ use sporenet_core::{
     node::{
         joining::JoinTrouble,
         recording::RecordingStatus,
-        snapshot::{Connection, Edge, Entry, Member, Status, TimelineEntry},
+        snapshot::{
+            Connection, Edge, Entry, Member, NodeVitals, PathView, SeriesPoints, Status,
+            TimelineEntry,
+        },
     },
     replication::write::AckLevel,
 };
@@ -292,6 +295,12 @@ pub struct Snapshot {
     pub edges: Vec<Edge>,
     /// What is done about each connection.
     pub connections: Vec<Connection>,
+    /// How each node is, at most [`MEMBERS_SHOWN_MAX`].
+    pub vitals: Vec<NodeVitals>,
+    /// The paths between them, at most [`PATHS_SHOWN_MAX`].
+    pub paths: Vec<PathView>,
+    /// What this node measured in the last minutes.
+    pub charts: Vec<SeriesPoints>,
     /// What happened since the last snapshot, oldest first.
     pub timeline: Vec<TimelineEntry>,
     /// Namespaces held here, with their number of keys.
@@ -302,6 +311,9 @@ pub struct Snapshot {
 
 /// The most members that a snapshot carries; the counters cover all.
 pub const MEMBERS_SHOWN_MAX: usize = 500;
+
+/// The most paths that a snapshot carries.
+pub const PATHS_SHOWN_MAX: usize = 1_000;
 
 /// Encodes a message.
 #[must_use]

@@ -101,6 +101,7 @@ impl Newcomer {
                 version: "0".into(),
                 network_name: Name::new("none").expect("a name"),
                 entries: Vec::new(),
+                history_bytes_max: 0,
             },
             entropy: entropy(),
             wall,

@@ -17,7 +17,7 @@ use crate::{
     node::{
         contract::{Command, Event},
         envelope::Envelope,
-        life::{ClockWatch, Phase, Unsaved},
+        life::{ClockWatch, History, Phase, Unsaved},
         read::timeline::Timeline,
         start::{
             config::Config,
@@ -79,6 +79,8 @@ pub struct Node {
     pub(super) started_at: Time,
     pub(super) counters: Counters,
     pub(super) outbox: Outbox<Envelope, Event>,
+    #[serde(skip)]
+    pub(super) history: History,
     #[serde(skip)]
     pub(super) recorder: Option<Box<super::recording::recorder::Recorder>>,
     #[cfg(any(test, feature = "sim"))]

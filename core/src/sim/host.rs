@@ -18,6 +18,11 @@ use alloc::{collections::BTreeMap, format, vec::Vec};
 /// What a host is called: its place in the order of creation.
 pub type HostId = u16;
 
+/// The first hosts keep what they measure over time.
+const HISTORIES_MAX: HostId = 16;
+/// As many bytes of it: enough that some series give way.
+const HISTORY_BYTES: u64 = 64 << 10;
+
 /// Host n listens on this port plus n.
 const FIRST_PORT: u16 = 10_000;
 
@@ -98,6 +103,12 @@ impl<S, P> Host<S, P> {
                 version: "sim".into(),
                 network_name: Name::clean("sim"),
                 entries: Vec::new(),
+                // In large meshes thousands of histories would take all memory.
+                history_bytes_max: if number < HISTORIES_MAX {
+                    HISTORY_BYTES
+                } else {
+                    0
+                },
             },
             tuning: Tuning::of(role),
             disk: Disk::default(),

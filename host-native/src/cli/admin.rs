@@ -77,7 +77,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Reads `90s`, `10m`, `1h`, `7d` or seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write it like 90s, 10m, 1h or 7d");
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
         Some(number) => (number, text.chars().last().unwrap_or('s')),

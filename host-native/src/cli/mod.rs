@@ -19,6 +19,7 @@ mod client;
 mod connect;
 mod doctor;
 mod follow;
+mod metrics;
 pub(crate) mod print;
 mod record;
 mod sim;
@@ -98,6 +99,8 @@ enum Sub {
     List(values::ListArgs),
     /// Show changes as they come
     Watch(values::WatchArgs),
+    /// What was measured over time: the latest values, or one series as a chart
+    Metrics(metrics::MetricsArgs),
     /// Make links that let newcomers in
     Invite(admin::InviteArgs),
     /// Leave the mesh for good and stop
@@ -372,6 +375,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::List(args)) => values::list(&args),
         Some(Sub::Watch(args)) => values::watch(&args),
         Some(Sub::Invite(args)) => admin::invite(&args),
+        Some(Sub::Metrics(args)) => metrics::metrics(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Forget(args)) => admin::forget(&args),
         Some(Sub::Health(args)) => view::health(&args),

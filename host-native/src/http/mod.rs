@@ -37,6 +37,7 @@ mod probes;
 pub(crate) mod problem;
 pub(crate) mod reach;
 mod recording;
+mod series;
 mod sse;
 mod status;
 
@@ -217,6 +218,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/members", get(status::members))
         .route("/edges", get(status::edges))
         .route("/connections", get(status::connections))
+        .route("/metrics", get(series::list))
+        .route("/metrics/{series}", get(series::points))
         .route("/leave", post(status::leave))
         .route("/forget", post(status::forget))
         .route("/invites", post(invites::invite))

@@ -69,6 +69,10 @@ impl Problem {
     }
 
     /// What was asked for by that name is not there.
+    pub(crate) fn ambiguous(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "ambiguous", detail)
+    }
+
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }

@@ -17,6 +17,7 @@
 //! | `recorder` | recording this tab's node, and saving that as a file |
 //! | `replay` | the page on which a recording is gone through |
 //! | `parts` | shapes and the mark |
+//! | `vitals` | how nodes are, charts of this node, round trips |
 //! | `view` | views as values, and the part of the page that follows them |
 //! | `dom` | the few browser calls that views need |
 
@@ -33,6 +34,7 @@ mod replay;
 mod state;
 mod timeline;
 mod view;
+mod vitals;
 
 use crate::{
     client::Client,
@@ -310,11 +312,12 @@ fn page(state: &State, stage: Stage) -> View {
         Stage::Waiting => join::waiting(state),
         Stage::Departed => departed(),
         Stage::Mesh => view!(
-            "<div class='grid'>{}{}{}{}{}{}{}</div>",
+            "<div class='grid'>{}{}{}{}{}{}{}{}</div>",
             overview::panel(state),
             mesh::panel(state),
             timeline::panel(state),
             nodes::panel(state),
+            vitals::panel(state),
             data::panel(state),
             connections::panel(state),
             recorder::panel(state),

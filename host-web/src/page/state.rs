@@ -10,7 +10,10 @@ use sporenet_core::{
     node::{
         joining::JoinTrouble,
         recording::RecordingStatus,
-        snapshot::{Connection, Edge, Member, Status, TimelineEntry, Verdict},
+        snapshot::{
+            Connection, Edge, Member, NodeVitals, PathView, SeriesPoints, Status, TimelineEntry,
+            Verdict,
+        },
     },
 };
 use std::{collections::BTreeMap, rc::Rc};
@@ -46,6 +49,9 @@ pub(crate) struct State {
     pub(crate) members: Vec<Member>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) connections: Vec<Connection>,
+    pub(crate) vitals: Vec<NodeVitals>,
+    pub(crate) paths: Vec<PathView>,
+    pub(crate) charts: Vec<SeriesPoints>,
     /// Newest first.
     pub(crate) timeline: Vec<TimelineEntry>,
     pub(crate) namespaces: Vec<(String, u64)>,
@@ -72,6 +78,9 @@ impl State {
             members: Vec::new(),
             edges: Vec::new(),
             connections: Vec::new(),
+            vitals: Vec::new(),
+            paths: Vec::new(),
+            charts: Vec::new(),
             timeline: Vec::new(),
             namespaces: Vec::new(),
             online: true,
@@ -155,6 +164,9 @@ impl State {
             .collect();
         self.edges = snapshot.edges;
         self.connections = snapshot.connections;
+        self.vitals = snapshot.vitals;
+        self.paths = snapshot.paths;
+        self.charts = snapshot.charts;
         self.namespaces = snapshot.namespaces;
         self.recording = snapshot.recording;
         self.status = Some(snapshot.status);

@@ -23,6 +23,7 @@ use sporenet_core::{
         endpoint::Endpoint,
         setup::{Setup, StartError},
     },
+    observe::metrics,
 };
 use std::{cell::RefCell, rc::Rc};
 
@@ -267,6 +268,7 @@ fn setup(
             version: env!("CARGO_PKG_VERSION").into(),
             network_name,
             entries: serving_relay(&scope.origin()).into_iter().collect(),
+            history_bytes_max: metrics::BYTES_MAX,
         },
         entropy,
         wall: scope.wall(),

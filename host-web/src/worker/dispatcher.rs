@@ -5,7 +5,10 @@
 //! hidden; watches of scripts go on.
 
 use crate::{
-    protocol::{Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, Request, Snapshot},
+    protocol::{
+        Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, PATHS_SHOWN_MAX, Request,
+        Snapshot,
+    },
     worker::{recorder, scope::Scope},
 };
 use core::time::Duration;
@@ -393,11 +396,20 @@ impl Dispatcher {
             members,
             edges: node.edges(),
             connections: node.connections(now),
+            vitals: shown(node.vitals(now), MEMBERS_SHOWN_MAX),
+            paths: shown(node.rtt_matrix(now), PATHS_SHOWN_MAX),
+            charts: node.charts(),
             timeline,
             namespaces: namespaces.into_iter().collect(),
             recording: node.recording_status(),
         })));
     }
+}
+
+/// The first of many.
+fn shown<T>(mut all: Vec<T>, max: usize) -> Vec<T> {
+    all.truncate(max);
+    all
 }
 
 impl Watch {

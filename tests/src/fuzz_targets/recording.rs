@@ -70,6 +70,7 @@ fn whole() -> &'static [u8] {
                 version: "0".into(),
                 network_name: name("fuzz"),
                 entries: vec!["tcp://127.0.0.1:7601".parse().expect("an address")],
+                history_bytes_max: 0,
             },
             entropy: [7; 32],
             wall: WallTime::from_millis(1_790_000_000_000),

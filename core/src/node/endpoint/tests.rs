@@ -35,6 +35,7 @@ fn start(role: Role, seed: u8, join: Option<JoinLink>, now: Time) -> Endpoint {
         version: "test".into(),
         network_name: Name::clean("test"),
         entries: Vec::new(),
+        history_bytes_max: 0,
     };
     let (entropy, stored) = ([seed; 32], Stored::default());
     let setup = Setup {

@@ -81,18 +81,28 @@ impl Node {
         }
     }
 
-    /// The member that is to be forgotten by that name, or by the first digits of its identity. The dead
-    /// come first: who took a dead member's place often has its name.
+    /// The members of that name, or whose identity begins with these digits, at least
+    /// four. Those that take part come alone, if there are any.
+    #[must_use]
+    pub fn members_called(&self, called: &str) -> Vec<NodeId> {
+        let found = self.found_by(called);
+        let alive = found
+            .iter()
+            .filter(|member| member.state == MemberState::Alive);
+        let alive: Vec<NodeId> = alive.map(|member| member.record.id).collect();
+        if alive.is_empty() {
+            return found.iter().map(|member| member.record.id).collect();
+        }
+        alive
+    }
+
+    /// The member that is to be forgotten, called as in [`Node::members_called`]. The dead come first: who
+    /// took a dead member's place often has its name.
     ///
     /// # Errors
     /// If there is no such member, or several are dead.
     pub fn to_forget(&self, called: &str) -> Result<NodeId, ForgetRefusal> {
-        let called_so = |member: &MemberView<'_>| {
-            let id = member.record.id.to_string();
-            member.record.name.as_str() == called
-                || (called.len() >= CALLED_MIN && id.starts_with(&called.to_ascii_lowercase()))
-        };
-        let mut found: Vec<_> = self.swim.members().filter(called_so).collect();
+        let mut found = self.found_by(called);
         if found.iter().any(|member| member.state == MemberState::Dead) {
             found.retain(|member| member.state == MemberState::Dead);
             if found.len() > 1 {
@@ -101,6 +111,16 @@ impl Node {
         }
         let first = found.first().ok_or(ForgetRefusal::NotKnown)?;
         Ok(first.record.id)
+    }
+
+    fn found_by(&self, called: &str) -> Vec<MemberView<'_>> {
+        let digits = called.to_ascii_lowercase();
+        let called_so = |member: &MemberView<'_>| {
+            let id = member.record.id.to_string();
+            member.record.name.as_str() == called
+                || (called.len() >= CALLED_MIN && id.starts_with(&digits))
+        };
+        self.swim.members().filter(called_so).collect()
     }
 
     fn may_forget(&self, member: NodeId) -> Result<(), ForgetRefusal> {
@@ -128,7 +148,10 @@ impl Node {
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
             // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
-            Signal::Vitals(sample) => self.tell_vitals(vitals::Command::Sample(sample)),
+            Signal::Vitals(sample) => {
+                self.remember(&sample);
+                self.tell_vitals(vitals::Command::Sample(sample));
+            }
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `phase` | the phases, fencing and leaving |
 //! | `arrival` | links that come up and go, messages that come in |
 //! | `inputs` | what hosts say besides |
+//! | `series` | what it writes down over time |
 //! | `saving` | what the node itself stores |
 //!
 //! Not here: starting (`start/`), what machines tell each other (`route/`).
@@ -22,5 +23,6 @@ mod clock;
 mod inputs;
 mod phase;
 mod saving;
+mod series;
 
-pub(super) use self::{clock::ClockWatch, phase::Phase, saving::Unsaved};
+pub(super) use self::{clock::ClockWatch, phase::Phase, saving::Unsaved, series::History};

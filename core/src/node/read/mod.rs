@@ -5,6 +5,7 @@
 //! | `snapshot` | the views as plain data |
 //! | `views`, `status` | members, edges, connections and data; one word for all, and why |
 //! | `vitals` | how each node is, and the paths between them |
+//! | `series` | the same over time |
 //! | `joining` | why a node is not let in, and what helps |
 //! | `timeline`, `sentences` | what happened, bounded; the same in words |
 //! | `metrics` | every measured value |
@@ -15,6 +16,7 @@ mod check;
 pub mod joining;
 mod metrics;
 pub(super) mod sentences;
+mod series;
 pub mod snapshot;
 mod status;
 pub(super) mod timeline;

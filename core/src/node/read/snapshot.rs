@@ -170,6 +170,43 @@ pub struct NodeVitals {
     pub heap_limit_kib: Option<u64>,
 }
 
+/// A series of a node, with its latest value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesView {
+    /// Whose, 64 hexadecimal digits.
+    pub node: String,
+    /// What people call it.
+    pub name: String,
+    /// What is measured.
+    pub series: String,
+    /// What its values are counted in.
+    pub unit: String,
+    /// When it was measured, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The latest value.
+    pub value: f64,
+}
+
+/// A part of a series, as a chart shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesPoints {
+    /// Whose, 64 hexadecimal digits.
+    pub node: String,
+    /// What is measured.
+    pub series: String,
+    /// What its values are counted in.
+    pub unit: String,
+    /// The time that a point stands for, in milliseconds.
+    pub step_ms: u64,
+    /// When each begins, in milliseconds since 1970, and the mean of its samples. A step without samples
+    /// is left out: its value is unknown.
+    pub points: Vec<(u64, f64)>,
+    /// The smallest sample; `None` if there is none.
+    pub min: Option<f64>,
+    /// The largest sample; `None` if there is none.
+    pub max: Option<f64>,
+}
+
 /// A path from a node to a linked peer, as that node's pings show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PathView {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | send | the peer |
 //! | wanted | back, with the clock, the incarnation, the members and the paths of the links |
+//! | told | the series of that node |
 //! | offence | the timeline |
 
 use crate::{
@@ -34,6 +35,7 @@ impl Node {
                 let around = self.around();
                 self.tell_vitals(vitals::Command::Around(around));
             }
+            vitals::Event::Told { node } => self.remember_told(node),
             vitals::Event::Offence { peer, offence } => {
                 self.note_offence(peer, Offence::Vitals(offence));
             }

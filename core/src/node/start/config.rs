@@ -7,6 +7,7 @@ use crate::{
         text::{Name, Zone},
     },
     membership::member::{ADDRESSES_MAX, Location},
+    observe::metrics,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -31,6 +32,9 @@ pub struct Config {
     /// Entry points besides those of the join link and the stored members, such as the relay that
     /// served the page; at most 16 are used.
     pub entries: Vec<Address>,
+    /// The most bytes of what is measured over time; 0 keeps nothing. The default is 16 MiB. Too few, and
+    /// the series that is oldest and least asked for is gone.
+    pub history_bytes_max: u64,
 }
 
 impl Config {
@@ -47,6 +51,7 @@ impl Config {
             addresses: Vec::new(),
             version: String::new(),
             entries: Vec::new(),
+            history_bytes_max: metrics::BYTES_MAX,
         }
     }
 

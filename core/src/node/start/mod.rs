@@ -43,7 +43,7 @@ use crate::{
     },
     node::{
         contract::{Notice, Signal},
-        life::{ClockWatch, Phase, Unsaved},
+        life::{ClockWatch, History, Phase, Unsaved},
         machine::{Counters, Node},
         read::timeline::Timeline,
     },
@@ -351,6 +351,7 @@ fn build(
         wall: *wall,
         wall_at: now,
         clock: ClockWatch::default(),
+        history: History::new(config.history_bytes_max),
         now,
         started_at: now,
         counters: Counters::default(),

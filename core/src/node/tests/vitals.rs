@@ -1,7 +1,7 @@
 //! How nodes are, across whole nodes.
 
 use super::{relays, seconds};
-use crate::sim::network::PathConfig;
+use crate::{node::snapshot::SeriesView, observe::series::Series, sim::network::PathConfig};
 
 #[test]
 fn every_relay_knows_how_every_other_is_and_all_paths() {
@@ -43,4 +43,31 @@ fn who_left_is_not_told_of() {
         node.vitals(node.now).len() == 2
     };
     assert!(mesh.run_until(seconds(20), is_gone));
+}
+
+#[test]
+fn what_is_measured_is_kept_over_time_of_this_node_and_of_others() {
+    let (mut mesh, hosts) = relays(43, 3);
+    mesh.run_for(seconds(40));
+    let node = mesh.node(hosts[0]).unwrap();
+    let now = node.wall_now().as_millis();
+    let window = (now - 30_000, now);
+    let own = node.series_points(node.id(), Series::Cpu, window, 60);
+    let own = own.unwrap();
+    assert_eq!((own.step_ms, own.unit.as_str()), (1_000, "%"));
+    assert!(own.points.len() >= 29, "{own:?}");
+    assert!(own.min <= own.max && own.max <= Some(100.0));
+    let other = mesh.node(hosts[1]).unwrap().id();
+    let told = node.series_points(other, Series::Cpu, window, 60);
+    assert!(told.is_some_and(|told| told.points.len() >= 2));
+    // Round trips, links and members are this node's own to measure.
+    let latest = node.series();
+    let value = |series: Series| {
+        let is_it = |one: &&SeriesView| one.series == series.name() && one.node == own.node;
+        latest.iter().find(is_it).map(|one| one.value)
+    };
+    assert_eq!(value(Series::Links), Some(2.0));
+    assert_eq!(value(Series::Alive), Some(3.0));
+    assert!(value(Series::Latency).is_some_and(|millis| millis > 0.0));
+    assert!(value(Series::MessagesIn).is_some_and(|rate| rate > 0.0));
 }

@@ -84,6 +84,11 @@ pub struct Around {
 pub enum Event {
     /// A report is due. Answered by [`Command::Around`].
     Wanted,
+    /// Another node told anew how it is.
+    Told {
+        /// Which.
+        node: NodeId,
+    },
     /// A peer did what no honest peer does.
     Offence {
         /// Who.

@@ -244,6 +244,7 @@ impl Vitals {
         }
         let aged = Duration::from_millis(age_ms.into());
         self.table.put(report, Some(from), aged, self.now);
+        self.outbox.event(Event::Told { node });
         self.stats.heard = self.stats.heard.saturating_add(1);
     }
 

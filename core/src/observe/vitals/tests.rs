@@ -106,7 +106,7 @@ fn offences(vitals: &mut Vitals) -> Vec<(NodeId, Offence)> {
     let outputs = core::iter::from_fn(|| vitals.poll_output());
     let offence = |output| match output {
         Output::Event(Event::Offence { peer, offence }) => Some((peer, offence)),
-        Output::Event(Event::Wanted) | Output::Send { .. } => None,
+        Output::Event(Event::Wanted | Event::Told { .. }) | Output::Send { .. } => None,
     };
     outputs.filter_map(offence).collect()
 }
@@ -346,6 +346,7 @@ impl Mesh {
                     self.command(from, Command::Sample(usual()));
                     self.command(from, Command::Around(around));
                 }
+                Output::Event(Event::Told { .. }) => {}
                 Output::Event(Event::Offence { peer, offence }) => {
                     panic!("{from:?} blames {peer:?}: {offence:?}")
                 }

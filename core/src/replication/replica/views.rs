@@ -66,6 +66,16 @@ impl Replica {
         (self.db.cells.live(), self.db.log.batches())
     }
 
+    /// How many batches the log holds in each shard, in the order of the shards.
+    #[must_use]
+    pub fn batches_by_shard(&self) -> Vec<u64> {
+        let of_shard = |shard| {
+            let heads = self.db.log.heads(shard, None);
+            heads.fold(0_u64, |sum, head| sum.saturating_add(head.sequence))
+        };
+        (0..SHARDS).map(of_shard).collect()
+    }
+
     /// The number of the last change in this run.
     #[must_use]
     pub const fn revision(&self) -> u64 {

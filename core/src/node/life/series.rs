@@ -1,0 +1,240 @@
+//! What a node writes down over time: of itself each time that its host has measured, of others as they
+//! tell.
+
+use crate::{
+    kernel::{
+        id::NodeId,
+        time::{Duration, Time},
+    },
+    node::machine::Node,
+    observe::{
+        metrics::{Detail, Store},
+        series::{Key, Series},
+        vitals::Sample,
+    },
+    overlay::links,
+    replication::batch::SHARDS,
+};
+
+/// The series of this node and of others.
+///
+/// A view for people: no machine decides by it. So it is not part of a recording, nor of the hash of a
+/// node's state.
+#[derive(Debug, Default)]
+pub(in crate::node) struct History {
+    pub(in crate::node) store: Store<Key>,
+    before: Option<(Time, Counted)>,
+}
+
+impl History {
+    pub(in crate::node) const fn new(bytes_max: u64) -> Self {
+        Self {
+            store: Store::new(bytes_max),
+            before: None,
+        }
+    }
+}
+
+/// Counters, of which rates are made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    messages_in: u64,
+    messages_out: u64,
+    writes: u64,
+    failed: u64,
+}
+
+impl Node {
+    /// Writes down what the host measured, and what the node knows of itself.
+    pub(in crate::node) fn remember(&mut self, sample: &Sample) {
+        if self.config.history_bytes_max == 0 {
+            return;
+        }
+        let id = self.id();
+        self.remember_sample(id, Detail::Full, sample);
+        let paths = PathsSeen::of(self.links.paths());
+        let members = self.member_counts();
+        let values = [
+            (Series::Latency, paths.mean_ms()),
+            (Series::Loss, paths.loss_percent()),
+            (Series::Links, Some(count(self.links.peers().count()))),
+            (Series::Alive, Some(f64::from(members.alive))),
+            (Series::Dead, Some(f64::from(members.dead))),
+            (Series::ShardVariance, self.shard_variance()),
+        ];
+        for (series, value) in values.into_iter().chain(self.rates()) {
+            self.write_down(id, series, Detail::Full, value);
+        }
+    }
+
+    /// Writes down what another node tells of itself.
+    pub(in crate::node) fn remember_told(&mut self, node: NodeId) {
+        if self.config.history_bytes_max == 0 {
+            return;
+        }
+        let Some(known) = self.vitals.known(&node, self.now) else {
+            return;
+        };
+        let sample = known.report.sample;
+        let rtts = known.report.paths.iter().map(|path| path.rtt_us);
+        let (mut sum, mut many) = (0_u64, 0_u32);
+        for rtt in rtts {
+            sum = sum.saturating_add(u64::from(rtt));
+            many = many.saturating_add(1);
+        }
+        let latency = (many > 0).then(|| float(sum) / f64::from(many) / 1_000.0);
+        self.remember_sample(node, Detail::Coarse, &sample);
+        self.write_down(node, Series::Latency, Detail::Coarse, latency);
+    }
+
+    fn remember_sample(&mut self, node: NodeId, detail: Detail, sample: &Sample) {
+        let tenths = sample.cpu_permille.map(|permille| float(permille) / 10.0);
+        let memory = match sample.memory_used_kib {
+            Some(_) => share(sample.memory_used_kib, sample.memory_limit_kib),
+            None => share(sample.heap_used_kib, sample.heap_limit_kib),
+        };
+        let disk = match sample.disk_used_kib {
+            Some(_) => share(sample.disk_used_kib, sample.disk_total_kib),
+            None => share(sample.storage_used_kib, sample.storage_quota_kib),
+        };
+        let values = [
+            (Series::Cpu, tenths),
+            (Series::Memory, memory),
+            (Series::Disk, disk),
+            (Series::Received, sample.network_rx.map(float)),
+            (Series::Sent, sample.network_tx.map(float)),
+            (
+                Series::Descriptors,
+                share(sample.descriptors_used, sample.descriptors_limit),
+            ),
+            (Series::LoopLag, sample.loop_lag_ms.map(float)),
+            (Series::JournalLatency, sample.journal_latency_ms.map(float)),
+            (Series::SendQueue, sample.send_queue.map(float)),
+        ];
+        for (series, value) in values {
+            self.write_down(node, series, detail, value);
+        }
+    }
+
+    fn write_down(&mut self, node: NodeId, series: Series, detail: Detail, value: Option<f64>) {
+        // Never measured is unknown: it leaves a gap.
+        if let Some(value) = value {
+            let at_ms = self.wall_now().as_millis();
+            let key = Key { node, series };
+            self.history.store.record(&key, detail, at_ms, value);
+        }
+    }
+
+    /// What happened in a second, since the last time.
+    fn rates(&mut self) -> [(Series, Option<f64>); 4] {
+        let counters = &self.counters;
+        let replica = self.replica.stats();
+        let failed = [
+            counters.unsent,
+            counters.unknown,
+            counters.undecodable,
+            counters.messages_from_strangers,
+            replica.writes_refused,
+        ];
+        let counted = Counted {
+            messages_in: counters.messages_in,
+            messages_out: counters.messages_out,
+            writes: replica.writes,
+            failed: failed.into_iter().fold(0, u64::saturating_add),
+        };
+        let before = self.history.before.replace((self.now, counted));
+        let Some((at, before)) = before else {
+            return [
+                (Series::MessagesIn, None),
+                (Series::MessagesOut, None),
+                (Series::Writes, None),
+                (Series::ErrorRate, None),
+            ];
+        };
+        let span = self.now.since(at);
+        let more = |now: u64, then: u64| now.saturating_sub(then);
+        let per_second = |now, then| {
+            let seconds = span.as_secs_f64();
+            (span > Duration::ZERO).then(|| float(more(now, then)) / seconds)
+        };
+        let failed = more(counted.failed, before.failed);
+        let all = [
+            more(counted.messages_in, before.messages_in),
+            more(counted.messages_out, before.messages_out),
+            more(counted.writes, before.writes),
+            failed,
+        ];
+        let all = all.into_iter().fold(0, u64::saturating_add);
+        let errors = (all > 0).then(|| 100.0 * float(failed) / float(all));
+        [
+            (
+                Series::MessagesIn,
+                per_second(counted.messages_in, before.messages_in),
+            ),
+            (
+                Series::MessagesOut,
+                per_second(counted.messages_out, before.messages_out),
+            ),
+            (Series::Writes, per_second(counted.writes, before.writes)),
+            (Series::ErrorRate, errors),
+        ]
+    }
+
+    /// The variance of the number of batches in the shards, divided by the mean; `None` where there are
+    /// none.
+    fn shard_variance(&self) -> Option<f64> {
+        let batches = self.replica.batches_by_shard();
+        let all = batches.iter().copied().fold(0, u64::saturating_add);
+        let mean = float(all) / f64::from(SHARDS);
+        let squares = batches.iter().map(|batches| {
+            let away = float(*batches) - mean;
+            away * away
+        });
+        let variance = squares.sum::<f64>() / f64::from(SHARDS);
+        (mean > 0.0).then(|| variance / mean)
+    }
+}
+
+/// What the paths to linked peers come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct PathsSeen {
+    many: u32,
+    rtt: Duration,
+    loss_permille: u32,
+}
+
+impl PathsSeen {
+    fn of(paths: impl Iterator<Item = links::Path>) -> Self {
+        paths.fold(Self::default(), |seen, path| Self {
+            many: seen.many.saturating_add(1),
+            rtt: seen.rtt.saturating_add(path.rtt),
+            loss_permille: seen
+                .loss_permille
+                .saturating_add(u32::from(path.loss_permille)),
+        })
+    }
+
+    fn mean_ms(self) -> Option<f64> {
+        (self.many > 0).then(|| 1_000.0 * self.rtt.as_secs_f64() / f64::from(self.many))
+    }
+
+    fn loss_percent(self) -> Option<f64> {
+        (self.many > 0).then(|| f64::from(self.loss_permille) / f64::from(self.many) / 10.0)
+    }
+}
+
+/// A part of a whole in percent; `None` where one of them is unknown.
+fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
+    let whole = whole.filter(|whole| *whole > 0)?;
+    Some(100.0 * float(part?) / float(whole))
+}
+
+fn count(many: usize) -> f64 {
+    float(u64::try_from(many).unwrap_or(u64::MAX))
+}
+
+/// As a number with a fraction; exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+const fn float(number: u64) -> f64 {
+    number as f64
+}
