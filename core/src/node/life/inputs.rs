@@ -87,7 +87,7 @@ impl Node {
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
             // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
-            Signal::Vitals(sample) => self.tell_vitals(vitals::Command::Sample(sample)),
+            Signal::Vitals(sample) => self.tell_vitals(vitals::Command::Sample(*sample)),
         }
     }
 
