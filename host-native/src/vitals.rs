@@ -86,7 +86,7 @@ pub(crate) async fn run(
             send_queue: Some(queued.load(Ordering::Relaxed)),
             ..read
         };
-        if core.signal(Signal::Vitals(sample)).await.is_err() {
+        if core.signal(Signal::Vitals(Box::new(sample))).await.is_err() {
             return;
         }
     }
@@ -175,9 +175,9 @@ impl Reader {
 
     fn disk(&self) -> Option<(u64, u64)> {
         let found = statvfs(&self.data).ok()?;
-        let block = u64::try_from(found.fragment_size()).ok()?;
-        let total = u64::try_from(found.blocks()).ok()?;
-        let free = u64::try_from(found.blocks_free()).ok()?;
+        let block = wide(found.fragment_size());
+        let total = wide(found.blocks());
+        let free = wide(found.blocks_free());
         let bytes = |blocks: u64| blocks.checked_mul(block);
         Some((bytes(total.saturating_sub(free))?, bytes(total)?))
     }
@@ -186,6 +186,9 @@ impl Reader {
     fn network(&self, span: Duration) -> Option<(u64, u64)> {
         let outward = self.networks.as_ref()?.iter();
         let outward = outward.filter(|(name, _)| *name != "lo" && *name != "lo0");
+        let mut outward = outward.peekable();
+        // Without an interface nothing was measured.
+        outward.peek()?;
         let (received, sent) = outward.fold((0_u64, 0_u64), |(received, sent), (_, one)| {
             (
                 received.saturating_add(one.received()),
@@ -205,6 +208,11 @@ impl Reader {
 )]
 fn permille_of(percent: f32) -> u64 {
     (percent * 10.0).round().clamp(0.0, 1_000.0) as u64
+}
+
+/// Systems count blocks in numbers of different sizes.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// Open descriptors of this process, without the one that is needed to look.
@@ -279,6 +287,7 @@ fn entry(file: &Path, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sporenet_tests::wait::figure;
 
     /// The promise: below 0.3 % of a processor at one reading a second, that is 3 ms a reading.
     #[test]
@@ -295,8 +304,9 @@ mod tests {
             sample = reader.read();
         }
         let each = began.elapsed() / rounds;
-        println!("figure: a reading of the machine takes {each:?}");
-        assert!(each < Duration::from_millis(3), "{each:?}");
+        let promise = Duration::from_millis(3);
+        figure("a reading of the machine", each, promise);
+        assert!(each < promise, "{each:?}");
         for (used, limit) in [
             (sample.memory_used_kib, sample.memory_limit_kib),
             (sample.disk_used_kib, sample.disk_total_kib),
@@ -308,7 +318,8 @@ mod tests {
                 "{sample:?}"
             );
         }
-        assert!(sample.network_rx.is_some());
+        // Where there is no network, as in some containers, it is unknown.
+        assert_eq!(sample.network_rx.is_some(), sample.network_tx.is_some());
     }
 
     #[test]

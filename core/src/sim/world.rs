@@ -33,6 +33,7 @@ use crate::{
     wire::close::CloseReason,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     format,
     string::String,
@@ -579,7 +580,7 @@ impl<S: Shell> World<S> {
             Happening::Clock => {
                 let wall = Signal::WallClock(state.clock.wall(now));
                 shell.handle_input(local, EndpointInput::Host(wall.into()));
-                let vitals = Signal::Vitals(drawn_sample(now, host));
+                let vitals = Signal::Vitals(Box::new(drawn_sample(now, host)));
                 shell.handle_input(local, EndpointInput::Host(vitals.into()));
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }

@@ -347,7 +347,7 @@ impl State {
     fn tell_vitals(&mut self, now: Time) {
         let visible = self.hidden_at.is_none();
         if let Some(sample) = self.vitals.sample(now, visible) {
-            self.signal(now, Signal::Vitals(sample));
+            self.signal(now, Signal::Vitals(Box::new(sample)));
         }
     }
 

@@ -31,6 +31,7 @@ use crate::{
     },
     observe::vitals::Sample,
 };
+use alloc::boxed::Box;
 
 /// An input of the node's owner.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -85,7 +86,7 @@ pub enum Signal {
     /// One that held it is done.
     Release(Namespace),
     /// What the host measured of its machine or tab, every second or few.
-    Vitals(Sample),
+    Vitals(Box<Sample>),
 }
 
 /// An output for the node's owner.

@@ -1,5 +1,7 @@
 //! What vitals promise.
 
+#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+
 use super::{
     Around, Command, Config, Event, Message, Offence, PATHS_MAX, Passed, Path, Report, Sample, Tag,
     Vitals,
