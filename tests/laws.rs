@@ -41,6 +41,7 @@ fn relay() -> Node {
             version: "0".into(),
             network_name: name("laws"),
             entries: vec!["tcp://127.0.0.1:7601".parse().unwrap()],
+            history_bytes_max: 0,
         },
         entropy: [7; 32],
         wall: WallTime::from_millis(1_790_000_000_000),
