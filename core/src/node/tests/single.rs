@@ -36,6 +36,7 @@ fn relay() -> Node {
             version: "0".into(),
             network_name: Name::clean("test"),
             entries: Vec::new(),
+            history_bytes_max: 0,
         },
         entropy: [7; 32],
         wall: WallTime::from_millis(1_767_225_600_000),
