@@ -36,7 +36,7 @@ const KIND_SWIM: u16 = 2;
 const KIND_REPLICA: u16 = 3;
 const KIND_ADMISSION: u16 = 4;
 const KIND_REACH: u16 = 5;
-const KIND_VITALS: u16 = 6;
+const KIND_VITALS: u16 = 7;
 
 impl Message {
     /// Checks the signatures inside on the caller's thread, so that the node need not. Never fails:
