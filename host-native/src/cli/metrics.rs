@@ -102,7 +102,8 @@ fn list(args: &MetricsArgs, client: &Client) -> Result<(), Failure> {
 /// A value with about three digits that count.
 fn figure(value: f64) -> String {
     match value.abs() {
-        0.0 => "0".to_owned(),
+        // What is counted has no fraction.
+        size if size < 1e15 && value.fract() == 0.0 => format!("{value:.0}"),
         size if size < 10.0 => format!("{value:.2}"),
         size if size < 100.0 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
