@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod detection;
 pub mod kernel;
 pub mod membership;
 pub mod node;

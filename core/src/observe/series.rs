@@ -134,3 +134,18 @@ pub struct Key {
     /// What.
     pub series: Series,
 }
+
+/// A value that is unlike everything before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unusual {
+    /// Of what.
+    pub series: Series,
+    /// The value, in thousandths of the series' unit.
+    pub value_milli: i64,
+    /// What was expected, in the same.
+    pub expected_milli: i64,
+    /// How many times as far from that as usual, in thousandths; negative below it, 0 if not known.
+    pub deviations_milli: i64,
+    /// Whether that is what is usual at this hour; otherwise in general.
+    pub at_this_hour: bool,
+}

@@ -139,10 +139,10 @@ fn span_in_words(series: &SeriesPoints) -> String {
 }
 
 fn with_unit(value: f64, unit: &str) -> String {
-    let digits = if value.abs() < 10.0 {
-        2
-    } else {
-        usize::from(value.abs() < 100.0)
+    let digits = match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        size if size < 10.0 => 2,
+        size => usize::from(size < 100.0),
     };
     format!("{value:.digits$} {unit}").trim_end().into()
 }

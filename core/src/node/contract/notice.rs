@@ -8,7 +8,10 @@ use crate::{
         time::{Duration, Time, WallTime},
     },
     membership::{admission, member::MemberState, swim, why::Why},
-    observe::vitals,
+    observe::{
+        series::{Series, Unusual},
+        vitals,
+    },
     overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
@@ -182,6 +185,15 @@ pub enum Notice {
     },
     /// The clock of a peer is away: it is wrong, or one of two is.
     ClockOfPeer(ClockOff),
+    /// A series of this node is unlike what it was before.
+    Anomaly(Unusual),
+    /// Something of this node runs full.
+    RunsFull {
+        /// What.
+        series: Series,
+        /// In about which time.
+        after: Duration,
+    },
     /// A clock that was away agrees again.
     ClockRight {
         /// Whose; `None` for this node's.
@@ -271,6 +283,8 @@ impl Notice {
             Self::Stalled { .. }
             | Self::ClockWrong { .. }
             | Self::ClockOfPeer(_)
+            | Self::Anomaly(_)
+            | Self::RunsFull { .. }
             | Self::IdentityConflict { .. }
             | Self::Offence { .. }
             // Torn is odd, not broken: nothing that was acknowledged is lost.
@@ -325,6 +339,8 @@ impl Notice {
             Self::Equivocation { .. } => "equivocation",
             Self::ClockWrong { .. } | Self::ClockOfPeer(_) => "clock_wrong",
             Self::ClockRight { .. } => "clock_right",
+            Self::Anomaly(_) => "anomaly",
+            Self::RunsFull { .. } => "runs_full",
             Self::CaughtUp { .. } => "caught_up",
         }
     }
@@ -351,6 +367,8 @@ impl Notice {
             | Self::Fenced(_)
             | Self::Departed
             | Self::Stalled { .. }
+            | Self::Anomaly(_)
+            | Self::RunsFull { .. }
             | Self::ClockWrong { .. }
             | Self::HandshakeRefused(_)
             | Self::NewcomerRefused(_)
@@ -378,6 +396,8 @@ impl Notice {
                 | Self::Joined
                 | Self::Fenced(_)
                 | Self::Departed
+                | Self::Anomaly(_)
+                | Self::RunsFull { .. }
                 | Self::ClockWrong { .. }
                 | Self::ClockRight { peer: None }
         )

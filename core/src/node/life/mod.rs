@@ -14,6 +14,7 @@
 //! | `arrival` | links that come up and go, messages that come in |
 //! | `inputs` | what hosts say besides |
 //! | `series` | what it writes down over time |
+//! | `watching` | what is unusual about that, and what runs full |
 //! | `saving` | what the node itself stores |
 //!
 //! Not here: starting (`start/`), what machines tell each other (`route/`).
@@ -24,5 +25,6 @@ mod inputs;
 mod phase;
 mod saving;
 mod series;
+mod watching;
 
 pub(super) use self::{clock::ClockWatch, phase::Phase, saving::Unsaved, series::History};

@@ -6,7 +6,7 @@ use crate::{
         id::NodeId,
         time::{Duration, Time},
     },
-    node::machine::Node,
+    node::{life::watching::Watching, machine::Node},
     observe::{
         metrics::{Detail, Store},
         series::{Key, Series},
@@ -24,13 +24,15 @@ use crate::{
 pub(in crate::node) struct History {
     pub(in crate::node) store: Store<Key>,
     before: Option<(Time, Counted)>,
+    pub(in crate::node) watching: Watching,
 }
 
 impl History {
-    pub(in crate::node) const fn new(bytes_max: u64) -> Self {
+    pub(in crate::node) fn new(bytes_max: u64) -> Self {
         Self {
             store: Store::new(bytes_max),
             before: None,
+            watching: Watching::default(),
         }
     }
 }
@@ -122,6 +124,9 @@ impl Node {
             let at_ms = self.wall_now().as_millis();
             let key = Key { node, series };
             self.history.store.record(&key, detail, at_ms, value);
+            if node == self.id() {
+                self.watch(series, at_ms, value);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
         machine::Node,
         read::snapshot::TimelineEntry,
     },
+    observe::series::Unusual,
     overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
@@ -148,6 +149,10 @@ impl Node {
                 reason,
                 told_by,
             } => self.conflict(*identity, reason.as_ref(), *told_by),
+            Notice::Anomaly(unusual) => unusual_in_words(unusual),
+            Notice::RunsFull { series, after } => {
+                format!("The {series} is full in about {}.", in_words(*after))
+            }
             Notice::ClockWrong { ahead_ms } => own_clock_in_words(*ahead_ms),
             Notice::ClockOfPeer(off) => self.clock_in_words(off),
             Notice::ClockRight { peer: None } => {
@@ -224,6 +229,37 @@ impl Node {
             (None, _) => format!("Two processes show the identity of {whose}."),
         }
     }
+}
+
+/// What is unusual about a series, as a sentence.
+fn unusual_in_words(unusual: &Unusual) -> String {
+    let (name, unit) = (
+        unusual.series.name().replace('_', " "),
+        unusual.series.unit(),
+    );
+    let (value, expected) = (
+        with_tenth(unusual.value_milli),
+        with_tenth(unusual.expected_milli),
+    );
+    let usual = if unusual.at_this_hour {
+        "is usual at this hour"
+    } else {
+        "is usual"
+    };
+    let times = with_tenth(unusual.deviations_milli.saturating_abs());
+    let how = if unusual.deviations_milli == 0 {
+        String::new()
+    } else {
+        format!(", {times} times as far from it as usual")
+    };
+    format!("The {name} is unusual: {value} {unit} where {expected} {unit} {usual}{how}.")
+}
+
+/// Thousandths as a number with one decimal.
+fn with_tenth(milli: i64) -> String {
+    let sign = if milli < 0 { "-" } else { "" };
+    let tenths = milli.unsigned_abs() / 100;
+    format!("{sign}{}.{}", tenths / 10, tenths % 10)
 }
 
 /// That this node's clock is wrong, as a sentence.

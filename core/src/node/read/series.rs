@@ -26,8 +26,8 @@ const CHARTS: [Series; 8] = [
 ];
 /// The window of those charts.
 const CHARTS_MS: u64 = 600_000;
-/// The most points of each.
-const CHART_POINTS: usize = 60;
+/// The most points of each: steps of 5 s, in which a tab has measured.
+const CHART_POINTS: usize = 121;
 
 impl Node {
     /// Every series that this node has of itself and of others, with its latest value.
@@ -49,7 +49,7 @@ impl Node {
     }
 
     /// What a console shows of this node without being asked: the last ten minutes of some series, at most
-    /// 60 points each.
+    /// 121 points each.
     #[must_use]
     pub fn charts(&self) -> Vec<SeriesPoints> {
         let now = self.wall_now().as_millis();

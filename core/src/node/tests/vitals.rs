@@ -1,7 +1,17 @@
 //! How nodes are, across whole nodes.
 
 use super::{relays, seconds};
-use crate::{node::snapshot::SeriesView, observe::series::Series, sim::network::PathConfig};
+use crate::{
+    kernel::{
+        id::Role,
+        text::Name,
+        time::{Time, WallTime},
+    },
+    node::{Node, config::Config, setup::Setup, snapshot::SeriesView},
+    observe::series::Series,
+    sim::network::PathConfig,
+};
+use alloc::{string::String, vec::Vec};
 
 #[test]
 fn every_relay_knows_how_every_other_is_and_all_paths() {
@@ -70,4 +80,65 @@ fn what_is_measured_is_kept_over_time_of_this_node_and_of_others() {
     assert_eq!(value(Series::Alive), Some(3.0));
     assert!(value(Series::Latency).is_some_and(|millis| millis > 0.0));
     assert!(value(Series::MessagesIn).is_some_and(|rate| rate > 0.0));
+}
+
+/// A node alone, and the codes of what it told.
+fn alone() -> Node {
+    let config = Config::new(Role::Relay, Name::clean("watched"));
+    let setup = Setup::new(config, [7; 32], WallTime::from_millis(1_767_225_600_000));
+    Node::start(setup, Time::ZERO).unwrap()
+}
+
+fn told(node: &Node, code: &str) -> Vec<String> {
+    let entries = node.timeline_since(0).entries;
+    let of_code = entries.into_iter().filter(|entry| entry.code == code);
+    of_code.map(|entry| entry.text).collect()
+}
+
+#[test]
+fn a_value_unlike_all_before_is_told_once_with_what_is_usual() {
+    let mut node = alone();
+    for step in 0..400_u64 {
+        // Between 3 and 5 ms, and for half a minute 80 ms.
+        let usual = 3.0 + f64::from(u8::try_from(step * 7 % 20).unwrap()) / 10.0;
+        let value = if (350..353).contains(&step) {
+            80.0
+        } else {
+            usual
+        };
+        node.watch(Series::Latency, step * 10_000, value);
+    }
+    let told = told(&node, "anomaly");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("The latency is unusual: 80.0 ms where 3.")
+            && told[0].contains("usual"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_disk_that_fills_is_told_with_when_it_is_full_and_not_again_for_hours() {
+    let mut node = alone();
+    // Half full, and one percent more each four minutes: full in 200 minutes.
+    for minute in 0..60_u32 {
+        let at_ms = u64::from(minute) * 60_000;
+        node.watch(Series::Disk, at_ms, 50.0 + f64::from(minute) / 4.0);
+    }
+    let told = told(&node, "runs_full");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("The disk is full in about 3 h"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_disk_that_stays_as_it_is_is_not_told_of() {
+    let mut node = alone();
+    for minute in 0..300_u32 {
+        let noise = f64::from(minute % 3) / 100.0;
+        node.watch(Series::Disk, u64::from(minute) * 60_000, 97.0 + noise);
+    }
+    assert!(told(&node, "runs_full").is_empty());
 }

@@ -1,0 +1,19 @@
+//! What is unusual about a series of measurements, and where it goes.
+//!
+//! Pure data structures: fed one sample at a time, no clock, no randomness, no heap. Arithmetic is
+//! `+ - * /`, comparison and `libm`, so that the same samples give the same bits natively and in
+//! WebAssembly.
+//!
+//! | part | answers |
+//! |---|---|
+//! | [`detect::Detector`] | Is this sample unlike everything seen so far, and in which respect? |
+//! | [`change::ChangePoint`] | Has the level moved and stayed there? |
+//! | [`forecast::Forecast`] | What comes next, when is a threshold reached, how good were past answers? |
+
+pub mod change;
+pub mod detect;
+pub mod forecast;
+mod num;
+mod scale;
+#[cfg(test)]
+mod tests;
