@@ -498,6 +498,7 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
         vitals: cast.iter().map(vitals).collect(),
         paths: Vec::new(),
         charts: vec![chart(wall_ms)],
+        health: Vec::new(),
         timeline: if told == 0 {
             timeline(&gallery.scene, wall_ms)
         } else {

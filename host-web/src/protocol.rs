@@ -9,8 +9,8 @@ use sporenet_core::{
         joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{
-            Connection, Edge, Entry, Member, NodeVitals, PathView, SeriesPoints, Status,
-            TimelineEntry,
+            Connection, Edge, Entry, Member, NodeHealth, NodeVitals, PathView, SeriesPoints,
+            Status, TimelineEntry,
         },
     },
     replication::write::AckLevel,
@@ -301,6 +301,8 @@ pub struct Snapshot {
     pub paths: Vec<PathView>,
     /// What this node measured in the last minutes.
     pub charts: Vec<SeriesPoints>,
+    /// How healthy each node is, worst first, at most [`MEMBERS_SHOWN_MAX`].
+    pub health: Vec<NodeHealth>,
     /// What happened since the last snapshot, oldest first.
     pub timeline: Vec<TimelineEntry>,
     /// Namespaces held here, with their number of keys.

@@ -48,6 +48,12 @@ fn a_relay_tells_what_it_and_others_measured_over_time() {
         "{lines}"
     );
 
+    let health = first.cli(&["health", "second", "--json"]).json();
+    let network = &health[0]["terms"][0];
+    assert_eq!(network["name"], "network", "{health}");
+    assert!(network["value"].as_f64() > Some(0.5), "{health}");
+    assert!(health[0]["score"].is_number(), "{health}");
+
     let unknown = first.cli(&["metrics", "cpus"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(

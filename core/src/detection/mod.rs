@@ -8,11 +8,13 @@
 //! |---|---|
 //! | [`detect::Detector`] | Is this sample unlike everything seen so far, and in which respect? |
 //! | [`change::ChangePoint`] | Has the level moved and stayed there? |
+//! | [`health_score`] | How healthy is a node, from what others observe? |
 //! | [`forecast::Forecast`] | What comes next, when is a threshold reached, how good were past answers? |
 
 pub mod change;
 pub mod detect;
 pub mod forecast;
+pub mod health_score;
 mod num;
 mod scale;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use sporenet_core::{
     membership::member::MemberState,
     node::{
         contract::Severity,
-        snapshot::{Member, Status, TimelineEntry, Verdict},
+        snapshot::{Member, NodeHealth, Status, TimelineEntry, Verdict},
     },
 };
 
@@ -60,6 +60,9 @@ pub(crate) struct EventsArgs {
 /// `sporenet health`.
 #[derive(Args, Debug)]
 pub(crate) struct HealthArgs {
+    /// How healthy these nodes are, as others see them: a name, the first digits of an identity, or `all`
+    #[arg(value_name = "NODE")]
+    node: Option<String>,
     #[command(flatten)]
     client: ClientArgs,
     /// Print JSON
@@ -252,7 +255,61 @@ struct Checked {
     detail: String,
 }
 
+fn health_of(args: &HealthArgs, called: &str) -> Result<(), Failure> {
+    let mut all: Vec<NodeHealth> =
+        Client::find(&args.client, true)?.json(Method::Get, "/api/v1/health")?;
+    if called != "all" {
+        let digits = called.to_ascii_lowercase();
+        let name = format!("{called} (");
+        all.retain(|one| one.name.starts_with(&name) || one.node.starts_with(&digits));
+    }
+    if all.is_empty() {
+        let text = format!("no member is called `{}`", harmless(called));
+        return Err(Failure::new(Code::Failed, text));
+    }
+    if args.json {
+        return print::json(&all);
+    }
+    let share = |value: f64| format!("{:.0} %", value * 100.0);
+    let unknown = || "unknown".to_owned();
+    let mut out = String::new();
+    for one in &all {
+        let score = one.score.map_or_else(unknown, share);
+        let word = match one.healthy {
+            Some(true) => coloured(Colour::Green, "healthy"),
+            Some(false) => coloured(Colour::Red, "not healthy"),
+            None => coloured(Colour::Grey, "not known"),
+        };
+        out.push_str(&format!("{}: {score}, {word}\n", harmless(&one.name)));
+        let rows: Vec<_> = one
+            .terms
+            .iter()
+            .map(|term| {
+                [
+                    format!("  {}", term.name),
+                    share(term.weight),
+                    term.value.map_or_else(unknown, share),
+                    share(term.confidence),
+                    term.age_ms
+                        .map_or_else(|| "-".to_owned(), |age| print::span(age / 1_000)),
+                    match (term.value, term.observers) {
+                        (None, _) => "nobody".to_owned(),
+                        (Some(_), 0) => "itself".to_owned(),
+                        (Some(_), many) => many.to_string(),
+                    },
+                ]
+            })
+            .collect();
+        let headings = ["  TERM", "WEIGHT", "VALUE", "SURE", "AGE", "OBSERVERS"];
+        out.push_str(&print::table(headings, &rows));
+    }
+    print::text(&out)
+}
+
 pub(crate) fn health(args: &HealthArgs) -> Result<(), Failure> {
+    if let Some(called) = &args.node {
+        return health_of(args, called);
+    }
     // A node that is not there is not healthy: scripts get 1, as for any other reason.
     let unhealthy = |failure: Failure| Failure {
         code: Code::Failed,

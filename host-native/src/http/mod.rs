@@ -218,6 +218,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/members", get(status::members))
         .route("/edges", get(status::edges))
         .route("/connections", get(status::connections))
+        .route("/health", get(status::health))
         .route("/metrics", get(series::list))
         .route("/metrics/{series}", get(series::points))
         .route("/leave", post(status::leave))

@@ -50,6 +50,14 @@ pub(crate) async fn edges(
     view(&api, |node, _| node.edges()).await
 }
 
+/// How healthy every node is, worst first.
+pub(crate) async fn health(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Response, Problem> {
+    view(&api, |node, now| node.health(now)).await
+}
+
 /// What the node does about its connections.
 pub(crate) async fn connections(
     State(api): State<Arc<Api>>,

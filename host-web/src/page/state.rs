@@ -11,8 +11,8 @@ use sporenet_core::{
         joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{
-            Connection, Edge, Member, NodeVitals, PathView, SeriesPoints, Status, TimelineEntry,
-            Verdict,
+            Connection, Edge, Member, NodeHealth, NodeVitals, PathView, SeriesPoints, Status,
+            TimelineEntry, Verdict,
         },
     },
 };
@@ -52,6 +52,7 @@ pub(crate) struct State {
     pub(crate) vitals: Vec<NodeVitals>,
     pub(crate) paths: Vec<PathView>,
     pub(crate) charts: Vec<SeriesPoints>,
+    pub(crate) health: Vec<NodeHealth>,
     /// Newest first.
     pub(crate) timeline: Vec<TimelineEntry>,
     pub(crate) namespaces: Vec<(String, u64)>,
@@ -81,6 +82,7 @@ impl State {
             vitals: Vec::new(),
             paths: Vec::new(),
             charts: Vec::new(),
+            health: Vec::new(),
             timeline: Vec::new(),
             namespaces: Vec::new(),
             online: true,
@@ -167,6 +169,7 @@ impl State {
         self.vitals = snapshot.vitals;
         self.paths = snapshot.paths;
         self.charts = snapshot.charts;
+        self.health = snapshot.health;
         self.namespaces = snapshot.namespaces;
         self.recording = snapshot.recording;
         self.status = Some(snapshot.status);

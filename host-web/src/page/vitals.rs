@@ -26,7 +26,7 @@ pub(crate) fn panel(state: &State) -> View {
     let rows: Vec<_> = state
         .vitals
         .iter()
-        .map(|vitals| (vitals.id.clone(), row(vitals)))
+        .map(|vitals| (vitals.id.clone(), row(state, vitals)))
         .collect();
     view!(
         "<section class='panel vitals' aria-labelledby='vitals-title'>\
@@ -37,6 +37,7 @@ pub(crate) fn panel(state: &State) -> View {
              <table class='cards'>\
                <thead><tr>\
                  <th scope='col'>Node</th>\
+                 <th scope='col' class='number'>Health</th>\
                  <th scope='col' class='number'>CPU</th>\
                  <th scope='col' class='number'>Memory</th>\
                  <th scope='col' class='number'>Disk</th>\
@@ -58,7 +59,30 @@ pub(crate) fn panel(state: &State) -> View {
     )
 }
 
-fn row(vitals: &NodeVitals) -> View {
+/// A node's health in one figure, with what it consists of as its title.
+fn health(state: &State, id: &str) -> View {
+    let known = state.health.iter().find(|health| health.node == id);
+    let Some((health, score)) = known.and_then(|health| Some((health, health.score?))) else {
+        return view!("<span class='muted'>unknown</span>");
+    };
+    let terms = health.terms.iter().map(|term| match term.value {
+        Some(value) => format!("{} {:.0} %", term.name, value * 100.0),
+        None => format!("{} unknown", term.name),
+    });
+    let class = if health.healthy == Some(true) {
+        "health good"
+    } else {
+        "health bad"
+    };
+    view!(
+        "<span class='{}' title='{}'>{}</span>",
+        class,
+        terms.collect::<Vec<_>>().join(", "),
+        format!("{:.0} %", score * 100.0),
+    )
+}
+
+fn row(state: &State, vitals: &NodeVitals) -> View {
     let memory = match vitals.memory_used_kib {
         Some(_) => percent(vitals.memory_used_kib, vitals.memory_limit_kib),
         None => percent(vitals.heap_used_kib, vitals.heap_limit_kib),
@@ -72,6 +96,7 @@ fn row(vitals: &NodeVitals) -> View {
     view!(
         "<tr>\
            <th scope='row'>{}</th>\
+           <td data-label='Health' class='number'>{}</td>\
            <td data-label='CPU' class='number'>{}</td>\
            <td data-label='Memory' class='number'>{}</td>\
            <td data-label='Disk' class='number'>{}</td>\
@@ -82,6 +107,7 @@ fn row(vitals: &NodeVitals) -> View {
            <td data-label='Told' class='number'>{}</td>\
          </tr>",
         vitals.name.to_string(),
+        health(state, &vitals.id),
         known(vitals.cpu_permille.map(tenths)),
         known(memory),
         known(disk),

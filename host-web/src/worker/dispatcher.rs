@@ -399,6 +399,7 @@ impl Dispatcher {
             vitals: shown(node.vitals(now), MEMBERS_SHOWN_MAX),
             paths: shown(node.rtt_matrix(now), PATHS_SHOWN_MAX),
             charts: node.charts(),
+            health: shown(node.health(now), MEMBERS_SHOWN_MAX),
             timeline,
             namespaces: namespaces.into_iter().collect(),
             recording: node.recording_status(),

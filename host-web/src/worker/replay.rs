@@ -139,6 +139,7 @@ impl Replaying {
             vitals: Vec::new(),
             paths: Vec::new(),
             charts: Vec::new(),
+            health: Vec::new(),
             timeline: node.timeline_since(0).entries,
             namespaces: Vec::new(),
             recording: RecordingStatus::default(),

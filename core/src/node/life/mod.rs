@@ -27,4 +27,9 @@ mod saving;
 mod series;
 mod watching;
 
-pub(super) use self::{clock::ClockWatch, phase::Phase, saving::Unsaved, series::History};
+pub(super) use self::{
+    clock::ClockWatch,
+    phase::Phase,
+    saving::Unsaved,
+    series::{History, shares_used},
+};

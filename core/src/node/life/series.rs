@@ -2,10 +2,12 @@
 //! tell.
 
 use crate::{
+    detection::health_score::{self, Found},
     kernel::{
         id::NodeId,
         time::{Duration, Time},
     },
+    membership::member::MemberState,
     node::{life::watching::Watching, machine::Node},
     observe::{
         metrics::{Detail, Store},
@@ -15,6 +17,10 @@ use crate::{
     overlay::links,
     replication::batch::SHARDS,
 };
+use alloc::collections::BTreeMap;
+
+/// What was a day ago counts for about a third of what is now, in the presence of members.
+const MEMORY_S: f64 = 86_400.0;
 
 /// The series of this node and of others.
 ///
@@ -25,6 +31,8 @@ pub(in crate::node) struct History {
     pub(in crate::node) store: Store<Key>,
     before: Option<(Time, Counted)>,
     pub(in crate::node) watching: Watching,
+    /// For how many seconds each member was there, and was missed; what is older counts less.
+    presence: BTreeMap<NodeId, (f64, f64)>,
 }
 
 impl History {
@@ -33,7 +41,16 @@ impl History {
             store: Store::new(bytes_max),
             before: None,
             watching: Watching::default(),
+            presence: BTreeMap::new(),
         }
+    }
+}
+
+impl History {
+    /// How much of the time a member was there, as far as this node has watched.
+    pub(in crate::node) fn uptime_of(&self, member: NodeId) -> Found {
+        let (there, missed) = self.presence.get(&member).copied().unwrap_or_default();
+        health_score::uptime(there, missed)
     }
 }
 
@@ -53,6 +70,7 @@ impl Node {
             return;
         }
         let id = self.id();
+        self.watch_presence();
         self.remember_sample(id, Detail::Full, sample);
         let paths = PathsSeen::of(self.links.paths());
         let members = self.member_counts();
@@ -90,25 +108,14 @@ impl Node {
     }
 
     fn remember_sample(&mut self, node: NodeId, detail: Detail, sample: &Sample) {
-        let tenths = sample.cpu_permille.map(|permille| float(permille) / 10.0);
-        let memory = match sample.memory_used_kib {
-            Some(_) => share(sample.memory_used_kib, sample.memory_limit_kib),
-            None => share(sample.heap_used_kib, sample.heap_limit_kib),
-        };
-        let disk = match sample.disk_used_kib {
-            Some(_) => share(sample.disk_used_kib, sample.disk_total_kib),
-            None => share(sample.storage_used_kib, sample.storage_quota_kib),
-        };
+        let [cpu, memory, disk, descriptors] = shares_used(sample);
         let values = [
-            (Series::Cpu, tenths),
+            (Series::Cpu, cpu),
             (Series::Memory, memory),
             (Series::Disk, disk),
             (Series::Received, sample.network_rx.map(float)),
             (Series::Sent, sample.network_tx.map(float)),
-            (
-                Series::Descriptors,
-                share(sample.descriptors_used, sample.descriptors_limit),
-            ),
+            (Series::Descriptors, descriptors),
             (Series::LoopLag, sample.loop_lag_ms.map(float)),
             (Series::JournalLatency, sample.journal_latency_ms.map(float)),
             (Series::SendQueue, sample.send_queue.map(float)),
@@ -128,6 +135,30 @@ impl Node {
                 self.watch(series, at_ms, value);
             }
         }
+    }
+
+    /// Adds the time since the last look to what is known of who was there.
+    fn watch_presence(&mut self) {
+        let before = self.history.before.map(|(at, _)| self.now.since(at));
+        let Some(seconds) = before.map(|span| span.as_secs_f64()) else {
+            return;
+        };
+        let mut presence = BTreeMap::new();
+        for member in self.swim.members() {
+            let known = self.history.presence.get(&member.record.id);
+            let (there, missed) = known.copied().unwrap_or_default();
+            let fade = (1.0 - seconds / MEMORY_S).max(0.0);
+            let (there, missed) = (there * fade, missed * fade);
+            let now = match member.state {
+                MemberState::Alive | MemberState::Suspect => (there + seconds, missed),
+                MemberState::Dead => (there, missed + seconds),
+                // Who said that it would be away is not missed.
+                MemberState::Parked | MemberState::Left => (there, missed),
+            };
+            presence.insert(member.record.id, now);
+        }
+        // Who is no member any more is forgotten with it.
+        self.history.presence = presence;
     }
 
     /// What happened in a second, since the last time.
@@ -226,6 +257,25 @@ impl PathsSeen {
     fn loss_percent(self) -> Option<f64> {
         (self.many > 0).then(|| f64::from(self.loss_permille) / f64::from(self.many) / 10.0)
     }
+}
+
+/// What is used of processors, memory, disk and descriptors, in percent; in a tab the heap and the storage
+/// that the browser grants stand for memory and disk.
+pub(in crate::node) fn shares_used(sample: &Sample) -> [Option<f64>; 4] {
+    let memory = match sample.memory_used_kib {
+        Some(_) => share(sample.memory_used_kib, sample.memory_limit_kib),
+        None => share(sample.heap_used_kib, sample.heap_limit_kib),
+    };
+    let disk = match sample.disk_used_kib {
+        Some(_) => share(sample.disk_used_kib, sample.disk_total_kib),
+        None => share(sample.storage_used_kib, sample.storage_quota_kib),
+    };
+    [
+        sample.cpu_permille.map(|permille| float(permille) / 10.0),
+        memory,
+        disk,
+        share(sample.descriptors_used, sample.descriptors_limit),
+    ]
 }
 
 /// A part of a whole in percent; `None` where one of them is unknown.

@@ -6,6 +6,7 @@
 //! | `views`, `status` | members, edges, connections and data; one word for all, and why |
 //! | `vitals` | how each node is, and the paths between them |
 //! | `series` | the same over time |
+//! | `health` | one figure for how healthy a node is, and what it consists of |
 //! | `joining` | why a node is not let in, and what helps |
 //! | `timeline`, `sentences` | what happened, bounded; the same in words |
 //! | `metrics` | every measured value |
@@ -13,6 +14,7 @@
 
 #[cfg(any(test, feature = "sim"))]
 mod check;
+mod health;
 pub mod joining;
 mod metrics;
 pub(super) mod sentences;

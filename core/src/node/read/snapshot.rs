@@ -207,6 +207,38 @@ pub struct SeriesPoints {
     pub max: Option<f64>,
 }
 
+/// How healthy a node is, from what others observe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeHealth {
+    /// The node, 64 hexadecimal digits.
+    pub node: String,
+    /// What people call it.
+    pub name: String,
+    /// From 0, ill, to 1, well; null where nobody measured enough.
+    pub score: Option<f64>,
+    /// Whether it takes part, was heard of within five minutes and scores above 0.5; null without a score.
+    pub healthy: Option<bool>,
+    /// What the score consists of.
+    pub terms: Vec<HealthTerm>,
+}
+
+/// One term of a health score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthTerm {
+    /// `network`, `uptime`, `resources` (by its own word) or `trust`.
+    pub name: String,
+    /// Its share of the score where all terms are known.
+    pub weight: f64,
+    /// From 0, bad, to 1, good; null if nobody measured it.
+    pub value: Option<f64>,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f64,
+    /// How old the oldest part of it is; null if there is none.
+    pub age_ms: Option<u64>,
+    /// How many nodes measured it; 0 for a node's own word.
+    pub observers: u32,
+}
+
 /// A path from a node to a linked peer, as that node's pings show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PathView {

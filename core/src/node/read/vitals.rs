@@ -71,7 +71,7 @@ impl Node {
         members.filter(|member| member.state != MemberState::Left)
     }
 
-    fn told_by(&self, id: NodeId, now: Time) -> Option<(Sample, Duration)> {
+    pub(super) fn told_by(&self, id: NodeId, now: Time) -> Option<(Sample, Duration)> {
         if id == self.id() {
             return self.vitals.own(now);
         }

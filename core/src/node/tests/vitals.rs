@@ -11,7 +11,10 @@ use crate::{
     observe::series::Series,
     sim::network::PathConfig,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 #[test]
 fn every_relay_knows_how_every_other_is_and_all_paths() {
@@ -141,4 +144,29 @@ fn a_disk_that_stays_as_it_is_is_not_told_of() {
         node.watch(Series::Disk, u64::from(minute) * 60_000, 97.0 + noise);
     }
     assert!(told(&node, "runs_full").is_empty());
+}
+
+#[test]
+fn health_is_what_others_see_and_a_dead_node_loses_it() {
+    let (mut mesh, hosts) = relays(44, 3);
+    let health = |mesh: &super::Mesh, of: &str| {
+        let node = mesh.node(hosts[0]).unwrap();
+        let all = node.health(node.now);
+        all.into_iter().find(|health| health.node == of).unwrap()
+    };
+    let id = mesh.node(hosts[2]).unwrap().id().to_string();
+    assert!(mesh.run_until(seconds(30), |mesh| {
+        let network = &health(mesh, &id).terms[0];
+        network.observers == 2 && network.value.is_some_and(|value| value > 0.9)
+    }));
+    mesh.run_for(seconds(30));
+    let well = health(&mesh, &id);
+    assert_eq!(well.terms[3].value, None, "nobody measures trust");
+    assert!(well.score.is_some_and(|score| score > 0.5), "{well:?}");
+    mesh.crash(hosts[2]);
+    mesh.run_for(seconds(60));
+    let ill = health(&mesh, &id);
+    assert_eq!(ill.healthy, Some(false), "{ill:?}");
+    assert!(ill.terms[1].value < well.terms[1].value, "{ill:?}");
+    assert!(ill.score < well.score, "{ill:?}");
 }
