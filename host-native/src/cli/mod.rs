@@ -23,6 +23,7 @@ mod metrics;
 pub(crate) mod print;
 mod record;
 mod sim;
+mod top;
 mod values;
 mod view;
 mod vitals;
@@ -99,6 +100,8 @@ enum Sub {
     List(values::ListArgs),
     /// Show changes as they come
     Watch(values::WatchArgs),
+    /// The mesh as this node sees it, live in the terminal
+    Top(top::TopArgs),
     /// What was measured over time: the latest values, or one series as a chart
     Metrics(metrics::MetricsArgs),
     /// Make links that let newcomers in
@@ -375,6 +378,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::List(args)) => values::list(&args),
         Some(Sub::Watch(args)) => values::watch(&args),
         Some(Sub::Invite(args)) => admin::invite(&args),
+        Some(Sub::Top(args)) => top::top(&args),
         Some(Sub::Metrics(args)) => metrics::metrics(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Forget(args)) => admin::forget(&args),

@@ -150,7 +150,7 @@ impl Node {
             Signal::Leave | Signal::Stop => self.leave(),
             Signal::Vitals(sample) => {
                 self.remember(&sample);
-                self.tell_vitals(vitals::Command::Sample(*sample));
+                self.tell_vitals(vitals::Command::Sample(sample));
             }
         }
     }

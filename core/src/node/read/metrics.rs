@@ -18,6 +18,7 @@ impl Node {
             machine.metrics(&mut metrics);
         }
         self.message_metrics(&mut metrics);
+        self.history_metrics(&mut metrics);
         metrics.gauge(
             "sporenet_uptime_seconds",
             "Time since the node started.",
@@ -53,6 +54,57 @@ impl Node {
             self.counters.offences,
         );
         metrics.into_vec()
+    }
+
+    fn history_metrics(&self, metrics: &mut Metrics) {
+        let store = &self.history.store;
+        let size = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
+        metrics.gauge(
+            "sporenet_series",
+            "Series of this node and of others that are kept.",
+            size(store.len()),
+        );
+        metrics.gauge(
+            "sporenet_series_bytes",
+            "Bytes that these series take.",
+            store.bytes(),
+        );
+        let counts = store.stats();
+        let counts = [
+            (
+                "sporenet_series_samples",
+                "Samples that were kept.",
+                counts.recorded,
+            ),
+            (
+                "sporenet_series_samples_late",
+                "Samples that were older than the latest of their series, and kept.",
+                counts.late,
+            ),
+            (
+                "sporenet_series_samples_too_old",
+                "Samples dropped because they were older than anything that their series held.",
+                counts.too_old,
+            ),
+            (
+                "sporenet_series_samples_not_finite",
+                "Samples dropped because they were no numbers.",
+                counts.not_finite,
+            ),
+            (
+                "sporenet_series_rewound",
+                "Times that a series followed a clock that went back.",
+                counts.rewound,
+            ),
+            (
+                "sporenet_series_gave_way",
+                "Series dropped because others needed the room.",
+                counts.gave_way,
+            ),
+        ];
+        for (name, help, value) in counts {
+            metrics.counter(name, help, value);
+        }
     }
 
     fn message_metrics(&self, metrics: &mut Metrics) {

@@ -48,5 +48,5 @@ pub use self::{
     series::{Detail, Series},
     sketch::{RELATIVE_ERROR, Sketch},
     slot::Sample,
-    store::{BYTES_MAX, Outcome, Stats, Store},
+    store::{BYTES_MAX, Counts, Outcome, Store},
 };

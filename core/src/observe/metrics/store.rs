@@ -41,7 +41,7 @@ pub enum Outcome {
 
 /// Counts since the store was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stats {
+pub struct Counts {
     /// Samples held, late ones included.
     pub recorded: u64,
     /// Samples that were older than the latest of their series, and held.
@@ -71,7 +71,7 @@ pub struct Store<K> {
     offered: u64,
     /// How many questions were asked.
     asked: u64,
-    stats: Stats,
+    stats: Counts,
 }
 
 impl<K: Ord + Clone> Default for Store<K> {
@@ -92,7 +92,7 @@ impl<K: Ord + Clone> Store<K> {
             series: BTreeMap::new(),
             offered: 0,
             asked: 0,
-            stats: Stats {
+            stats: Counts {
                 recorded: 0,
                 late: 0,
                 too_old: 0,
@@ -200,7 +200,7 @@ impl<K: Ord + Clone> Store<K> {
 
     /// Counts since the store was made.
     #[must_use]
-    pub const fn stats(&self) -> Stats {
+    pub const fn stats(&self) -> Counts {
         self.stats
     }
 

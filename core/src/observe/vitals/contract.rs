@@ -9,7 +9,7 @@ use crate::{
     },
     wire::class::Class,
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// What nodes say to each other about how nodes are.
@@ -53,7 +53,7 @@ pub enum Command {
         peer: NodeId,
     },
     /// What the host measured, about every second.
-    Sample(Sample),
+    Sample(Box<Sample>),
     /// A node became a member, or no longer is one.
     Member {
         /// Who.

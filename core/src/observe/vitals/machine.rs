@@ -145,7 +145,7 @@ impl Vitals {
                     self.deadlines.clear(&Timer::Turn);
                 }
             }
-            Command::Sample(sample) => self.sample = Some((sample, self.now)),
+            Command::Sample(sample) => self.sample = Some((*sample, self.now)),
             Command::Member { member, belongs } => self.on_member(member, belongs),
             Command::Around(around) => self.on_around(around),
         }

@@ -16,6 +16,7 @@ use crate::kernel::{
     time::{Duration, Time, WallTime},
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     vec,
     vec::Vec,
@@ -272,7 +273,7 @@ fn the_table_is_bounded_and_forgets_who_does_not_belong() {
 #[test]
 fn a_sample_that_is_too_old_is_told_as_unknown() {
     let mut vitals = linked();
-    tell(&mut vitals, at(0), Command::Sample(usual()));
+    tell(&mut vitals, at(0), Command::Sample(Box::new(usual())));
     for (now, expected) in [(at(119_000), usual()), (at(121_000), Sample::default())] {
         let around = Around {
             wall: WALL,
@@ -345,7 +346,7 @@ impl Mesh {
                 }
                 Output::Event(Event::Wanted) => {
                     let around = self.around(from);
-                    self.command(from, Command::Sample(usual()));
+                    self.command(from, Command::Sample(Box::new(usual())));
                     self.command(from, Command::Around(around));
                 }
                 Output::Event(Event::Told { .. }) => {}
@@ -499,10 +500,10 @@ fn any_input() -> impl Strategy<Value = Input<Message, Command>> {
         node().prop_map(move |peer| command(Command::PeerUp { peer: id(peer) })),
         node().prop_map(move |peer| command(Command::PeerDown { peer: id(peer) })),
         any::<u64>().prop_map(move |cpu| {
-            command(Command::Sample(Sample {
+            command(Command::Sample(Box::new(Sample {
                 cpu_permille: Some(cpu),
                 ..Sample::default()
-            }))
+            })))
         }),
         (node(), any::<bool>()).prop_map(move |(member, belongs)| {
             let member = id(member);
