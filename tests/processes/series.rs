@@ -54,6 +54,10 @@ fn a_relay_tells_what_it_and_others_measured_over_time() {
     assert!(network["value"].as_f64() > Some(0.5), "{health}");
     assert!(health[0]["score"].is_number(), "{health}");
 
+    let top = first.cli(&["top"]);
+    assert_eq!(top.code, Some(2), "{top:?}");
+    assert!(top.stderr.contains("needs a terminal"), "{top:?}");
+
     let unknown = first.cli(&["metrics", "cpus"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(
