@@ -6,7 +6,7 @@ use crate::{
         id::NodeId,
         time::{Duration, Time, millis},
     },
-    membership::member::MemberState,
+    membership::{member::MemberState, roster::MemberView},
     node::{
         life::shares_used,
         machine::Node,
@@ -30,7 +30,7 @@ impl Node {
         let members = self.swim.members();
         let present = members.filter(|member| member.state != MemberState::Left);
         let mut all: Vec<NodeHealth> = present
-            .map(|member| self.health_of(member.record.id, member.state, &paths, now))
+            .map(|member| self.health_of(&member, &paths, now))
             .collect();
         all.sort_by(|a, b| {
             let worse = |health: &NodeHealth| health.score.unwrap_or(f64::INFINITY);
@@ -40,13 +40,8 @@ impl Node {
         all
     }
 
-    fn health_of(
-        &self,
-        id: NodeId,
-        state: MemberState,
-        paths: &[PathView],
-        now: Time,
-    ) -> NodeHealth {
+    fn health_of(&self, member: &MemberView<'_>, paths: &[PathView], now: Time) -> NodeHealth {
+        let (id, state): (NodeId, _) = (member.record.id, member.state);
         let node = id.to_string();
         // Never by its own measuring: only what others see of the way to it.
         let seen = paths.iter().filter(|path| path.to == node);
@@ -57,15 +52,26 @@ impl Node {
         let told = self.told_by(id, now);
         let age = told.map(|(_, age)| age);
         let used = told.map(|(sample, _)| shares_used(&sample));
-        let found = [
-            health_score::network(seen),
-            self.history.uptime_of(id),
-            health_score::resources(
-                used.into_iter().flatten().flatten(),
-                age.unwrap_or_default(),
-            ),
-            Found::default(),
-        ];
+        let uptime = self.history.uptime_of(id);
+        let found = if state == MemberState::Dead {
+            // Nobody reaches it, and its own last word is worth nothing.
+            let unreached = Found {
+                value: Some(0.0),
+                confidence: 1.0,
+                age: Some(now.since(member.since)),
+                observers: 1,
+            };
+            [unreached, uptime, Found::default(), Found::default()]
+        } else {
+            let used = used.into_iter().flatten().flatten();
+            let resources = health_score::resources(used, age.unwrap_or_default());
+            [
+                health_score::network(seen),
+                uptime,
+                resources,
+                Found::default(),
+            ]
+        };
         let score = health_score::score(&found);
         let is_in = matches!(state, MemberState::Alive | MemberState::Suspect);
         let is_fresh = id == self.id() || age.is_some_and(|age| age <= HEARD);
