@@ -4,6 +4,7 @@ use sporenet_tests::{
     nginx::{Nginx, certificate},
     page::{self, Page},
     relay::{Relay, free_address},
+    wait,
     webdriver::Browser,
 };
 use std::time::Duration;
@@ -27,7 +28,13 @@ fn a_tab_joins_through_nginx_at_a_sub_path_by_the_printed_link() {
         Duration::from_secs(20),
     );
     page.put_by_script("app", "key", "from the tab");
-    assert_eq!(relay.value("app", "key").as_deref(), Some("from the tab"));
+    // The tab acknowledges by its own store: the relay has it a moment later.
+    wait::eventually("the relay has the value", Duration::from_secs(20), || {
+        let value = relay.value("app", "key");
+        (value.as_deref() == Some("from the tab"))
+            .then_some(())
+            .ok_or(value)
+    });
     let address = page.here().run("return location.href", &[]);
     let address = address.as_str().unwrap();
     assert!(address.ends_with("/mesh/"), "{address}");
