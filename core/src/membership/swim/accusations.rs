@@ -145,14 +145,8 @@ impl Swim {
         if !self.is_relay() || !member.is_relay() || member.state() != MemberState::Dead {
             return;
         }
-        let body = Accusation {
-            accuser: self.me,
-            subject,
-            incarnation: member.record().incarnation,
-            evidence: Evidence::Forgotten,
-        };
-        let accusation = Verified::seal(body, &self.identity.keypair, self.identity.network);
-        self.take_accusation(subject, accusation, None);
+        let incarnation = member.record().incarnation;
+        self.say_against(subject, incarnation, Evidence::Forgotten);
     }
 
     /// A dead member that an operator gave up counts as one that left.

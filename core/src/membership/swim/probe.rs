@@ -5,7 +5,11 @@
 
 use super::{Event, Message, Swim, Timer};
 use crate::{
-    kernel::{crypto::Signed, id::NodeId, time::Time},
+    kernel::{
+        crypto::Signed,
+        id::{Incarnation, NodeId},
+        time::Time,
+    },
     membership::{
         dissemination::Rumour,
         member::{Accusation, Evidence, MemberState, Standing},
@@ -400,6 +404,16 @@ impl Swim {
             return;
         }
         self.stats.accusations = self.stats.accusations.saturating_add(1);
+        self.say_against(subject, incarnation, evidence);
+    }
+
+    /// Signs this node's word against a member, and takes it like others'.
+    pub(super) fn say_against(
+        &mut self,
+        subject: NodeId,
+        incarnation: Incarnation,
+        evidence: Evidence,
+    ) {
         let body = Accusation {
             accuser: self.me,
             subject,

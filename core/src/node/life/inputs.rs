@@ -5,7 +5,7 @@ use crate::{
         id::{NodeId, RequestId},
         machine::{Input, Machine as _},
     },
-    membership::{admission, member::MemberState, roster::MemberView, swim},
+    membership::{admission, member::MemberState, swim},
     node::{
         contract::{
             Command, ForgetRefusal, HostInput, HostOutput, Notice, Refusal, Reply, Request, Signal,
@@ -18,10 +18,6 @@ use crate::{
     recovery::journal,
     replication::replica,
 };
-use alloc::{string::ToString, vec::Vec};
-
-/// The fewest digits of an identity that name a member.
-const CALLED_MIN: usize = 4;
 
 impl Node {
     pub(in crate::node) fn on_command(&mut self, command: Command) {
@@ -71,56 +67,16 @@ impl Node {
             Request::Reach => self.tell_reach(reach::Command::Check { request }),
             Request::Forget { member } => {
                 let reply = match self.may_forget(member) {
-                    Ok(()) => Reply::Forgotten,
+                    Ok(()) => {
+                        self.tell_swim(swim::Command::Forget(member));
+                        Reply::Forgotten
+                    }
                     Err(refusal) => Reply::Refused(Refusal::Forget(refusal)),
                 };
-                self.tell_swim(swim::Command::Forget(member));
                 let id = request;
                 self.outbox.event(HostOutput::Reply { id, reply }.into());
             }
         }
-    }
-
-    /// The members of that name, or whose identity begins with these digits, at least
-    /// four. Those that take part come alone, if there are any.
-    #[must_use]
-    pub fn members_called(&self, called: &str) -> Vec<NodeId> {
-        let found = self.found_by(called);
-        let alive = found
-            .iter()
-            .filter(|member| member.state == MemberState::Alive);
-        let alive: Vec<NodeId> = alive.map(|member| member.record.id).collect();
-        if alive.is_empty() {
-            return found.iter().map(|member| member.record.id).collect();
-        }
-        alive
-    }
-
-    /// The member that is to be forgotten, called as in [`Node::members_called`]. The dead come first: who
-    /// took a dead member's place often has its name.
-    ///
-    /// # Errors
-    /// If there is no such member, or several are dead.
-    pub fn to_forget(&self, called: &str) -> Result<NodeId, ForgetRefusal> {
-        let mut found = self.found_by(called);
-        if found.iter().any(|member| member.state == MemberState::Dead) {
-            found.retain(|member| member.state == MemberState::Dead);
-            if found.len() > 1 {
-                return Err(ForgetRefusal::Several);
-            }
-        }
-        let first = found.first().ok_or(ForgetRefusal::NotKnown)?;
-        Ok(first.record.id)
-    }
-
-    fn found_by(&self, called: &str) -> Vec<MemberView<'_>> {
-        let digits = called.to_ascii_lowercase();
-        let called_so = |member: &MemberView<'_>| {
-            let id = member.record.id.to_string();
-            member.record.name.as_str() == called
-                || (called.len() >= CALLED_MIN && id.starts_with(&digits))
-        };
-        self.swim.members().filter(called_so).collect()
     }
 
     fn may_forget(&self, member: NodeId) -> Result<(), ForgetRefusal> {

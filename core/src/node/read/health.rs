@@ -2,10 +2,7 @@
 
 use crate::{
     detection::health_score::{self, Found, Term, WEIGHTS},
-    kernel::{
-        id::NodeId,
-        time::{Duration, Time, millis},
-    },
+    kernel::time::{Duration, Time, millis},
     membership::{member::MemberState, roster::MemberView},
     node::{
         life::shares_used,
@@ -41,7 +38,7 @@ impl Node {
     }
 
     fn health_of(&self, member: &MemberView<'_>, paths: &[PathView], now: Time) -> NodeHealth {
-        let (id, state): (NodeId, _) = (member.record.id, member.state);
+        let (id, state) = (member.record.id, member.state);
         let node = id.to_string();
         // Never by its own measuring: only what others see of the way to it.
         let seen = paths.iter().filter(|path| path.to == node);

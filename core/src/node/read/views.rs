@@ -13,6 +13,7 @@ use crate::{
         spore::{Authority, Pointer, Spore},
     },
     node::{
+        contract::ForgetRefusal,
         machine::Node,
         read::{
             sentences::in_words,
@@ -38,6 +39,9 @@ pub struct ChangesPage {
     pub gap: bool,
 }
 
+/// The fewest digits of an identity that name a member.
+const CALLED_MIN: usize = 4;
+
 impl Node {
     /// All members as this node sees them, worst first, then by name.
     #[must_use]
@@ -55,6 +59,48 @@ impl Node {
                 .then_with(|| a.id.cmp(&b.id))
         });
         members
+    }
+
+    /// The members of that name, or whose identity begins with these digits, at least
+    /// four. Those that take part come alone, if there are any.
+    #[must_use]
+    pub fn members_called(&self, called: &str) -> Vec<NodeId> {
+        let found = self.found_by(called);
+        let alive = found
+            .iter()
+            .filter(|member| member.state == MemberState::Alive);
+        let alive: Vec<NodeId> = alive.map(|member| member.record.id).collect();
+        if alive.is_empty() {
+            return found.iter().map(|member| member.record.id).collect();
+        }
+        alive
+    }
+
+    /// The member that is to be forgotten, called as in [`Node::members_called`]. The dead come first: who
+    /// took a dead member's place often has its name.
+    ///
+    /// # Errors
+    /// If there is no such member, or several are dead.
+    pub fn to_forget(&self, called: &str) -> Result<NodeId, ForgetRefusal> {
+        let mut found = self.found_by(called);
+        if found.iter().any(|member| member.state == MemberState::Dead) {
+            found.retain(|member| member.state == MemberState::Dead);
+            if found.len() > 1 {
+                return Err(ForgetRefusal::Several);
+            }
+        }
+        let first = found.first().ok_or(ForgetRefusal::NotKnown)?;
+        Ok(first.record.id)
+    }
+
+    fn found_by(&self, called: &str) -> Vec<MemberView<'_>> {
+        let digits = called.to_ascii_lowercase();
+        let called_so = |member: &MemberView<'_>| {
+            let id = member.record.id.to_string();
+            member.record.name.as_str() == called
+                || (called.len() >= CALLED_MIN && id.starts_with(&digits))
+        };
+        self.swim.members().filter(called_so).collect()
     }
 
     fn member(&self, member: &MemberView<'_>, now: Time) -> Member {
