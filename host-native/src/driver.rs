@@ -523,6 +523,7 @@ impl Driver {
                     let _ = waiting.send(reply);
                 }
             }
+            HostOutput::Notify(notification) => drop(notification),
             HostOutput::Changed(Changed { revision, .. }) => news.revision = revision,
             HostOutput::Notice(entry) => {
                 self.log.take(&self.node, &entry);

@@ -124,7 +124,9 @@ impl Host {
                     self.tell(StoreInput::Loaded { ticket, records });
                 }
                 Out::Host(HostOutput::Reply { id: _, reply }) => self.reply = Some(reply),
-                Out::Host(HostOutput::Changed(_) | HostOutput::Notice(_)) => {}
+                Out::Host(
+                    HostOutput::Changed(_) | HostOutput::Notice(_) | HostOutput::Notify(_),
+                ) => {}
             }
         }
     }

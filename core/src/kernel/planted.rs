@@ -126,6 +126,11 @@ planted! {
     /// A node that leaves does not wait for its journal.
     StopsUnflushed "stops-unflushed" "F1";
 
+    /// What is fine again stays an alert.
+    AlertSticks "alert-sticks" "F8";
+    /// Every relay with a channel notifies.
+    EveryoneNotifies "everyone-notifies" "F10";
+
     /// The last fragment of a large body is left out.
     LastFragmentLost "last-fragment-lost" "T3";
     /// A body that was put together still counts as in progress.

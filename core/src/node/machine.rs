@@ -17,15 +17,16 @@ use crate::{
     node::{
         contract::{Command, Event},
         envelope::Envelope,
-        life::{ClockWatch, History, Phase, Unsaved},
+        life::{ClockWatch, History, Measured, Phase, Unsaved},
         read::timeline::Timeline,
+        route::OwnWrites,
         start::{
             config::Config,
             setup::{Setup, StartError},
             tuning::Tuning,
         },
     },
-    observe::vitals::Vitals,
+    observe::{alerts::Alerts, vitals::Vitals},
     overlay::{links::Links, reach::Reach},
     recovery::journal::Journal,
     replication::replica::Replica,
@@ -65,6 +66,7 @@ pub struct Node {
     pub(super) replica: Replica,
     pub(super) reach: Reach,
     pub(super) vitals: Vitals,
+    pub(super) alerts: Alerts,
     pub(super) phase: Phase,
     /// When a newcomer no longer waits to get to know the members.
     pub(super) acquainted_by: Option<Time>,
@@ -75,6 +77,8 @@ pub struct Node {
     pub(super) wall: WallTime,
     pub(super) wall_at: Time,
     pub(super) clock: ClockWatch,
+    pub(super) measured: Measured,
+    pub(super) own_writes: OwnWrites,
     pub(super) now: Time,
     pub(super) started_at: Time,
     pub(super) counters: Counters,
@@ -159,7 +163,7 @@ impl Node {
     /// All machines, in the order in which timers run and outputs are drained: links first, so that a
     /// link exists before anything is sent over it; the journal last, so that everything one input makes
     /// durable shares a batch. Whoever walks over all machines walks this list.
-    pub(super) fn components(&self) -> [&dyn Component; 7] {
+    pub(super) fn components(&self) -> [&dyn Component; 8] {
         [
             &self.links,
             &self.admission,
@@ -167,12 +171,13 @@ impl Node {
             &self.replica,
             &self.reach,
             &self.vitals,
+            &self.alerts,
             &self.journal,
         ]
     }
 
     /// The same list, to run timers.
-    pub(super) fn components_mut(&mut self) -> [&mut dyn Component; 7] {
+    pub(super) fn components_mut(&mut self) -> [&mut dyn Component; 8] {
         [
             &mut self.links,
             &mut self.admission,
@@ -180,6 +185,7 @@ impl Node {
             &mut self.replica,
             &mut self.reach,
             &mut self.vitals,
+            &mut self.alerts,
             &mut self.journal,
         ]
     }

@@ -40,6 +40,9 @@ mod tests;
 
 pub use self::{
     machine::Node,
-    read::{joining, sentences::in_words, snapshot, timeline::TimelinePage, views::ChangesPage},
+    read::{
+        alert_views, joining, sentences::in_words, snapshot, timeline::TimelinePage,
+        views::ChangesPage,
+    },
     start::{config, setup, tuning},
 };

@@ -25,6 +25,8 @@ impl Node {
                 self.route_reach(output);
             } else if let Some(output) = self.vitals.poll_output() {
                 self.route_vitals(output);
+            } else if let Some(output) = self.alerts.poll_output() {
+                self.route_alerts(output);
             } else if let Some(output) = self.journal.poll_output() {
                 self.route_journal(output);
             } else {

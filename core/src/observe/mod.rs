@@ -2,12 +2,14 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | [`alerts`] | the machine that judges, and whose records people act on |
 //! | [`metrics`] | what was measured over time: series in rings, and a sketch of quantiles |
 //! | [`series`] | the names and units of series |
 //! | [`vitals`] | the machine that spreads what nodes measure |
 //!
 //! Not here: who is alive (`membership`), measuring a machine (the hosts) or a path (`overlay`).
 
+pub mod alerts;
 pub mod metrics;
 pub mod series;
 pub mod vitals;

@@ -38,6 +38,8 @@ pub enum WriteRefusal {
         /// When the key can be written again.
         until: WallTime,
     },
+    /// The namespace begins with `sys.`: commands write there, and nobody else.
+    Reserved,
     /// The node takes no writes, or none of this kind.
     NotWritable {
         /// Why; at least one reason, in order, each once.
@@ -140,6 +142,9 @@ impl fmt::Display for WriteRefusal {
                 }
                 Ok(())
             }
+            Self::Reserved => f.write_str(
+                "namespaces that begin with sys. are written by commands such as `settings` and `ack`",
+            ),
             Self::NotWritable { blocks } => {
                 f.write_str("this node takes no writes: ")?;
                 for (index, block) in blocks.iter().enumerate() {

@@ -5,12 +5,15 @@ use crate::{
         address::{Address, Transport},
         id::{LinkId, NodeId, RequestId, Role},
         rng::Rng,
-        text::Name,
+        text::{Name, Text},
         time::Time,
     },
     membership::join_link::JoinLink,
     node::{config::Config, contract::HostInput, endpoint::EndpointInput, tuning::Tuning},
-    observe::vitals::Sample,
+    observe::{
+        alerts::record::{Channel, Grade},
+        vitals::Sample,
+    },
     sim::{clock::HostClock, disk::Disk},
 };
 use alloc::{collections::BTreeMap, format, vec::Vec};
@@ -158,6 +161,15 @@ pub(super) const fn host_at(address: &Address) -> HostId {
 }
 
 /// What a host measures of itself: anything, and not always everything.
+/// The channel over which every simulated relay notifies.
+pub(super) fn drawn_channel() -> Channel {
+    Channel {
+        name: Name::clean("ops"),
+        kind: Text::clean("log"),
+        grade_min: Grade::Low,
+    }
+}
+
 pub(super) fn drawn_sample(now: Time, host: HostId) -> Sample {
     let mut rng = Rng::from_number(now.as_micros() ^ u64::from(host).wrapping_shl(48));
     Sample {

@@ -33,6 +33,7 @@
 )]
 
 mod adversary;
+mod alert_checks;
 pub mod checkers;
 pub mod clock;
 pub mod disk;

@@ -18,6 +18,7 @@ use crate::{
             batches::{TOLD_ONCE, TWO_FACED},
             checker::LieChecker,
         },
+        alert_checks::{AlertChecks, wrong_alert},
         checkers::{Checkers, check_all, check_traces, is_trusted, wrong_store},
         host::HostId,
         inject::Injector,
@@ -131,6 +132,7 @@ struct Run<'a, S: Shell> {
     revisions: BTreeMap<HostId, u64>,
     calm_since: Time,
     lie_checker: LieChecker,
+    alert_checks: AlertChecks,
     checkers: Checkers,
 }
 
@@ -154,6 +156,7 @@ impl<'a, S: Shell> Run<'a, S> {
             revisions: BTreeMap::new(),
             calm_since: Time::ZERO,
             lie_checker: LieChecker::default(),
+            alert_checks: AlertChecks::default(),
             checkers: Checkers::new(plan),
         }
     }
@@ -406,6 +409,11 @@ impl<'a, S: Shell> Run<'a, S> {
                 let reached = &mut self.outcome.reached;
                 *reached.entry(entry.notice.code().into()).or_default() += 1;
             }
+            What::Told(HostOutput::Notify(notification)) => {
+                *self.outcome.reached.entry("notified".into()).or_default() += 1;
+                let told = self.alert_checks.told(host, &notification.key);
+                self.hold(told);
+            }
             What::Told(HostOutput::Store(_)) => {}
         }
     }
@@ -476,6 +484,16 @@ impl<'a, S: Shell> Run<'a, S> {
         self.wrong_membership()
             .or_else(|| self.wrong_data())
             .or_else(|| wrong_store(&self.world, &self.injector))
+            .or_else(|| self.wrong_alert())
+    }
+
+    fn wrong_alert(&self) -> Option<String> {
+        let nodes = self
+            .settled()
+            .filter_map(|host| Some((host, self.world.node(host)?)));
+        let mut wrong = nodes.filter_map(|(host, node)| Some((host, wrong_alert(node)?)));
+        let (host, what) = wrong.next()?;
+        Some(format!("host {host}: {what}"))
     }
 
     /// Whom some host takes for something else than it is.

@@ -19,11 +19,12 @@ use crate::{
         endpoint::{EndpointInput, EndpointOutput},
         setup::{Setup, StartError},
     },
+    observe::alerts::Delivered,
     replication::write::AckLevel,
     sim::{
         clock::HostClock,
         disk::{Disk, DiskMode, Image},
-        host::{Connection, Happening, Host, Paused, drawn_sample, host_at},
+        host::{Connection, Happening, Host, Paused, drawn_channel, drawn_sample, host_at},
         network::{Network, PathConfig},
         settings,
         shell::Shell,
@@ -582,6 +583,10 @@ impl<S: Shell> World<S> {
                 shell.handle_input(local, EndpointInput::Host(wall.into()));
                 let vitals = Signal::Vitals(Box::new(drawn_sample(now, host)));
                 shell.handle_input(local, EndpointInput::Host(vitals.into()));
+                if state.config.role == Role::Relay {
+                    let channels = Signal::Channels(Vec::from([drawn_channel()]));
+                    shell.handle_input(local, EndpointInput::Host(channels.into()));
+                }
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }
             Happening::Input(input) => {
@@ -678,6 +683,15 @@ impl<S: Shell> World<S> {
             HostOutput::Reply { id, reply } => {
                 self.replies.insert((host, id), reply.clone());
                 self.notice(host, What::Told(HostOutput::Reply { id, reply }));
+            }
+            HostOutput::Notify(notification) => {
+                let delivered = Delivered {
+                    key: notification.key.clone(),
+                    error: None,
+                };
+                let span = Duration::from_millis(self.rng.below(500) + 10);
+                self.after(span, host, Happening::host(Signal::Delivered(delivered)));
+                self.notice(host, What::Told(HostOutput::Notify(notification)));
             }
             told @ (HostOutput::Changed(_) | HostOutput::Notice(_)) => {
                 self.notice(host, What::Told(told));

@@ -8,6 +8,8 @@
 //! | `print` | output: tables, colour, JSON |
 //! | `view` | status, members, events, health |
 //! | `vitals` | how nodes are, and the paths between them |
+//! | `alerts` | alerts and incidents, and what people do about them |
+//! | `settings` | what the whole mesh follows |
 //! | `values` | put, get, del, list, watch |
 //! | `record` | starting, stopping and saving a recording; replaying one |
 //! | `doctor` | what is wrong, and what to do about it |
@@ -15,6 +17,7 @@
 //! | `admin` | invite, leave, config, completions, man |
 
 mod admin;
+mod alerts;
 mod client;
 mod connect;
 mod doctor;
@@ -22,6 +25,7 @@ mod follow;
 mod metrics;
 pub(crate) mod print;
 mod record;
+mod settings;
 mod sim;
 mod top;
 mod values;
@@ -88,6 +92,20 @@ enum Sub {
     Vitals(vitals::VitalsArgs),
     /// How good the paths between nodes are
     Rtt(vitals::RttArgs),
+    /// What is wrong, and since when
+    Alerts(alerts::AlertsArgs),
+    /// What is wrong, alerts with one cause together, and its probable cause
+    Incidents(alerts::IncidentsArgs),
+    /// Say that somebody looks after an alert or incident
+    Ack(alerts::ActArgs),
+    /// Take an alert or incident for over
+    Resolve(alerts::ActArgs),
+    /// Notify nobody of some alerts for a while
+    Silence(alerts::SilenceArgs),
+    /// What is watched, and from which value on it is told
+    Rules(settings::RulesArgs),
+    /// What all nodes of the mesh follow
+    Settings(settings::SettingsArgs),
     /// What happened
     Events(view::EventsArgs),
     /// Write a value
@@ -371,6 +389,13 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Members(args)) => view::members(&args),
         Some(Sub::Vitals(args)) => vitals::vitals(&args),
         Some(Sub::Rtt(args)) => vitals::rtt(&args),
+        Some(Sub::Alerts(args)) => alerts::alerts(&args),
+        Some(Sub::Incidents(args)) => alerts::incidents(&args),
+        Some(Sub::Ack(args)) => alerts::acknowledge(&args),
+        Some(Sub::Resolve(args)) => alerts::resolve(&args),
+        Some(Sub::Silence(args)) => alerts::silence(&args),
+        Some(Sub::Rules(args)) => settings::rules(&args),
+        Some(Sub::Settings(args)) => settings::settings(&args),
         Some(Sub::Events(args)) => view::events(&args),
         Some(Sub::Put(args)) => values::put(&args),
         Some(Sub::Get(args)) => values::get(&args),

@@ -19,6 +19,7 @@
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
+mod alerts;
 mod answer;
 pub(crate) mod arrival;
 mod asked;
@@ -54,7 +55,7 @@ use axum::{
     extract::{State, WebSocketUpgrade, ws::WebSocket},
     middleware,
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use connection::{Connection, Patient};
 use guard::HostRules;
@@ -226,6 +227,19 @@ fn router(api: Arc<Api>) -> Router {
         .route("/invites", post(invites::invite))
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))
+        .route("/alerts", get(alerts::list))
+        .route("/incidents", get(alerts::incidents))
+        .route("/incidents/{id}", get(alerts::incident))
+        .route("/ack", post(alerts::acknowledge))
+        .route("/resolve", post(alerts::resolve))
+        .route("/silences", get(alerts::silences).post(alerts::silence))
+        .route("/silences/{id}", delete(alerts::unsilence))
+        .route("/channels", get(alerts::channels))
+        .route("/settings", get(alerts::settings))
+        .route("/settings/{key}", get(alerts::setting).put(alerts::set))
+        .route("/settings/{key}/history", get(alerts::history))
+        .route("/settings/{key}/revert", post(alerts::revert))
+        .route("/dry-run", post(alerts::dry_run))
         .route("/vitals", get(status::vitals))
         .route("/rtt", get(status::rtt))
         .route("/arrival", post(arrival::prepare))

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sporenet_core::{
     membership::admission::InviteRefusal,
     node::contract::{ForgetRefusal, Refusal},
+    observe::alerts::WishRefusal,
     replication::write::WriteRefusal,
 };
 
@@ -89,6 +90,7 @@ impl From<Refusal> for Problem {
                 WriteRefusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                 WriteRefusal::NotReplicated => (StatusCode::GATEWAY_TIMEOUT, "not_replicated"),
                 WriteRefusal::KeyAhead { .. } => (StatusCode::CONFLICT, "key_ahead"),
+                WriteRefusal::Reserved => (StatusCode::FORBIDDEN, "reserved"),
                 WriteRefusal::NotWritable { .. } => {
                     (StatusCode::SERVICE_UNAVAILABLE, "not_writable")
                 }
@@ -99,6 +101,15 @@ impl From<Refusal> for Problem {
                 InviteRefusal::TooMany => (StatusCode::CONFLICT, "too_many_invites"),
                 InviteRefusal::NotStored => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             },
+            Refusal::Wish(wish) => {
+                let status = match wish {
+                    WishRefusal::NotKnown(_) | WishRefusal::NoVersion(_) => StatusCode::NOT_FOUND,
+                    WishRefusal::Over(_) | WishRefusal::NothingBefore => StatusCode::CONFLICT,
+                    WishRefusal::Span | WishRefusal::Setting(_) => StatusCode::BAD_REQUEST,
+                    WishRefusal::NoClock => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                (status, wish.code())
+            }
             Refusal::Forget(forget) => match forget {
                 ForgetRefusal::NotKnown => (StatusCode::NOT_FOUND, "not_found"),
                 ForgetRefusal::Several => (StatusCode::CONFLICT, "ambiguous"),

@@ -590,12 +590,14 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Write(WriteRefusal::Busy) => "busy",
         Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
         Refusal::Write(WriteRefusal::KeyAhead { .. }) => "key_ahead",
+        Refusal::Write(WriteRefusal::Reserved) => "reserved",
         Refusal::Write(WriteRefusal::NotWritable { blocks })
             if blocks.contains(&WriteBlock::NamespacesFull) =>
         {
             "namespaces_full"
         }
         Refusal::Write(WriteRefusal::NotWritable { .. }) => "not_writable",
+        Refusal::Wish(wish) => wish.code(),
         // A page never asks for an invite.
         Refusal::Invite(_) => "invite",
         // Nor to forget a member.

@@ -229,6 +229,8 @@ impl Driver {
                 self.start_load(ticket, sequences);
             }
             HostOutput::Reply { id, reply } => dispatcher.on_reply(id, reply),
+            // A tab announces no channel, so it is never asked to notify.
+            HostOutput::Notify(_) => {}
             HostOutput::Changed(Changed { namespace, key, .. }) => {
                 dispatcher.on_changed(now, &namespace, &key);
             }

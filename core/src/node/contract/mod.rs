@@ -23,15 +23,19 @@ pub use self::{
     request::{ForgetRefusal, Refusal, Reply, Request},
     store::{StoreInput, StoreOutput},
 };
+use crate::node::read::alert_views::Notification;
 use crate::{
     kernel::{
         id::RequestId,
         text::{Key, Namespace},
         time::WallTime,
     },
-    observe::vitals::Sample,
+    observe::{
+        alerts::{Delivered, record::Channel},
+        vitals::Sample,
+    },
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 
 /// An input of the node's owner.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -87,6 +91,10 @@ pub enum Signal {
     Release(Namespace),
     /// What the host measured of its machine or tab, every second or few.
     Vitals(Box<Sample>),
+    /// Over which channels the host can notify, at start and when that changes.
+    Channels(Vec<Channel>),
+    /// What came of [`HostOutput::Notify`].
+    Delivered(Delivered),
 }
 
 /// An output for the node's owner.
@@ -114,6 +122,8 @@ pub enum HostOutput {
     Changed(Changed),
     /// Something that an operator may want to read happened. It is on the node's timeline too.
     Notice(NoticeEntry),
+    /// Notify over a channel; answer with [`Signal::Delivered`].
+    Notify(Box<Notification>),
 }
 
 /// A value or its conflict record changed here.

@@ -9,6 +9,7 @@ use crate::{
     },
     membership::{admission, member::MemberState, swim, why::Why},
     observe::{
+        alerts::record::{Alert, Grade},
         series::{Series, Unusual},
         vitals,
     },
@@ -16,7 +17,7 @@ use crate::{
     replication::replica,
     wire::close::CloseReason,
 };
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use serde::{Deserialize, Serialize};
 
 /// How serious it is.
@@ -194,6 +195,15 @@ pub enum Notice {
         /// In about which time.
         after: Duration,
     },
+    /// An alert fires, or has ended.
+    Alert(Box<Alert>),
+    /// A setting of the mesh was changed.
+    SettingChanged {
+        /// Which.
+        name: String,
+        /// By whom.
+        by: NodeId,
+    },
     /// A clock that was away agrees again.
     ClockRight {
         /// Whose; `None` for this node's.
@@ -262,7 +272,13 @@ impl Notice {
             | Self::LinkDown { .. }
             | Self::StoreRecovered
             | Self::ClockRight { .. }
+            | Self::SettingChanged { .. }
             | Self::CaughtUp { .. } => Severity::Info,
+            Self::Alert(alert) => match (alert.ended_ms, alert.grade) {
+                (Some(_), _) => Severity::Info,
+                (None, Grade::Low | Grade::Medium) => Severity::Warn,
+                (None, Grade::High | Grade::Critical) => Severity::Error,
+            },
             Self::HandshakeRefused(reason)
             | Self::NewcomerRefused(reason)
             | Self::LinkRefused(reason)
@@ -331,6 +347,9 @@ impl Notice {
             Self::JournalDamaged { .. } => "journal_damaged",
             Self::JournalUnusable { .. } => "journal_unusable",
             Self::EntryDamaged { .. } => "entry_damaged",
+            Self::Alert(alert) if alert.ended_ms.is_some() => "alert_ended",
+            Self::Alert(_) => "alert",
+            Self::SettingChanged { .. } => "setting_changed",
             Self::StoreFull => "store_full",
             Self::StoreRecovered => "store_recovered",
             Self::StoreBroken => "store_broken",
@@ -356,6 +375,8 @@ impl Notice {
             | Self::CaughtUp { peer, .. } => Some(*peer),
             Self::ClockOfPeer(off) => Some(off.peer),
             Self::ClockRight { peer } => *peer,
+            Self::Alert(alert) => Some(alert.about.node),
+            Self::SettingChanged { by, .. } => Some(*by),
             Self::DialFailed { expect, .. } => *expect,
             Self::MemberChanged { member, .. } => Some(*member),
             Self::IdentityConflict { identity, .. } => Some(*identity),

@@ -8,6 +8,7 @@ use crate::{
         text::{Key, Namespace},
     },
     membership::{admission::InviteRefusal, member::MemberState},
+    observe::alerts::{Wish, WishRefusal},
     overlay::reach::Report,
     replication::write::{AckLevel, WriteRefusal},
     wire::invitation::Invitation,
@@ -41,6 +42,8 @@ pub enum Request {
     /// Find out whether linked relays reach the addresses that this node announces. Answered by
     /// [`Reply::Reach`].
     Reach,
+    /// Do something about alerts or settings. Answered by [`Reply::Written`] or [`Refusal::Wish`].
+    Wish(Wish),
     /// A dead member won't come back. Answered by [`Reply::Forgotten`] or [`Refusal::Forget`].
     Forget {
         /// Who.
@@ -82,6 +85,8 @@ pub enum Refusal {
     Invite(InviteRefusal),
     /// A member was not forgotten.
     Forget(ForgetRefusal),
+    /// Nothing was done about alerts or settings.
+    Wish(WishRefusal),
 }
 
 /// Why a member was not forgotten.
@@ -122,6 +127,7 @@ impl fmt::Display for Refusal {
             Self::Write(refusal) => fmt::Display::fmt(refusal, f),
             Self::Invite(refusal) => fmt::Display::fmt(refusal, f),
             Self::Forget(refusal) => fmt::Display::fmt(refusal, f),
+            Self::Wish(refusal) => fmt::Display::fmt(refusal, f),
         }
     }
 }

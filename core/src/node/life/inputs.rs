@@ -13,11 +13,19 @@ use crate::{
         },
         machine::Node,
     },
-    observe::vitals,
+    observe::{
+        alerts::{self, record::RESERVED},
+        vitals,
+    },
     overlay::{links, reach},
     recovery::journal,
-    replication::replica,
+    replication::{replica, write::WriteRefusal},
 };
+
+/// Whether a namespace is written by commands only.
+fn is_reserved(namespace: &str) -> bool {
+    namespace.starts_with(RESERVED)
+}
 
 impl Node {
     pub(in crate::node) fn on_command(&mut self, command: Command) {
@@ -47,13 +55,17 @@ impl Node {
                 key,
                 value,
                 level,
-            } => self.tell_replica(replica::Command::Write {
+            } if !is_reserved(&namespace) => self.tell_replica(replica::Command::Write {
                 request,
                 namespace,
                 key,
                 value,
                 level,
             }),
+            Request::Write { .. } => {
+                let refusal = Refusal::Write(WriteRefusal::Reserved);
+                self.refuse(request, refusal);
+            }
             Request::Invite {
                 ttl,
                 uses_max,
@@ -64,6 +76,7 @@ impl Node {
                 uses_max,
                 role,
             }),
+            Request::Wish(wish) => self.on_wish(request, wish),
             Request::Reach => self.tell_reach(reach::Command::Check { request }),
             Request::Forget { member } => {
                 let reply = match self.may_forget(member) {
@@ -77,6 +90,11 @@ impl Node {
                 self.outbox.event(HostOutput::Reply { id, reply }.into());
             }
         }
+    }
+
+    pub(in crate::node) fn refuse(&mut self, id: RequestId, refusal: Refusal) {
+        let reply = Reply::Refused(refusal);
+        self.outbox.event(HostOutput::Reply { id, reply }.into());
     }
 
     fn may_forget(&self, member: NodeId) -> Result<(), ForgetRefusal> {
@@ -104,8 +122,15 @@ impl Node {
             Signal::Unpark => self.tell_swim(swim::Command::Unpark),
             // Both say goodbye to the peers: a process that stops is not to be taken for a crash.
             Signal::Leave | Signal::Stop => self.leave(),
+            Signal::Channels(channels) => self.tell_alerts(alerts::Command::Channels(channels)),
+            Signal::Delivered(delivered) => {
+                self.tell_alerts(alerts::Command::Delivered(delivered));
+            }
             Signal::Vitals(sample) => {
+                let mut sample = sample;
+                sample.store_failed = Some(self.store_fails());
                 self.remember(&sample);
+                self.look(&sample);
                 self.tell_vitals(vitals::Command::Sample(sample));
             }
         }
@@ -136,6 +161,10 @@ impl Node {
 
     pub(in crate::node) fn tell_reach(&mut self, command: reach::Command) {
         self.reach.handle_input(self.now, Input::Command(command));
+    }
+
+    pub(in crate::node) fn tell_alerts(&mut self, command: alerts::Command) {
+        self.alerts.handle_input(self.now, Input::Command(command));
     }
 
     pub(in crate::node) fn tell_vitals(&mut self, command: vitals::Command) {

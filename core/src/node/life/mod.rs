@@ -15,6 +15,7 @@
 //! | `inputs` | what hosts say besides |
 //! | `series` | what it writes down over time |
 //! | `watching` | what is unusual about that, and what runs full |
+//! | `judging` | what of all that is judged by rules, and what people want done about it |
 //! | `saving` | what the node itself stores |
 //!
 //! Not here: starting (`start/`), what machines tell each other (`route/`).
@@ -22,6 +23,7 @@
 mod arrival;
 mod clock;
 mod inputs;
+mod judging;
 mod phase;
 mod saving;
 mod series;
@@ -31,5 +33,5 @@ pub(super) use self::{
     clock::ClockWatch,
     phase::Phase,
     saving::Unsaved,
-    series::{History, shares_used},
+    series::{History, Measured, shares_used},
 };

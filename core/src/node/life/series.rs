@@ -29,33 +29,49 @@ const MEMORY_S: f64 = 86_400.0;
 #[derive(Debug, Default)]
 pub(in crate::node) struct History {
     pub(in crate::node) store: Store<Key>,
-    before: Option<(Time, Counted)>,
     pub(in crate::node) watching: Watching,
-    /// For how many seconds each member was there, and was missed; what is older counts less.
-    presence: BTreeMap<NodeId, (f64, f64)>,
 }
 
 impl History {
     pub(in crate::node) fn new(bytes_max: u64) -> Self {
         Self {
             store: Store::new(bytes_max),
-            before: None,
             watching: Watching::default(),
-            presence: BTreeMap::new(),
         }
     }
 }
 
-impl History {
+/// What is made of counters and of members over time, and is judged: so it is part of the node's state.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(in crate::node) struct Measured {
+    before: Option<(Time, Counted)>,
+    /// For how many seconds each member was there, and was missed; what is older counts less.
+    presence: BTreeMap<NodeId, (f64, f64)>,
+    /// What failed and what was done lately; a second counts half after some twenty.
+    failed: f64,
+    done: f64,
+}
+
+/// What is left of counts after a second.
+const FADE: f64 = 29.0 / 30.0;
+/// Fewer are no rate: one failure of three is not a third.
+const DONE_MIN: f64 = 50.0;
+
+impl Measured {
     /// How much of the time a member was there, as far as this node has watched.
     pub(in crate::node) fn uptime_of(&self, member: NodeId) -> Found {
         let (there, missed) = self.presence.get(&member).copied().unwrap_or_default();
         health_score::uptime(there, missed)
     }
+
+    /// The share of messages and writes of about the last minute that failed, from 0 to 1.
+    pub(in crate::node) fn error_share(&self) -> f64 {
+        self.failed / self.done.max(DONE_MIN)
+    }
 }
 
 /// Counters, of which rates are made.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Counted {
     messages_in: u64,
     messages_out: u64,
@@ -66,11 +82,12 @@ struct Counted {
 impl Node {
     /// Writes down what the host measured, and what the node knows of itself.
     pub(in crate::node) fn remember(&mut self, sample: &Sample) {
+        self.watch_presence();
+        let rates = self.rates();
         if self.config.history_bytes_max == 0 {
             return;
         }
         let id = self.id();
-        self.watch_presence();
         self.remember_sample(id, Detail::Full, sample);
         let paths = PathsSeen::of(self.links.paths());
         let members = self.member_counts();
@@ -82,7 +99,7 @@ impl Node {
             (Series::Dead, Some(f64::from(members.dead))),
             (Series::ShardVariance, self.shard_variance()),
         ];
-        for (series, value) in values.into_iter().chain(self.rates()) {
+        for (series, value) in values.into_iter().chain(rates) {
             self.write_down(id, series, Detail::Full, value);
         }
     }
@@ -139,13 +156,13 @@ impl Node {
 
     /// Adds the time since the last look to what is known of who was there.
     fn watch_presence(&mut self) {
-        let before = self.history.before.map(|(at, _)| self.now.since(at));
+        let before = self.measured.before.map(|(at, _)| self.now.since(at));
         let Some(seconds) = before.map(|span| span.as_secs_f64()) else {
             return;
         };
         let mut presence = BTreeMap::new();
         for member in self.swim.members() {
-            let known = self.history.presence.get(&member.record.id);
+            let known = self.measured.presence.get(&member.record.id);
             let (there, missed) = known.copied().unwrap_or_default();
             let fade = (1.0 - seconds / MEMORY_S).max(0.0);
             let (there, missed) = (there * fade, missed * fade);
@@ -158,7 +175,7 @@ impl Node {
             presence.insert(member.record.id, now);
         }
         // Who is no member any more is forgotten with it.
-        self.history.presence = presence;
+        self.measured.presence = presence;
     }
 
     /// What happened in a second, since the last time.
@@ -178,7 +195,7 @@ impl Node {
             writes: replica.writes,
             failed: failed.into_iter().fold(0, u64::saturating_add),
         };
-        let before = self.history.before.replace((self.now, counted));
+        let before = self.measured.before.replace((self.now, counted));
         let Some((at, before)) = before else {
             return [
                 (Series::MessagesIn, None),
@@ -202,6 +219,8 @@ impl Node {
         ];
         let all = all.into_iter().fold(0, u64::saturating_add);
         let errors = (all > 0).then(|| 100.0 * float(failed) / float(all));
+        self.measured.failed = self.measured.failed * FADE + float(failed);
+        self.measured.done = self.measured.done * FADE + float(all);
         [
             (
                 Series::MessagesIn,
@@ -218,7 +237,7 @@ impl Node {
 
     /// The variance of the number of batches in the shards, divided by the mean; `None` where there are
     /// none.
-    fn shard_variance(&self) -> Option<f64> {
+    pub(in crate::node) fn shard_variance(&self) -> Option<f64> {
         let batches = self.replica.batches_by_shard();
         let all = batches.iter().copied().fold(0, u64::saturating_add);
         let mean = float(all) / f64::from(SHARDS);

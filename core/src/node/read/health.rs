@@ -37,7 +37,12 @@ impl Node {
         all
     }
 
-    fn health_of(&self, member: &MemberView<'_>, paths: &[PathView], now: Time) -> NodeHealth {
+    pub(in crate::node) fn health_of(
+        &self,
+        member: &MemberView<'_>,
+        paths: &[PathView],
+        now: Time,
+    ) -> NodeHealth {
         let (id, state) = (member.record.id, member.state);
         let node = id.to_string();
         // Never by its own measuring: only what others see of the way to it.
@@ -49,7 +54,7 @@ impl Node {
         let told = self.told_by(id, now);
         let age = told.map(|(_, age)| age);
         let used = told.map(|(sample, _)| shares_used(&sample));
-        let uptime = self.history.uptime_of(id);
+        let uptime = self.measured.uptime_of(id);
         let found = if state == MemberState::Dead {
             // Nobody reaches it, and its own last word is worth nothing.
             let unreached = Found {

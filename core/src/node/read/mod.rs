@@ -6,12 +6,15 @@
 //! | `views`, `status` | members, edges, connections and data; one word for all, and why |
 //! | `vitals` | how each node is, and the paths between them |
 //! | `series` | the same over time |
+//! | `alerts`, `alert_views` | alerts, incidents and settings; the same as plain data |
 //! | `health` | one figure for how healthy a node is, and what it consists of |
 //! | `joining` | why a node is not let in, and what helps |
 //! | `timeline`, `sentences` | what happened, bounded; the same in words |
 //! | `metrics` | every measured value |
 //! | `check` | what must hold in and between the machines |
 
+pub mod alert_views;
+mod alerts;
 #[cfg(any(test, feature = "sim"))]
 mod check;
 mod health;

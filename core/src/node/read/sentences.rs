@@ -153,6 +153,19 @@ impl Node {
             Notice::RunsFull { series, after } => {
                 format!("The {series} is full in about {}.", in_words(*after))
             }
+            Notice::Alert(alert) => {
+                let what = self.alert_in_words(alert);
+                match alert.ended_ms {
+                    None => format!("Alert ({}): {what}.", alert.grade.name()),
+                    Some(_) if alert.by_hand => format!("Ended by hand: {what}."),
+                    Some(_) => format!("Over: {what}."),
+                }
+            }
+            Notice::SettingChanged { name, by } => {
+                let value = self.setting_view(name).map(|setting| setting.value);
+                let value = value.unwrap_or_default();
+                format!("{} set {name} to {value}.", self.display_name(*by))
+            }
             Notice::ClockWrong { ahead_ms } => own_clock_in_words(*ahead_ms),
             Notice::ClockOfPeer(off) => self.clock_in_words(off),
             Notice::ClockRight { peer: None } => {

@@ -66,12 +66,33 @@ impl Node {
         paths
     }
 
+    /// The paths to one node, as [`Node::rtt_matrix`] has them.
+    pub(in crate::node) fn paths_to(&self, node: NodeId, now: Time) -> Vec<PathView> {
+        let now = now.max(self.now);
+        let Some(to) = self.swim.record(&node) else {
+            return Vec::new();
+        };
+        let tag = Tag::of(node);
+        let mut paths = Vec::new();
+        for member in self.present() {
+            let from: &MemberRecord = member.record;
+            if from.id == self.id() {
+                let own = self.links.paths().filter(|path| path.peer == node);
+                paths.extend(own.map(|path| own_path(from, to, &path)));
+            } else if let Some(known) = self.vitals.known(&from.id, now) {
+                let told = known.report.paths.iter().filter(|path| path.peer == tag);
+                paths.extend(told.map(|path| told_path(from, to, path, known.age)));
+            }
+        }
+        paths
+    }
+
     fn present(&self) -> impl Iterator<Item = MemberView<'_>> {
         let members = self.swim.members();
         members.filter(|member| member.state != MemberState::Left)
     }
 
-    pub(super) fn told_by(&self, id: NodeId, now: Time) -> Option<(Sample, Duration)> {
+    pub(in crate::node) fn told_by(&self, id: NodeId, now: Time) -> Option<(Sample, Duration)> {
         if id == self.id() {
             return self.vitals.own(now);
         }

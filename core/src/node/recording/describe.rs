@@ -98,6 +98,7 @@ fn of_request(request: &Request) -> String {
         Request::Invite { .. } => "invite".into(),
         Request::Reach => "reach".into(),
         Request::Forget { member } => format!("forget {member}"),
+        Request::Wish(wish) => format!("wish {}", Word::of(wish)),
     }
 }
 
@@ -114,6 +115,11 @@ fn of_signal(signal: &Signal) -> String {
         Signal::Leave => "leave".into(),
         Signal::Stop => "stop".into(),
         Signal::Vitals(_) => "vitals".into(),
+        Signal::Channels(channels) => format!("{} channels", channels.len()),
+        Signal::Delivered(delivered) => match &delivered.error {
+            None => "notification delivered".into(),
+            Some(_) => "notification not delivered".into(),
+        },
     }
 }
 

@@ -43,5 +43,6 @@ const fn event_kind(event: &Event) -> (u64, u64) {
         Event::Host(HostOutput::Reply { id, .. }) => (6 << 32, id.0),
         Event::Host(HostOutput::Changed(Changed { revision, .. })) => (7 << 32, *revision),
         Event::Host(HostOutput::Notice(entry)) => (8 << 32, entry.id),
+        Event::Host(HostOutput::Notify(notification)) => (10 << 32, notification.since_ms),
     }
 }

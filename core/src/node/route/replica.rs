@@ -4,7 +4,8 @@
 //! |---|---|
 //! | send | the peer |
 //! | persist, load | the journal |
-//! | replied, changed | the host |
+//! | replied | the host, unless it is a write of the node itself |
+//! | changed | the host; in reserved namespaces the alerts too |
 //! | caught up, equivocation, offence | the timeline |
 
 use crate::{
@@ -45,6 +46,7 @@ impl Node {
                 namespace,
                 key,
             } => {
+                self.on_reserved_change(&namespace, &key);
                 let changed = Changed {
                     revision,
                     namespace,
@@ -80,6 +82,9 @@ impl Node {
     }
 
     fn on_replied(&mut self, id: RequestId, result: Result<u64, WriteRefusal>) {
+        if self.own_writes.is_own(id) {
+            return;
+        }
         let reply = match result {
             Ok(revision) => Reply::Written {
                 revision,

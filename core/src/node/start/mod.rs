@@ -43,11 +43,12 @@ use crate::{
     },
     node::{
         contract::{Notice, Signal},
-        life::{ClockWatch, History, Phase, Unsaved},
+        life::{ClockWatch, History, Measured, Phase, Unsaved},
         machine::{Counters, Node},
         read::timeline::Timeline,
+        route::OwnWrites,
     },
-    observe::vitals::Vitals,
+    observe::{alerts::Alerts, vitals::Vitals},
     overlay::{
         links::{self, Links},
         reach::Reach,
@@ -130,6 +131,7 @@ pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<N
     let report = restored.replay.report.clone();
     let mut node = build(&setup, tuning, &restored, &belonging, &rng, (instance, now));
     let unusable = restore_replica(&mut node, &restored);
+    node.read_reserved();
     node.tell_spore();
     // Before anything else is stored: the identity is in the first batch that the store gets.
     node.store_beginnings(&restored, &belonging);
@@ -339,6 +341,7 @@ fn build(
         replica,
         reach: Reach::new(tuning.reach, role, rng.fork("reach")),
         vitals: Vitals::new(tuning.vitals, keypair.clone(), network, rng.fork("vitals")),
+        alerts: Alerts::new(tuning.alerts, keypair.id(), role, now),
         phase: if joining {
             Phase::Joining
         } else {
@@ -352,6 +355,8 @@ fn build(
         wall_at: now,
         clock: ClockWatch::default(),
         history: History::new(config.history_bytes_max),
+        measured: Measured::default(),
+        own_writes: OwnWrites::default(),
         now,
         started_at: now,
         counters: Counters::default(),

@@ -3,7 +3,7 @@
 use crate::{
     kernel::{address::Transport, component::Settings, id::Role},
     membership::{admission, swim},
-    observe::vitals,
+    observe::{alerts, vitals},
     overlay::{dialer::DialerConfig, links, reach},
     recovery::journal,
     replication,
@@ -24,6 +24,8 @@ pub struct Tuning {
     pub reach: reach::Config,
     /// How nodes are.
     pub vitals: vitals::Config,
+    /// Judging, and whom to tell.
+    pub alerts: alerts::Config,
     /// The journal.
     pub journal: journal::Config,
 }
@@ -50,12 +52,13 @@ impl Tuning {
             replica: replication::config::Config::of(role),
             reach: reach::Config::default(),
             vitals: vitals::Config::default(),
+            alerts: alerts::Config::default(),
             journal: journal::Config::default(),
         }
     }
 
     /// The settings of all machines, in the order in which simulated ones are drawn.
-    pub fn all_mut(&mut self) -> [&mut dyn Settings; 7] {
+    pub fn all_mut(&mut self) -> [&mut dyn Settings; 8] {
         [
             &mut self.swim,
             &mut self.links,
@@ -64,6 +67,7 @@ impl Tuning {
             &mut self.journal,
             &mut self.reach,
             &mut self.vitals,
+            &mut self.alerts,
         ]
     }
 

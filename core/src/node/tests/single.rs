@@ -7,7 +7,7 @@ use crate::{
         id::{RequestId, Role},
         machine::{Input, Machine, Output},
         store::{StoreBatch, StoreOp, Stored},
-        text::{Key, Name, Namespace},
+        text::{Key, Name, Namespace, Text},
         time::{Duration, Time, WallTime},
     },
     membership::{admission, swim},
@@ -17,7 +17,13 @@ use crate::{
         contract::{Event, HostOutput, StoreInput, StoreOutput},
         setup::Setup,
     },
-    observe::vitals,
+    observe::{
+        alerts::{
+            self,
+            record::{Channel, Grade},
+        },
+        vitals,
+    },
     overlay::{links, reach},
     recovery::{journal, record::Origin},
     replication::{replica, write::AckLevel},
@@ -106,6 +112,15 @@ fn provoke(node: &mut Node, machine: &str) {
             let peer = Keypair::from_seed(&[9; 32]).id();
             let command = vitals::Command::PeerUp { peer };
             node.vitals.handle_input(now, Input::Command(command));
+        }
+        "alerts" => {
+            let channel = Channel {
+                name: Name::clean("ops"),
+                kind: Text::clean("log"),
+                grade_min: Grade::Low,
+            };
+            let command = alerts::Command::Channels(alloc::vec![channel]);
+            node.alerts.handle_input(now, Input::Command(command));
             node.vitals.handle_timeout(now + Duration::from_secs(1));
         }
         "journal" => {

@@ -44,6 +44,8 @@ pub struct Sample {
     pub heap_used_kib: Option<u64>,
     /// How large the heap may become, in KiB.
     pub heap_limit_kib: Option<u64>,
+    /// Whether the node's store takes no writes. The node itself fills it in.
+    pub store_failed: Option<bool>,
 }
 
 /// The serial form: which fields there are, the lowest bit for the first, and the values of those.
@@ -70,6 +72,7 @@ impl From<Sample> for Packed {
             sample.storage_quota_kib,
             sample.heap_used_kib,
             sample.heap_limit_kib,
+            sample.store_failed.map(u64::from),
         ];
         let bits = (0_u32..).zip(&fields).filter(|(_, field)| field.is_some());
         let mask = bits.fold(0, |mask, (bit, _)| mask | 1_u32.wrapping_shl(bit));
@@ -105,6 +108,7 @@ impl From<Packed> for Sample {
             storage_quota_kib: next(),
             heap_used_kib: next(),
             heap_limit_kib: next(),
+            store_failed: next().map(|failed| failed != 0),
         }
     }
 }
