@@ -5,7 +5,7 @@ export type Ack = 'local' | 'relay';
 export interface MeshError extends Error {
   /**
    * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_ack`, `bad_link`, `bad_name`,
-   * `bad_zone`, `value_too_large`, `full`, `busy`, `not_replicated`, `key_ahead`, `not_writable`,
+   * `bad_zone`, `bad_note`, `bad_setting`, `reserved`, `not_found`, `over`, `value_too_large`, `full`, `busy`, `not_replicated`, `key_ahead`, `not_writable`,
    * `no_network`, `other_network`, `not_admitted`, `invite_expired`, `invite_used`, `invite_role`,
    * `wrong_network`, `wrong_key`, `wrong_epoch`, `not_known`, `namespaces_full`, `watched`, `fenced`,
    * `damaged`, `config`, `starting`, `not_running`, `crashed`, `closed`.
@@ -80,6 +80,69 @@ export interface Status {
   clock_ahead_ms: number | null;
 }
 
+export type Severity = 'low' | 'medium' | 'high' | 'critical';
+export type Standing = 'pending' | 'firing' | 'acknowledged' | 'resolved';
+
+/** One time in which something was beyond a rule's threshold; moments are milliseconds since 1970. */
+export interface Alert {
+  id: string;
+  rule: string;
+  severity: Severity;
+  state: Standing;
+  node: string;
+  node_name: string;
+  peer: string | null;
+  peer_name: string | null;
+  metric: string;
+  value: number | null;
+  threshold: number | null;
+  unit: string;
+  since_ms: number;
+  ended_ms: number | null;
+  acknowledged_by: string | null;
+  acknowledged_ms: number | null;
+  note: string | null;
+  silenced_until_ms: number | null;
+  incident: string | null;
+  text: string;
+}
+
+/** Alerts with one cause. */
+export interface Incident {
+  id: string;
+  title: string;
+  severity: Severity;
+  state: Standing;
+  cause: string;
+  causes: { code: string; text: string; percent: number }[];
+  next_step: string;
+  nodes: string[];
+  alerts: string[];
+  since_ms: number;
+  ended_ms: number | null;
+  acknowledged_by: string | null;
+  note: string | null;
+  notified: {
+    channel: string;
+    step: number | null;
+    by: string;
+    at_ms: number;
+    ok: boolean | null;
+    error: string | null;
+  }[];
+}
+
+/** A setting that all nodes follow. */
+export interface Setting {
+  key: string;
+  meaning: string;
+  value: string;
+  default: string;
+  version: number;
+  changed_by: string | null;
+  changed_ms: number | null;
+}
+
 export interface JoinOptions {
   /** The node's name, for people. */
   name?: string;
@@ -116,6 +179,18 @@ export interface Mesh {
   members(): Promise<Member[]>;
   /** This node in one view. */
   status(): Promise<Status>;
+  /** What is wrong, the newest first; what is over too if `all`. */
+  alerts(all?: boolean): Promise<Alert[]>;
+  /** The same by cause. */
+  incidents(all?: boolean): Promise<Incident[]>;
+  /** Says that somebody looks after an alert or incident. */
+  acknowledge(id: string, note?: string): Promise<void>;
+  /** Takes an alert or incident for over. */
+  resolve(id: string, note?: string): Promise<void>;
+  /** The settings of the mesh. */
+  settings(): Promise<Setting[]>;
+  /** Changes a setting on all nodes; `null` sets it back to the default. */
+  setSetting(name: string, value: string | null, note?: string): Promise<void>;
   /** Leaves the mesh and stops the node. */
   leave(): Promise<void>;
 }

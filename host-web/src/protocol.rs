@@ -6,13 +6,17 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sporenet_core::{
     node::{
+        alert_views::{
+            AlertView, ChannelView, DryRun, IncidentView, SettingView, SilenceView, VersionView,
+        },
         joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{
             Connection, Edge, Entry, Member, NodeHealth, NodeVitals, PathView, SeriesPoints,
-            Status, TimelineEntry,
+            SeriesView, Status, TimelineEntry,
         },
     },
+    observe::alerts::Wish,
     replication::write::AckLevel,
 };
 
@@ -127,6 +131,39 @@ pub enum Request {
     Leave,
     /// Start, stop or fetch the recording. Answered by [`Answer::Recording`].
     Recording(Recording),
+    /// Do something about alerts or settings. Answered by [`Answer::Written`].
+    Wish(Wish),
+    /// The alerts, those that are over too. Answered by [`Answer::Alerts`].
+    Alerts,
+    /// The incidents, those that are over too. Answered by [`Answer::Incidents`].
+    Incidents,
+    /// The settings of the mesh. Answered by [`Answer::Settings`].
+    Settings,
+    /// What a setting was. Answered by [`Answer::History`].
+    History {
+        /// Its name.
+        name: String,
+    },
+    /// What a rule would have done. Answered by [`Answer::DryRun`].
+    DryRun {
+        /// The rule as it is written.
+        rule: String,
+    },
+    /// A series of a node in a window. Answered by [`Answer::Series`].
+    Series {
+        /// The node, 64 hexadecimal digits.
+        node: String,
+        /// The series' name.
+        series: String,
+        /// From when, in milliseconds since 1970.
+        from_ms: u64,
+        /// Until when.
+        to_ms: u64,
+        /// The most points; at most 2,000.
+        points: u32,
+    },
+    /// Which series there are, with their latest values. Answered by [`Answer::SeriesList`].
+    SeriesList,
 }
 
 /// What is asked of the node's recorder.
@@ -269,6 +306,20 @@ pub enum Answer {
     Left,
     /// A file that `sporenet replay` and the replay page open, if one was asked for.
     Recording(Option<Vec<u8>>),
+    /// The alerts, the newest first.
+    Alerts(Vec<AlertView>),
+    /// The incidents, the newest first.
+    Incidents(Vec<IncidentView>),
+    /// The settings of the mesh.
+    Settings(Vec<SettingView>),
+    /// What a setting was, the newest first.
+    History(Vec<VersionView>),
+    /// What a rule would have done.
+    DryRun(Box<DryRun>),
+    /// A series, if anything of it was measured.
+    Series(Option<SeriesPoints>),
+    /// Which series there are.
+    SeriesList(Vec<SeriesView>),
 }
 
 /// A value, cut if it is long.
@@ -303,6 +354,16 @@ pub struct Snapshot {
     pub charts: Vec<SeriesPoints>,
     /// How healthy each node is, worst first, at most [`MEMBERS_SHOWN_MAX`].
     pub health: Vec<NodeHealth>,
+    /// What is wrong, the newest first, at most [`ALERTS_SHOWN_MAX`].
+    pub alerts: Vec<AlertView>,
+    /// The same by cause, at most [`ALERTS_SHOWN_MAX`].
+    pub incidents: Vec<IncidentView>,
+    /// What nobody is notified of.
+    pub silences: Vec<SilenceView>,
+    /// Over which channels the mesh notifies.
+    pub channels: Vec<ChannelView>,
+    /// The settings of the mesh.
+    pub settings: Vec<SettingView>,
     /// What happened since the last snapshot, oldest first.
     pub timeline: Vec<TimelineEntry>,
     /// Namespaces held here, with their number of keys.
@@ -313,6 +374,9 @@ pub struct Snapshot {
 
 /// The most members that a snapshot carries; the counters cover all.
 pub const MEMBERS_SHOWN_MAX: usize = 500;
+
+/// The most alerts, and the most incidents, that a snapshot carries.
+pub const ALERTS_SHOWN_MAX: usize = 200;
 
 /// The most paths that a snapshot carries.
 pub const PATHS_SHOWN_MAX: usize = 1_000;

@@ -8,6 +8,12 @@ use sporenet_core::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
+/// Plain data as a JavaScript value.
+pub(super) fn plain<T: serde::Serialize>(value: &T) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).unwrap_or(JsValue::NULL)
+}
+
 /// A failure as an `Error` with a `code`.
 pub(super) fn error(failure: &Failure) -> JsValue {
     let error = js_sys::Error::new(&failure.text);

@@ -9,11 +9,18 @@ use crate::{
     client::{self, Client, Notice, OnWatched},
     protocol::{Answer, Failure, Phase, Request, Start},
 };
-use convert::{ack_of, bytes_of, entry_to_js, error, member_list, option, status_to_js};
+use convert::{ack_of, bytes_of, entry_to_js, error, member_list, option, plain, status_to_js};
 use core::cell::{Cell, RefCell};
-use sporenet_core::node::{
-    joining::JoinTrouble,
-    snapshot::{Status, Verdict},
+use sporenet_core::{
+    kernel::text::Text,
+    node::{
+        joining::JoinTrouble,
+        snapshot::{Status, Verdict},
+    },
+    observe::alerts::{
+        Standing, Wish,
+        record::{Id, Note},
+    },
 };
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, prelude::*};
@@ -85,16 +92,12 @@ impl Mesh {
 
     /// Reads a value, or `null`.
     pub fn get(&self, namespace: String, key: String) -> js_sys::Promise {
-        self.promise(Ok(Request::Get { namespace, key }), |answer| match answer {
-            Answer::Entry(Some(entry)) => entry_to_js(&entry),
-            Answer::Entry(None)
-            | Answer::Written
-            | Answer::Watching
-            | Answer::Members(_)
-            | Answer::Closed
-            | Answer::Status { .. }
-            | Answer::Left => JsValue::NULL,
-            Answer::Recording(_) => JsValue::NULL,
+        self.promise(Ok(Request::Get { namespace, key }), |answer| {
+            // A request for a value is answered by one or by none.
+            let Answer::Entry(Some(entry)) = answer else {
+                return JsValue::NULL;
+            };
+            entry_to_js(&entry)
         })
     }
 
@@ -149,15 +152,11 @@ impl Mesh {
 
     /// All members, worst first.
     pub fn members(&self) -> js_sys::Promise {
-        self.promise(Ok(Request::Members), |answer| match answer {
-            Answer::Members(members) => member_list(&members),
-            Answer::Entry(_)
-            | Answer::Written
-            | Answer::Watching
-            | Answer::Closed
-            | Answer::Status { .. }
-            | Answer::Left => JsValue::NULL,
-            Answer::Recording(_) => JsValue::NULL,
+        self.promise(Ok(Request::Members), |answer| {
+            let Answer::Members(members) = answer else {
+                return JsValue::NULL;
+            };
+            member_list(&members)
         })
     }
 
@@ -168,6 +167,64 @@ impl Mesh {
         })
     }
 
+    /// What is wrong, the newest first; those that are over too if `all`.
+    pub fn alerts(&self, all: Option<bool>) -> js_sys::Promise {
+        let all = all.unwrap_or(false);
+        self.promise(Ok(Request::Alerts), move |answer| {
+            let Answer::Alerts(mut alerts) = answer else {
+                return JsValue::NULL;
+            };
+            alerts.retain(|alert| all || alert.state != Standing::Resolved);
+            plain(&alerts)
+        })
+    }
+
+    /// The same by cause.
+    pub fn incidents(&self, all: Option<bool>) -> js_sys::Promise {
+        let all = all.unwrap_or(false);
+        self.promise(Ok(Request::Incidents), move |answer| {
+            let Answer::Incidents(mut incidents) = answer else {
+                return JsValue::NULL;
+            };
+            incidents.retain(|incident| all || incident.state != Standing::Resolved);
+            plain(&incidents)
+        })
+    }
+
+    /// Says that somebody looks after an alert or incident.
+    pub fn acknowledge(&self, id: String, note: Option<String>) -> js_sys::Promise {
+        let wish = act_of(&id, note).map(|(id, note)| Wish::Acknowledge { id, note });
+        self.promise(wish.map(Request::Wish), |_| JsValue::UNDEFINED)
+    }
+
+    /// Takes an alert or incident for over.
+    pub fn resolve(&self, id: String, note: Option<String>) -> js_sys::Promise {
+        let wish = act_of(&id, note).map(|(id, note)| Wish::Resolve { id, note });
+        self.promise(wish.map(Request::Wish), |_| JsValue::UNDEFINED)
+    }
+
+    /// The settings of the mesh.
+    pub fn settings(&self) -> js_sys::Promise {
+        self.promise(Ok(Request::Settings), |answer| {
+            let Answer::Settings(settings) = answer else {
+                return JsValue::NULL;
+            };
+            plain(&settings)
+        })
+    }
+
+    /// Changes a setting on all nodes; `null` sets it back to the default.
+    #[wasm_bindgen(js_name = setSetting)]
+    pub fn set_setting(
+        &self,
+        name: String,
+        value: Option<String>,
+        note: Option<String>,
+    ) -> js_sys::Promise {
+        let wish = setting_of(&name, value, note);
+        self.promise(wish.map(Request::Wish), |_| JsValue::UNDEFINED)
+    }
+
     /// Leaves the mesh and stops the node.
     pub fn leave(&self) -> js_sys::Promise {
         let client = Rc::clone(&self.client);
@@ -176,6 +233,28 @@ impl Mesh {
             JsValue::UNDEFINED
         })
     }
+}
+
+fn act_of(id: &str, note: Option<String>) -> Result<(Id, Option<Note>), Failure> {
+    let unknown = |()| Failure::new("not_found", format!("there is no alert or incident {id}"));
+    Ok((id.parse().map_err(unknown)?, short_text(note, "note")?))
+}
+
+fn setting_of(name: &str, value: Option<String>, note: Option<String>) -> Result<Wish, Failure> {
+    let unknown = |_| Failure::new("not_found", format!("there is no setting {name}"));
+    Ok(Wish::Set {
+        name: Text::new(name).map_err(unknown)?,
+        value: short_text(value, "value")?,
+        note: short_text(note, "note")?,
+    })
+}
+
+fn short_text<const MAX: usize>(
+    text: Option<String>,
+    what: &str,
+) -> Result<Option<Text<MAX>>, Failure> {
+    let text = text.map(|text| Text::new(&text)).transpose();
+    text.map_err(|error| Failure::new(&format!("bad_{what}"), format!("the {what}: {error}")))
 }
 
 /// Starts a node in a worker and joins the mesh. `spawn` answers a `Worker`; see `sporenet.js`.

@@ -6,8 +6,8 @@
 
 use crate::{
     protocol::{
-        Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX, PATHS_SHOWN_MAX, Request,
-        Snapshot,
+        ALERTS_SHOWN_MAX, Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX,
+        PATHS_SHOWN_MAX, Request, Snapshot,
     },
     worker::{recorder, scope::Scope},
 };
@@ -24,6 +24,10 @@ use sporenet_core::{
         contract::{HostInput, Refusal, Reply, Request as Wanted, Signal},
         endpoint::{Endpoint, EndpointInput},
         snapshot::Entry,
+    },
+    observe::{
+        alerts::{Wish, WishRefusal, record::RESERVED},
+        series::Series,
     },
     replication::{
         replica::Following,
@@ -190,6 +194,23 @@ impl Dispatcher {
                 self.touched = true;
                 recorder::ask(endpoint, asked).map(Some)
             }
+            Request::Wish(wish) => self.start_wish(now, endpoint, id, wish),
+            Request::Alerts => Ok(Some(Answer::Alerts(endpoint.node().alert_views()))),
+            Request::Incidents => Ok(Some(Answer::Incidents(endpoint.node().incident_views()))),
+            Request::Settings => Ok(Some(Answer::Settings(endpoint.node().setting_views()))),
+            Request::SeriesList => Ok(Some(Answer::SeriesList(endpoint.node().series()))),
+            Request::History { name } => history(endpoint.node(), &name).map(Some),
+            Request::DryRun { rule } => dry_run(endpoint.node(), &rule).map(Some),
+            Request::Series {
+                node,
+                series,
+                from_ms,
+                to_ms,
+                points,
+            } => {
+                let points = points.clamp(1, POINTS_MAX);
+                series_of(endpoint.node(), (&node, &series), (from_ms, to_ms), points).map(Some)
+            }
         };
         match answer {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -216,20 +237,40 @@ impl Dispatcher {
         if self.writes.len() >= REQUESTS_MAX {
             return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
         }
+        let wanted = Wanted::Write {
+            namespace,
+            key,
+            value: value.map(Bytes::from),
+            level,
+        };
+        self.start(now, endpoint, id, wanted);
+        Ok(None)
+    }
+
+    fn start_wish(
+        &mut self,
+        now: Time,
+        endpoint: &mut Endpoint,
+        id: u64,
+        wish: Wish,
+    ) -> Result<Option<Answer>, Failure> {
+        if self.writes.len() >= REQUESTS_MAX {
+            return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
+        }
+        self.start(now, endpoint, id, Wanted::Wish(wish));
+        Ok(None)
+    }
+
+    /// Asks the node for what it answers later.
+    fn start(&mut self, now: Time, endpoint: &mut Endpoint, id: u64, request: Wanted) {
         self.requests = self.requests.wrapping_add(1);
         let number = RequestId(self.requests);
         self.writes.insert(number, id);
-        let write = HostInput::Request {
+        let input = HostInput::Request {
             id: number,
-            request: Wanted::Write {
-                namespace,
-                key,
-                value: value.map(Bytes::from),
-                level,
-            },
+            request,
         };
-        endpoint.handle_input(now, EndpointInput::Host(write));
-        Ok(None)
+        endpoint.handle_input(now, EndpointInput::Host(input));
     }
 
     /// The node answered a write.
@@ -383,9 +424,13 @@ impl Dispatcher {
         }
         let namespaces = node.namespaces();
         // What was just opened is shown before its first key is here.
-        let opened = node.opened().map(|name| (name.to_string(), 0));
+        let opened = node.opened();
+        let opened = opened.filter(|name| !name.starts_with(RESERVED));
+        let opened = opened.map(|name| (name.to_string(), 0));
         let held = namespaces
             .iter()
+            // What the mesh keeps for itself has views of its own.
+            .filter(|(name, _)| !name.starts_with(RESERVED))
             .map(|(name, keys)| (name.to_string(), *keys));
         // The held ones come last, so that their counts replace the zeros.
         let namespaces: BTreeMap<String, u64> = opened.chain(held).collect();
@@ -400,6 +445,11 @@ impl Dispatcher {
             paths: shown(node.rtt_matrix(now), PATHS_SHOWN_MAX),
             charts: node.charts(),
             health: shown(node.health(now), MEMBERS_SHOWN_MAX),
+            alerts: shown(node.alert_views(), ALERTS_SHOWN_MAX),
+            incidents: shown(node.incident_views(), ALERTS_SHOWN_MAX),
+            silences: node.silence_views(),
+            channels: node.channel_views(),
+            settings: node.setting_views(),
             timeline,
             namespaces: namespaces.into_iter().collect(),
             recording: node.recording_status(),
@@ -581,6 +631,38 @@ fn text<const MAX: usize>(text: &str, what: &str) -> Result<Text<MAX>, Failure> 
             format!("the {what} is not valid: {error}"),
         )
     })
+}
+
+/// The most points of a series in an answer.
+const POINTS_MAX: u32 = 2_000;
+
+fn history(node: &Node, name: &str) -> Result<Answer, Failure> {
+    let unknown = || Failure::new("not_found", format!("there is no setting {name}"));
+    node.setting_history(name)
+        .map(Answer::History)
+        .ok_or_else(unknown)
+}
+
+fn dry_run(node: &Node, rule: &str) -> Result<Answer, Failure> {
+    let tried = node.dry_run(rule);
+    tried
+        .map(|tried| Answer::DryRun(Box::new(tried)))
+        .map_err(|refusal| refused(&Refusal::Wish(WishRefusal::Setting(refusal))))
+}
+
+fn series_of(
+    node: &Node,
+    (whose, name): (&str, &str),
+    window: (u64, u64),
+    points: u32,
+) -> Result<Answer, Failure> {
+    let unknown = || Failure::new("not_found", format!("there is no series {name} of {whose}"));
+    let id = whose.parse().map_err(|_| unknown())?;
+    let series = Series::called(name).ok_or_else(unknown)?;
+    let points = usize::try_from(points).unwrap_or(usize::MAX);
+    Ok(Answer::Series(
+        node.series_points(id, series, window, points),
+    ))
 }
 
 fn refused(refusal: &Refusal) -> Failure {
