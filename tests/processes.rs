@@ -5,6 +5,8 @@
 
 #[path = "processes/addresses.rs"]
 mod addresses;
+#[path = "processes/alerts.rs"]
+mod alerts;
 #[path = "processes/backups.rs"]
 mod backups;
 #[path = "processes/behind_nginx.rs"]

@@ -52,6 +52,7 @@ export interface Member {
   state: State;
   incarnation: number;
   zone: string | null;
+  place: { latitude: number; longitude: number; estimated: boolean } | null;
   addresses: string[];
   rtt_ms: number | null;
   last_heard_ms: number | null;

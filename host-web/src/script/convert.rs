@@ -1,14 +1,10 @@
 //! Between JavaScript's values and ours.
 
-use crate::{protocol::Failure, words};
-use sporenet_core::{
-    kernel::{bytes::Bytes, id::Role},
-    node::snapshot::{Entry, Member, Status},
-    replication::write::AckLevel,
-};
+use crate::protocol::Failure;
+use sporenet_core::{kernel::bytes::Bytes, node::snapshot::Entry, replication::write::AckLevel};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Plain data as a JavaScript value.
+/// Plain data as a JavaScript value, in the shape that the API's JSON has.
 pub(super) fn plain<T: serde::Serialize>(value: &T) -> JsValue {
     let serializer = serde_wasm_bindgen::Serializer::json_compatible();
     value.serialize(&serializer).unwrap_or(JsValue::NULL)
@@ -89,104 +85,8 @@ fn set_value(object: &js_sys::Object, value: Option<&Bytes>) {
     });
     let as_text = value.and_then(|value| core::str::from_utf8(value).ok());
     set(object, "value", &bytes);
-    set(object, "text", &or_null(as_text.map(text)));
-}
-
-/// The members, in the shape that `/api/v1/members` has.
-pub(super) fn member_list(members: &[Member]) -> JsValue {
-    let list = members.iter().map(member_to_js);
-    list.collect::<js_sys::Array>().into()
-}
-
-// Written out, field by field: these are the names that scripts know.
-fn member_to_js(member: &Member) -> JsValue {
-    let object = js_sys::Object::new();
-    set(&object, "id", &text(&member.id));
-    set(&object, "name", &text(&member.name));
-    set(&object, "role", &text(role(member.role)));
-    set(&object, "state", &text(words::state(member.state)));
-    set(&object, "incarnation", &number(member.incarnation));
-    let zone = member.zone.as_ref().map(|zone| text(zone));
-    set(&object, "zone", &or_null(zone));
-    let addresses = member
-        .addresses
-        .iter()
-        .map(|address| text(&address.to_string()));
-    set(
-        &object,
-        "addresses",
-        &addresses.collect::<js_sys::Array>().into(),
-    );
-    set(
-        &object,
-        "rtt_ms",
-        &or_null(member.rtt_ms.map(JsValue::from_f64)),
-    );
-    set(
-        &object,
-        "last_heard_ms",
-        &or_null(member.last_heard_ms.map(number)),
-    );
-    set(
-        &object,
-        "reason",
-        &or_null(member.reason.as_deref().map(text)),
-    );
-    set(&object, "since_ms", &number(member.since_ms));
-    set(&object, "homes", &texts(&member.homes));
-    set(&object, "this_node", &member.this_node.into());
-    set(&object, "linked", &member.linked.into());
-    object.into()
-}
-
-/// The status, in the shape that `/api/v1/status` has.
-pub(super) fn status_to_js(status: &Status) -> JsValue {
-    let object = js_sys::Object::new();
-    let (verdict, _, _) = words::verdict(status.verdict);
-    set(&object, "id", &text(&status.id));
-    set(&object, "name", &text(&status.name));
-    set(&object, "network", &text(&status.network));
-    set(&object, "version", &text(&status.version));
-    set(&object, "role", &text(role(status.role)));
-    set(&object, "incarnation", &number(status.incarnation));
-    set(&object, "verdict", &text(verdict));
-    set(&object, "reasons", &texts(&status.reasons));
-    set(&object, "mode", &text(&status.mode));
-    let members = js_sys::Object::new();
-    set(&members, "alive", &status.members.alive.into());
-    set(&members, "suspect", &status.members.suspect.into());
-    set(&members, "dead", &status.members.dead.into());
-    set(&members, "left", &status.members.left.into());
-    set(&members, "parked", &status.members.parked.into());
-    set(&object, "members", &members);
-    let kv = js_sys::Object::new();
-    set(&kv, "keys", &number(status.kv.keys));
-    set(&kv, "batches", &number(status.kv.batches));
-    set(&object, "kv", &kv);
-    set(&object, "uptime_s", &number(status.uptime_s));
-    let ahead = status.clock_ahead_ms.map(|ms| JsValue::from_f64(ms as f64));
-    set(&object, "clock_ahead_ms", &or_null(ahead));
-    object.into()
-}
-
-const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Relay => "relay",
-        Role::Tab => "tab",
-    }
-}
-
-fn text(text: &str) -> JsValue {
-    JsValue::from_str(text)
-}
-
-fn texts(list: &[String]) -> JsValue {
-    let list = list.iter().map(|item| text(item));
-    list.collect::<js_sys::Array>().into()
-}
-
-fn or_null(value: Option<JsValue>) -> JsValue {
-    value.unwrap_or(JsValue::NULL)
+    let as_text = as_text.map_or(JsValue::NULL, JsValue::from_str);
+    set(object, "text", &as_text);
 }
 
 #[expect(

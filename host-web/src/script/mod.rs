@@ -9,7 +9,7 @@ use crate::{
     client::{self, Client, Notice, OnWatched},
     protocol::{Answer, Failure, Phase, Request, Start},
 };
-use convert::{ack_of, bytes_of, entry_to_js, error, member_list, option, plain, status_to_js};
+use convert::{ack_of, bytes_of, entry_to_js, error, option, plain};
 use core::cell::{Cell, RefCell};
 use sporenet_core::{
     kernel::text::Text,
@@ -156,14 +156,14 @@ impl Mesh {
             let Answer::Members(members) = answer else {
                 return JsValue::NULL;
             };
-            member_list(&members)
+            plain(&members)
         })
     }
 
     /// This node in one view.
     pub fn status(&self) -> js_sys::Promise {
         self.promise(Ok(Request::Status), |answer| {
-            status_of(answer).map_or(JsValue::NULL, |(status, _)| status_to_js(&status))
+            status_of(answer).map_or(JsValue::NULL, |(status, _)| plain(&status))
         })
     }
 

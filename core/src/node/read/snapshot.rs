@@ -90,6 +90,17 @@ pub struct Status {
     pub clock_ahead_ms: Option<i64>,
 }
 
+/// A place on earth, in degrees.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlaceView {
+    /// −90 to 90.
+    pub latitude: f64,
+    /// −180 to 180.
+    pub longitude: f64,
+    /// Whether it is only guessed.
+    pub estimated: bool,
+}
+
 /// One member as this node sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
@@ -105,6 +116,8 @@ pub struct Member {
     pub incarnation: u64,
     /// Its zone, if it declared one.
     pub zone: Option<Zone>,
+    /// Where it stands: as it declared, or guessed from its time zone.
+    pub place: Option<PlaceView>,
     /// Where it accepts links.
     pub addresses: Vec<Address>,
     /// Smoothed round-trip time of the direct link.

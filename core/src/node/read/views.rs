@@ -17,7 +17,7 @@ use crate::{
         machine::Node,
         read::{
             sentences::in_words,
-            snapshot::{Conflict, Connection, Edge, EntriesPage, Entry, Member},
+            snapshot::{Conflict, Connection, Edge, EntriesPage, Entry, Member, PlaceView},
             timeline::TimelinePage,
         },
     },
@@ -113,6 +113,7 @@ impl Node {
             state: member.state,
             incarnation: record.incarnation.0,
             zone: record.zone.clone(),
+            place: self.place_of(record, now),
             addresses: record.addresses.clone(),
             rtt_ms: self.links.rtt(id).map(in_millis),
             last_heard_ms: self.links.heard_at(id).map(|at| millis(now.since(at))),
@@ -122,6 +123,24 @@ impl Node {
             this_node: id == self.id(),
             linked: self.links.is_linked(id),
         }
+    }
+
+    fn place_of(&self, record: &MemberRecord, now: Time) -> Option<PlaceView> {
+        let degrees = |millionths: i32| f64::from(millionths) / 1_000_000.0;
+        let declared = record.location.map(|place| PlaceView {
+            latitude: degrees(place.latitude),
+            longitude: degrees(place.longitude),
+            estimated: false,
+        });
+        declared.or_else(|| {
+            let (sample, _) = self.told_by(record.id, now)?;
+            let (latitude, longitude) = sample.guessed_place()?;
+            Some(PlaceView {
+                latitude: f64::from(latitude) / 10.0,
+                longitude: f64::from(longitude) / 10.0,
+                estimated: true,
+            })
+        })
     }
 
     /// The edges of the mesh: this node's own links, the rings that every relay derives alike, and

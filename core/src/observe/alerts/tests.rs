@@ -83,8 +83,9 @@ impl Mesh {
     fn drain(&mut self, at: usize) {
         let now = Time::from_millis(self.now);
         while let Some(output) = self.nodes[at].poll_output() {
-            let Output::Event(event) = output else {
-                continue;
+            let event = match output {
+                Output::Event(event) => event,
+                Output::Send { message, .. } => match message {},
             };
             match event {
                 Event::Write { place, value } => self.write(at, place, value),

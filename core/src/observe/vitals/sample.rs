@@ -46,6 +46,36 @@ pub struct Sample {
     pub heap_limit_kib: Option<u64>,
     /// Whether the node's store takes no writes. The node itself fills it in.
     pub store_failed: Option<bool>,
+    /// About where the node stands, guessed from its time zone: see [`Sample::guess_place`].
+    pub place: Option<u64>,
+}
+
+/// How many tenths of a degree of longitude there are, both ends included.
+const LONGITUDES: u64 = 3_601;
+
+impl Sample {
+    /// Notes where the node may stand, in tenths of a degree: latitude from −900 to 900, longitude from −1800
+    /// to 1800. What is beyond that is not noted.
+    pub fn guess_place(&mut self, latitude: i16, longitude: i16) {
+        let north = latitude.checked_add(900).filter(|north| *north <= 1_800);
+        let east = longitude.checked_add(1_800).filter(|east| *east <= 3_600);
+        let north = north.and_then(|north| u64::try_from(north).ok());
+        let east = east.and_then(|east| u64::try_from(east).ok());
+        self.place = north.zip(east).and_then(|(north, east)| {
+            let row = north.checked_mul(LONGITUDES)?;
+            row.checked_add(east)
+        });
+    }
+
+    /// Where the node may stand: latitude and longitude in tenths of a degree.
+    #[must_use]
+    pub fn guessed_place(&self) -> Option<(i16, i16)> {
+        let place = self.place?;
+        let north = i16::try_from(place.checked_div(LONGITUDES)?).ok()?;
+        let east = i16::try_from(place % LONGITUDES).ok()?;
+        let latitude = north.checked_sub(900).filter(|latitude| *latitude <= 900)?;
+        Some((latitude, east.checked_sub(1_800)?))
+    }
 }
 
 /// The serial form: which fields there are, the lowest bit for the first, and the values of those.
@@ -73,6 +103,7 @@ impl From<Sample> for Packed {
             sample.heap_used_kib,
             sample.heap_limit_kib,
             sample.store_failed.map(u64::from),
+            sample.place,
         ];
         let bits = (0_u32..).zip(&fields).filter(|(_, field)| field.is_some());
         let mask = bits.fold(0, |mask, (bit, _)| mask | 1_u32.wrapping_shl(bit));
@@ -109,6 +140,7 @@ impl From<Packed> for Sample {
             heap_used_kib: next(),
             heap_limit_kib: next(),
             store_failed: next().map(|failed| failed != 0),
+            place: next(),
         }
     }
 }
