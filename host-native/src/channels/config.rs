@@ -1,0 +1,521 @@
+//! `[[channel]]` in the configuration file.
+
+use crate::{
+    channels::{email::MailServer, notification::Severity, pagerduty, secret::Secret, url::Url},
+    exit::{Code, Failure},
+};
+use lettre::message::Mailbox;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The most channels.
+const CHANNELS_MAX: usize = 16;
+/// The longest name, in characters: it stands in metrics.
+const NAME_CHARS_MAX: usize = 32;
+/// The most recipients of a mail.
+const MAILBOXES_MAX: usize = 16;
+/// How alike two words must be for one to be suggested for the other, of 1.
+const LIKENESS_MIN: f64 = 0.75;
+
+/// What every channel takes.
+const COMMON: [&str; 3] = ["name", "kind", "min_severity"];
+/// The kinds, and what each takes besides.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("webhook", &["url", "url_file", "secret_file"]),
+    ("email", &["smtp", "from", "to", "secret_file"]),
+    ("slack", &["url", "url_file"]),
+    ("pagerduty", &["url", "secret_file"]),
+    ("ntfy", &["url", "url_file", "secret_file"]),
+    ("log", &[]),
+];
+
+/// A way to reach people.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    /// Its name: letters, digits, `-`, `_` and `.`.
+    pub(super) name: String,
+    /// Whom it reaches, and how.
+    pub(super) recipient: Recipient,
+    /// What is milder is not told to it.
+    pub(super) min_severity: Severity,
+    /// Its keys and values as they may be shown.
+    shown: Vec<(&'static str, String)>,
+}
+
+/// Whom a channel reaches, and how.
+#[derive(Clone, Debug)]
+pub(crate) enum Recipient {
+    /// A web address of one's own, with the key that signs.
+    Webhook(Url, Option<Secret>),
+    /// Mailboxes: the server, from whom, to whom.
+    Email(MailServer, Box<Mailbox>, Vec<Mailbox>),
+    /// A Slack channel.
+    Slack(Url),
+    /// A PagerDuty service, with its routing key.
+    PagerDuty(Url, Secret),
+    /// An ntfy topic, with an access token.
+    Ntfy(Url, Option<Secret>),
+    /// The node's log.
+    Log,
+}
+
+impl Recipient {
+    /// The word of its kind.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Webhook(..) => "webhook",
+            Self::Email(..) => "email",
+            Self::Slack(_) => "slack",
+            Self::PagerDuty(..) => "pagerduty",
+            Self::Ntfy(..) => "ntfy",
+            Self::Log => "log",
+        }
+    }
+
+    /// Where it is, as far as that may be shown.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Webhook(url, _)
+            | Self::Slack(url)
+            | Self::PagerDuty(url, _)
+            | Self::Ntfy(url, _) => url.shown().to_owned(),
+            Self::Email(server, _, to) => {
+                let to: Vec<_> = to.iter().map(|to| to.email.to_string()).collect();
+                format!("{} by {}", to.join(", "), server.shown())
+            }
+            Self::Log => "the node's log".to_owned(),
+        }
+    }
+
+    /// What must not be shown.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let (url, secret) = match self {
+            Self::Webhook(url, secret) | Self::Ntfy(url, secret) => (Some(url), secret.as_ref()),
+            Self::Slack(url) => (Some(url), None),
+            Self::PagerDuty(url, secret) => (Some(url), Some(secret)),
+            Self::Email(server, ..) => (None, server.user.as_ref().map(|(_, password)| password)),
+            Self::Log => (None, None),
+        };
+        let of_url = url.map_or(&[][..], Url::secrets);
+        of_url.iter().chain(secret).cloned().collect()
+    }
+}
+
+/// Reads the channels, and the files with their secrets.
+///
+/// # Errors
+/// What is wrong with which field of which channel, and what is allowed.
+pub(crate) fn read(tables: Option<Vec<Table>>) -> Result<Option<Vec<Channel>>, Failure> {
+    let wrong = |what: String| Failure::new(Code::Config, what);
+    let Some(tables) = tables else {
+        return Ok(None);
+    };
+    if tables.len() > CHANNELS_MAX {
+        let number = tables.len();
+        let what = format!("{number} channels are too many; at most {CHANNELS_MAX} are allowed");
+        return Err(wrong(what));
+    }
+    let mut channels: Vec<Channel> = Vec::new();
+    for (at, table) in tables.into_iter().enumerate() {
+        let channel = Reader::new(at, table).channel().map_err(wrong)?;
+        if channels.iter().any(|other| other.name == channel.name) {
+            return Err(wrong(format!(
+                "two channels have the name `{}`; give each a name of its own",
+                channel.name
+            )));
+        }
+        channels.push(channel);
+    }
+    Ok(Some(channels))
+}
+
+/// The channels as in a configuration file, without what must not be shown.
+pub(crate) fn print(channels: &[Channel]) -> String {
+    let mut out = String::new();
+    for channel in channels {
+        out.push_str("\n[[channel]]\n");
+        for (key, value) in &channel.shown {
+            out.push_str(&format!("{key} = {value}\n"));
+        }
+    }
+    out
+}
+
+/// Reads one table. Errors say which.
+struct Reader {
+    who: String,
+    table: Table,
+    shown: Vec<(&'static str, String)>,
+}
+
+impl Reader {
+    fn new(at: usize, table: Table) -> Self {
+        let who = match table.get("name") {
+            Some(Value::String(name)) => format!("channel `{name}`"),
+            Some(_) | None => format!("channel {} of the file", at + 1),
+        };
+        Self {
+            who,
+            table,
+            shown: Vec::new(),
+        }
+    }
+
+    fn channel(mut self) -> Result<Channel, String> {
+        let name = self.name()?;
+        let kind = self.needed("kind", || one_of(&KINDS.map(|(kind, _)| kind)))?;
+        let Some((_, keys)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+            return Err(self.wrong(
+                "kind",
+                &format!(
+                    "`{kind}` is not known; it is {}",
+                    one_of(&KINDS.map(|(kind, _)| kind))
+                ),
+            ));
+        };
+        self.known_only(&kind, keys)?;
+        let min_severity = self.min_severity()?;
+        let recipient = match kind.as_str() {
+            "webhook" => {
+                let url = self.url()?;
+                Recipient::Webhook(url, self.secret()?)
+            }
+            "email" => self.email()?,
+            "slack" => Recipient::Slack(self.url()?),
+            "pagerduty" => self.pagerduty()?,
+            "ntfy" => {
+                let url = self.url()?;
+                Recipient::Ntfy(url, self.secret()?)
+            }
+            _ => Recipient::Log,
+        };
+        Ok(Channel {
+            name,
+            recipient,
+            min_severity,
+            shown: self.shown,
+        })
+    }
+
+    fn name(&mut self) -> Result<String, String> {
+        let rule =
+            || format!("1 to {NAME_CHARS_MAX} of the letters a to z, digits, `-`, `_` and `.`");
+        let name = self.needed("name", rule)?;
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_allowed) {
+            return Err(self.wrong("name", &format!("can't be used; it has {}", rule())));
+        }
+        Ok(name)
+    }
+
+    fn min_severity(&mut self) -> Result<Severity, String> {
+        let Some(word) = self.text("min_severity")? else {
+            return Ok(Severity::Low);
+        };
+        let known = Severity::ALL.into_iter().find(|known| known.word() == word);
+        known.ok_or_else(|| {
+            let words = one_of(&Severity::ALL.map(Severity::word));
+            self.wrong(
+                "min_severity",
+                &format!("`{word}` is not known; it is {words}"),
+            )
+        })
+    }
+
+    fn email(&mut self) -> Result<Recipient, String> {
+        let example = || "such as \"smtp://user@mail.example.org:587\"".to_owned();
+        let smtp = self.needed("smtp", example)?;
+        let password = self.secret()?;
+        let server = MailServer::read(&smtp, password).map_err(|what| self.wrong("smtp", &what))?;
+        self.show("smtp", &server.shown());
+        let from = self.needed("from", || "such as \"mesh@example.org\"".to_owned())?;
+        let from = self.mailbox("from", &from)?;
+        let to = self.list("to")?;
+        if to.is_empty() || to.len() > MAILBOXES_MAX {
+            return Err(self.wrong("to", &format!("wants 1 to {MAILBOXES_MAX} mail addresses")));
+        }
+        let to = to.iter().map(|to| self.mailbox("to", to));
+        let to = to.collect::<Result<_, _>>()?;
+        Ok(Recipient::Email(server, Box::new(from), to))
+    }
+
+    fn mailbox(&self, key: &str, text: &str) -> Result<Mailbox, String> {
+        text.parse().map_err(|_| {
+            self.wrong(
+                key,
+                &format!("`{text}` is no mail address; write one such as ops@example.org"),
+            )
+        })
+    }
+
+    fn pagerduty(&mut self) -> Result<Recipient, String> {
+        let base = match self.text("url")? {
+            Some(text) => text,
+            None => pagerduty::BASE.to_owned(),
+        };
+        let base = Url::read(&base).map_err(|what| self.wrong("url", &what))?;
+        self.show("url", base.shown());
+        let url = base.join(pagerduty::PATH);
+        let url = url.map_err(|what| self.wrong("url", &what))?;
+        let Some(key) = self.secret()? else {
+            return Err(self.missing("secret_file", "a file with the service's routing key"));
+        };
+        Ok(Recipient::PagerDuty(url, key))
+    }
+
+    /// `url`, or the address in `url_file`.
+    fn url(&mut self) -> Result<Url, String> {
+        let (key, text) = match (self.text("url")?, self.text("url_file")?) {
+            (Some(text), None) => ("url", Secret::new(text)),
+            (None, Some(path)) => {
+                let read = Secret::from_file(Path::new(&path));
+                (
+                    "url_file",
+                    read.map_err(|what| self.wrong("url_file", &what))?,
+                )
+            }
+            (Some(_), Some(_)) => {
+                return Err(self.wrong("url", "stands beside `url_file`; keep one of them"));
+            }
+            (None, None) => {
+                let what = "an address such as \"https://hooks.example.org/path\", or write it into \
+                            a file and name that with `url_file`";
+                return Err(self.missing("url", what));
+            }
+        };
+        let url = Url::read(text.expose()).map_err(|what| self.wrong(key, &what))?;
+        if key == "url" {
+            self.show("url", url.shown());
+        }
+        Ok(url)
+    }
+
+    fn secret(&mut self) -> Result<Option<Secret>, String> {
+        let Some(path) = self.text("secret_file")? else {
+            return Ok(None);
+        };
+        let read = Secret::from_file(Path::new(&path));
+        read.map(Some)
+            .map_err(|what| self.wrong("secret_file", &what))
+    }
+
+    /// Refuses keys that the kind does not take.
+    fn known_only(&self, kind: &str, keys: &[&str]) -> Result<(), String> {
+        let allowed: Vec<&str> = COMMON.iter().chain(keys).copied().collect();
+        let Some(unknown) = self
+            .table
+            .keys()
+            .find(|key| !allowed.contains(&key.as_str()))
+        else {
+            return Ok(());
+        };
+        let likeness = |word: &str| strsim::jaro_winkler(unknown, word);
+        let near = allowed
+            .iter()
+            .copied()
+            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let advice = match near.filter(|word| likeness(word) >= LIKENESS_MIN) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("a channel of kind `{kind}` takes {}", one_of(&allowed)),
+        };
+        Err(format!("{}: unknown key `{unknown}`; {advice}", self.who))
+    }
+
+    fn needed(&mut self, key: &'static str, what: impl Fn() -> String) -> Result<String, String> {
+        match self.text(key)? {
+            Some(text) => Ok(text),
+            None => Err(self.missing(key, &what())),
+        }
+    }
+
+    /// A text, noted as it stands where it is no address.
+    fn text(&mut self, key: &'static str) -> Result<Option<String>, String> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                let text = text.clone();
+                if !matches!(key, "url" | "smtp") {
+                    self.show(key, &text);
+                }
+                Ok(Some(text))
+            }
+            Some(_) => Err(self.wrong(key, "wants text in quotes")),
+        }
+    }
+
+    /// One text, or a list of them.
+    fn list(&mut self, key: &'static str) -> Result<Vec<String>, String> {
+        let found = match self.table.get(key) {
+            None => return Err(self.missing(key, "mail addresses such as [\"ops@example.org\"]")),
+            Some(Value::Array(found)) => found.clone(),
+            Some(other) => vec![other.clone()],
+        };
+        let texts = found.iter().map(|value| value.as_str().map(str::to_owned));
+        let texts: Option<Vec<String>> = texts.collect();
+        self.shown.push((key, Value::Array(found).to_string()));
+        texts.ok_or_else(|| self.wrong(key, "wants text in quotes, or a list of such"))
+    }
+
+    fn show(&mut self, key: &'static str, text: &str) {
+        self.shown.push((key, Value::from(text).to_string()));
+    }
+
+    fn wrong(&self, key: &str, what: &str) -> String {
+        format!("{}: `{key}` {what}", self.who)
+    }
+
+    fn missing(&self, key: &str, what: &str) -> String {
+        format!("{}: `{key}` is missing; write {what}", self.who)
+    }
+}
+
+/// "`a`, `b` or `c`".
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channels(text: &str) -> Result<Vec<Channel>, String> {
+        let mut file: Table = text.parse().unwrap();
+        let tables = file
+            .remove("channel")
+            .map(|value| value.try_into().unwrap());
+        read(tables)
+            .map(Option::unwrap_or_default)
+            .map_err(|failure| failure.message)
+    }
+
+    fn refused(fields: &str) -> String {
+        channels(&format!("[[channel]]\n{fields}\n")).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_channel_field_and_what_is_allowed() {
+        for (fields, words) in [
+            (
+                "kind = 'log'",
+                &["channel 1 of the file", "`name` is missing", "1 to 32"][..],
+            ),
+            (
+                "name = 'a b'\nkind = 'log'",
+                &["channel `a b`", "`name` can't be used", "digits"],
+            ),
+            (
+                "name = 'a'",
+                &["channel `a`", "`kind` is missing", "`pagerduty`"],
+            ),
+            (
+                "name = 'a'\nkind = 'sms'",
+                &["channel `a`", "`sms` is not known", "`ntfy` or `log`"],
+            ),
+            (
+                "name = 'a'\nkind = 'log'\nmin_severity = 'bad'",
+                &[
+                    "channel `a`",
+                    "`min_severity` `bad`",
+                    "`low`, `medium`, `high` or `critical`",
+                ],
+            ),
+            (
+                "name = 'a'\nkind = 'webhook'\nulr = 'http://a'",
+                &["channel `a`", "unknown key `ulr`", "`url`?"],
+            ),
+            (
+                "name = 'a'\nkind = 'log'\nsmtp = 'smtp://a'",
+                &[
+                    "channel `a`",
+                    "unknown key `smtp`",
+                    "`log` takes `name`, `kind` or",
+                ],
+            ),
+            (
+                "name = 'a'\nkind = 'webhook'",
+                &["channel `a`", "`url` is missing", "url_file"],
+            ),
+            (
+                "name = 'a'\nkind = 'webhook'\nurl = 'a'",
+                &["channel `a`", "`url` is no web address"],
+            ),
+            (
+                "name = 'a'\nkind = 'webhook'\nurl = 7",
+                &["channel `a`", "`url` wants text"],
+            ),
+            (
+                "name = 'a'\nkind = 'slack'\nurl = 'http://a'\nurl_file = 'b'",
+                &["channel `a`", "`url` stands beside `url_file`"],
+            ),
+            (
+                "name = 'a'\nkind = 'pagerduty'",
+                &["channel `a`", "`secret_file` is missing", "routing key"],
+            ),
+            (
+                "name = 'a'\nkind = 'ntfy'\nurl = 'http://a/t'\nsecret_file = '/nonexistent'",
+                &["channel `a`", "`secret_file` /nonexistent is not there"],
+            ),
+            (
+                "name = 'a'\nkind = 'email'\nfrom = 'a@b.c'\nto = 'a@b.c'",
+                &["channel `a`", "`smtp` is missing"],
+            ),
+            (
+                "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'ab'\nto = 'a@b.c'",
+                &["channel `a`", "`from` `ab` is no mail address"],
+            ),
+            (
+                "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'a@b.c'\nto = []",
+                &["channel `a`", "`to` wants 1 to 16"],
+            ),
+        ] {
+            let why = refused(fields);
+            for word in words {
+                assert!(why.contains(word), "no {word:?} in {why:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_of_one_channel_and_channels_are_bounded() {
+        let log = |name: &str| format!("[[channel]]\nname = '{name}'\nkind = 'log'\n");
+        let twice = channels(&[log("a"), log("b"), log("a")].concat()).unwrap_err();
+        assert!(twice.contains("`a`"), "{twice}");
+        let many = |number: usize| (0..number).map(|n| log(&n.to_string())).collect::<String>();
+        assert_eq!(channels(&many(16)).unwrap().len(), 16);
+        assert!(channels(&many(17)).unwrap_err().contains("at most 16"));
+    }
+
+    #[test]
+    fn what_is_printed_holds_no_secret() {
+        let all = channels(
+            "[[channel]]\nname = 'hook'\nkind = 'webhook'\nurl = 'https://u:hunter2@a.org/T0KEN'\n\
+             [[channel]]\nname = 'mail'\nkind = 'email'\nsmtp = 'smtp://me:hunter2@localhost:25'\n\
+             from = 'Mesh <mesh@a.org>'\nto = ['ops@a.org', 'boss@a.org']\nmin_severity = 'high'\n",
+        )
+        .unwrap();
+        let printed = format!("{}{all:?}", print(&all));
+        assert!(
+            !printed.contains("hunter2") && !printed.contains("T0KEN"),
+            "{printed}"
+        );
+        for part in [
+            "[[channel]]",
+            "https://a.org/…",
+            "smtp://localhost:25",
+            "boss@a.org",
+            "\"high\"",
+        ] {
+            assert!(printed.contains(part), "no {part:?} in {printed}");
+        }
+        assert_eq!(all[1].min_severity, Severity::High);
+        assert_eq!(
+            all[1].recipient.shown(),
+            "ops@a.org, boss@a.org by smtp://localhost:25"
+        );
+    }
+}
