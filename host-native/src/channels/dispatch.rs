@@ -185,15 +185,15 @@ impl Channels {
         notification: Notification,
         patience: Duration,
         asked: Option<oneshot::Sender<Delivery>>,
-    ) -> Job {
+    ) -> Box<Job> {
         let now = self.clock.now();
-        Job {
+        Box::new(Job {
             notification,
             until: now + patience,
             attempts: 0,
             due: now,
             asked,
-        }
+        })
     }
 }
 
@@ -214,14 +214,14 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: Job, reports: &Reports<Delivery>) {
+    fn push(&self, job: Box<Job>, reports: &Reports<Delivery>) {
         let pushed = self.state().queue.push(job);
         match pushed {
             Ok(()) => self.wake.notify_one(),
             Err(job) => {
                 self.state().dropped += 1;
                 let why = "too many notifications wait for this channel already";
-                self.settle(*job, Err(why.to_owned()), reports);
+                self.settle(job, Err(why.to_owned()), reports);
             }
         }
     }
@@ -245,7 +245,7 @@ impl Line {
         }
     }
 
-    fn tried(&self, job: Job, outcome: Outcome, clock: Clock, reports: &Reports<Delivery>) {
+    fn tried(&self, job: Box<Job>, outcome: Outcome, clock: Clock, reports: &Reports<Delivery>) {
         let (key, attempts) = (job.notification.key.clone(), job.attempts);
         let fate = self.state().queue.tried(job, outcome, clock.now(), dice());
         match fate {
@@ -271,7 +271,7 @@ impl Line {
         }
     }
 
-    fn settle(&self, job: Job, result: Result<String, String>, reports: &Reports<Delivery>) {
+    fn settle(&self, job: Box<Job>, result: Result<String, String>, reports: &Reports<Delivery>) {
         let (answer, error) = match result {
             Ok(answer) => (Some(self.clean(&answer)), None),
             Err(error) => (None, Some(self.clean(&error))),
@@ -393,5 +393,79 @@ pub(crate) async fn note(mut deliveries: Receiver<Delivery>) {
                 "people were not told"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::{config, queue::WAITING_MAX, text::tests::sample};
+
+    /// Channels that write to the log, by name and the mildest severity that they are told of.
+    fn started(channels: &[(&str, &str)]) -> (Channels, Receiver<Delivery>) {
+        let table = |(name, severity): &(&str, &str)| {
+            let text = format!("name = '{name}'\nkind = 'log'\nmin_severity = '{severity}'");
+            text.parse().unwrap()
+        };
+        let tables = channels.iter().map(table).collect();
+        let channels = config::read(Some(tables)).unwrap().unwrap();
+        let dialling = Dialling::new(&[]).unwrap();
+        Channels::start(&channels, &dialling, Clock::start()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_told_comes_to_one_delivery_for_each_channel() {
+        let (channels, mut deliveries) = started(&[("mild", "low"), ("grave", "critical")]);
+        let mut notification = sample();
+        notification.severity = Severity::High;
+        channels.send(&notification, &["mild", "grave", "gone"]);
+        let first = deliveries.recv().await.unwrap();
+        assert_eq!((first.channel.as_str(), first.ok), ("gone", false));
+        let second = deliveries.recv().await.unwrap();
+        assert_eq!((second.channel.as_str(), second.ok), ("mild", true));
+        assert_eq!((second.key, second.attempts), (sample().key, 1));
+        // What is too mild for it comes to none.
+        notification.severity = Severity::Critical;
+        channels.send(&notification, &["grave"]);
+        let third = deliveries.recv().await.unwrap();
+        assert_eq!((third.channel.as_str(), third.ok), ("grave", true));
+        let last = channels
+            .views()
+            .into_iter()
+            .map(|view| view.last.unwrap().ok);
+        assert_eq!(last.collect::<Vec<_>>(), [true, true]);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_counted_and_reported() {
+        let (channels, mut deliveries) = started(&[("own", "low")]);
+        // On one thread the channel's task begins with the first wait.
+        for _ in 0..=WAITING_MAX {
+            channels.send(&sample(), &["own"]);
+        }
+        let dropped = deliveries.recv().await.unwrap();
+        assert!(!dropped.ok && dropped.attempts == 0, "{dropped:?}");
+        for _ in 0..WAITING_MAX {
+            assert!(deliveries.recv().await.unwrap().ok);
+        }
+        let metrics = channels.metrics();
+        let counted = |name: &str| {
+            let found = metrics.iter().find(|metric| metric.name.ends_with(name));
+            found.map(|metric| metric.value)
+        };
+        assert_eq!(counted("_dropped"), Some(1.0));
+        assert_eq!(counted("_sent"), Some(256.0));
+        assert_eq!(counted("_waiting"), Some(0.0));
+    }
+
+    #[tokio::test]
+    async fn a_test_is_told_to_who_asked_and_reported_nowhere() {
+        let (channels, mut deliveries) = started(&[("grave", "critical")]);
+        let mut notification = sample();
+        notification.severity = Severity::Low;
+        let told = channels.test("grave", notification.clone()).unwrap();
+        assert!(told.await.unwrap().ok);
+        assert!(channels.test("gone", notification).is_none());
+        assert!(deliveries.try_recv().is_err());
     }
 }

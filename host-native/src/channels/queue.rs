@@ -41,7 +41,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Next {
     /// Tell this.
-    Send(Job),
+    Send(Box<Job>),
     /// Nothing until then.
     Wait(Time),
     /// Nothing until something comes.
@@ -52,7 +52,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) enum Fate {
     /// It is settled: the recipient took it (`Ok`, with its answer) or never will (`Err`, with why).
-    Settled(Job, Result<String, String>),
+    Settled(Box<Job>, Result<String, String>),
     /// It waits for another attempt, for this reason.
     Again(String),
 }
@@ -60,7 +60,7 @@ pub(super) enum Fate {
 /// What waits for one channel.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Box<Job>>,
     /// The recipient wants to be left alone until then.
     quiet_until: Time,
 }
@@ -75,9 +75,9 @@ impl Queue {
     ///
     /// # Errors
     /// The job, when [`WAITING_MAX`] wait.
-    pub(super) fn push(&mut self, job: Job) -> Result<(), Box<Job>> {
+    pub(super) fn push(&mut self, job: Box<Job>) -> Result<(), Box<Job>> {
         if self.waiting.len() >= WAITING_MAX {
-            return Err(Box::new(job));
+            return Err(job);
         }
         self.waiting.push_back(job);
         Ok(())
@@ -105,7 +105,13 @@ impl Queue {
     }
 
     /// Takes note of what an attempt came to. `dice` is fresh randomness.
-    pub(super) fn tried(&mut self, mut job: Job, outcome: Outcome, now: Time, dice: u32) -> Fate {
+    pub(super) fn tried(
+        &mut self,
+        mut job: Box<Job>,
+        outcome: Outcome,
+        now: Time,
+        dice: u32,
+    ) -> Fate {
         let (error, wait) = match outcome {
             Outcome::Told(answer) => return Fate::Settled(job, Ok(answer)),
             Outcome::Never(error) => return Fate::Settled(job, Err(error)),
@@ -148,17 +154,17 @@ mod tests {
         Time::ZERO + Duration::from_secs(seconds)
     }
 
-    fn job(incident: &str, key: &str) -> Job {
+    fn job(incident: &str, key: &str) -> Box<Job> {
         let mut notification = sample();
         incident.clone_into(&mut notification.incident);
         key.clone_into(&mut notification.key);
-        Job {
+        Box::new(Job {
             notification,
             until: at(900),
             attempts: 0,
             due: Time::ZERO,
             asked: None,
-        }
+        })
     }
 
     fn later(wait: Option<u64>) -> Outcome {
@@ -168,7 +174,7 @@ mod tests {
         }
     }
 
-    fn send(queue: &mut Queue, now: Time) -> Job {
+    fn send(queue: &mut Queue, now: Time) -> Box<Job> {
         match queue.next(now) {
             Next::Send(job) => job,
             other @ (Next::Wait(_) | Next::Idle) => panic!("{other:?}"),

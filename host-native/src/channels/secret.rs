@@ -27,9 +27,12 @@ impl Secret {
     /// What is wrong with the file and what to do about it, without what is in it.
     pub(super) fn from_file(path: &Path) -> Result<Self, String> {
         let shown = path.display();
-        let unreadable = |error: &std::io::Error| match error.kind() {
-            ErrorKind::NotFound => format!("{shown} is not there; write the secret into it"),
-            _ => format!("{shown} can't be read: {error}; the node's user must be able to"),
+        let unreadable = |error: &std::io::Error| {
+            if error.kind() == ErrorKind::NotFound {
+                format!("{shown} is not there; write the secret into it")
+            } else {
+                format!("{shown} can't be read: {error}; the node's user must be able to")
+            }
         };
         // What is checked is what is read, whatever becomes of the name meanwhile.
         let file = File::open(path).map_err(|error| unreadable(&error))?;
