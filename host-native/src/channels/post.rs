@@ -16,7 +16,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use std::time::SystemTime;
+use std::{error::Error, time::SystemTime};
 
 /// How much of an answer is read, in bytes; its beginning is shown.
 const ANSWER_BYTES_MAX: usize = 4_096;
@@ -85,7 +85,8 @@ impl Http {
                 outcome::of_http(parts.status, retry_after, &body, SystemTime::now())
             }
             Err(error) => Outcome::Later {
-                error: reasons(&error),
+                // The client itself only says that it is one.
+                error: error.source().map_or_else(|| error.to_string(), reasons),
                 wait: None,
             },
         }
