@@ -14,8 +14,8 @@ const CHANNELS_MAX: usize = 16;
 const NAME_CHARS_MAX: usize = 32;
 /// The most recipients of a mail.
 const MAILBOXES_MAX: usize = 16;
-/// How alike two words must be for one to be suggested for the other, of 1.
-const LIKENESS_MIN: f64 = 0.75;
+/// A key this many typing errors away from what was typed is suggested.
+const TYPOS_MAX: usize = 2;
 
 /// What every channel takes.
 const COMMON: [&str; 3] = ["name", "kind", "min_severity"];
@@ -309,12 +309,9 @@ impl Reader {
         else {
             return Ok(());
         };
-        let likeness = |word: &str| strsim::jaro_winkler(unknown, word);
-        let near = allowed
-            .iter()
-            .copied()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        let advice = match near.filter(|word| likeness(word) >= LIKENESS_MIN) {
+        let distance = |word: &str| strsim::damerau_levenshtein(unknown, word);
+        let near = allowed.iter().min_by_key(|word| distance(word));
+        let advice = match near.filter(|word| distance(word) <= TYPOS_MAX) {
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("a channel of kind `{kind}` takes {}", one_of(&allowed)),
         };
