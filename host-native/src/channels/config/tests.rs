@@ -16,84 +16,87 @@ fn refused(fields: &str) -> String {
     channels(&format!("[[channel]]\n{fields}\n")).unwrap_err()
 }
 
+/// The fields of a channel that is refused, and what the refusal says.
+const WRONG: &[(&str, &[&str])] = &[
+    (
+        "kind = 'log'",
+        &["channel 1 of the file", "`name` is missing", "1 to 32"],
+    ),
+    (
+        "name = 'a b'\nkind = 'log'",
+        &["channel `a b`", "`name` can't be used", "digits"],
+    ),
+    (
+        "name = 'a'",
+        &["channel `a`", "`kind` is missing", "`pagerduty`"],
+    ),
+    (
+        "name = 'a'\nkind = 'sms'",
+        &["channel `a`", "`sms` is not known", "`ntfy` or `log`"],
+    ),
+    (
+        "name = 'a'\nkind = 'log'\nmin_severity = 'bad'",
+        &[
+            "channel `a`",
+            "`min_severity` `bad`",
+            "`low`, `medium`, `high` or `critical`",
+        ],
+    ),
+    (
+        "name = 'a'\nkind = 'webhook'\nulr = 'http://a'",
+        &["channel `a`", "unknown key `ulr`", "`url`?"],
+    ),
+    (
+        "name = 'a'\nkind = 'log'\nsmtp = 'smtp://a'",
+        &[
+            "channel `a`",
+            "unknown key `smtp`",
+            "`log` takes `name`, `kind` or",
+        ],
+    ),
+    (
+        "name = 'a'\nkind = 'webhook'",
+        &["channel `a`", "`url` is missing", "url_file"],
+    ),
+    (
+        "name = 'a'\nkind = 'webhook'\nurl = 'a'",
+        &["channel `a`", "`url` is no web address"],
+    ),
+    (
+        "name = 'a'\nkind = 'webhook'\nurl = 7",
+        &["channel `a`", "`url` wants text"],
+    ),
+    (
+        "name = 'a'\nkind = 'slack'\nurl = 'http://a'\nurl_file = 'b'",
+        &["channel `a`", "`url` stands beside `url_file`"],
+    ),
+    (
+        "name = 'a'\nkind = 'pagerduty'",
+        &["channel `a`", "`secret_file` is missing", "routing key"],
+    ),
+    (
+        "name = 'a'\nkind = 'ntfy'\nurl = 'http://a/t'\nsecret_file = '/nonexistent'",
+        &["channel `a`", "`secret_file` /nonexistent is not there"],
+    ),
+    (
+        "name = 'a'\nkind = 'email'\nfrom = 'a@b.c'\nto = 'a@b.c'",
+        &["channel `a`", "`smtp` is missing"],
+    ),
+    (
+        "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'ab'\nto = 'a@b.c'",
+        &["channel `a`", "`from` `ab` is no mail address"],
+    ),
+    (
+        "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'a@b.c'\nto = []",
+        &["channel `a`", "`to` wants 1 to 16"],
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_named_with_channel_field_and_what_is_allowed() {
-    for (fields, words) in [
-        (
-            "kind = 'log'",
-            &["channel 1 of the file", "`name` is missing", "1 to 32"][..],
-        ),
-        (
-            "name = 'a b'\nkind = 'log'",
-            &["channel `a b`", "`name` can't be used", "digits"],
-        ),
-        (
-            "name = 'a'",
-            &["channel `a`", "`kind` is missing", "`pagerduty`"],
-        ),
-        (
-            "name = 'a'\nkind = 'sms'",
-            &["channel `a`", "`sms` is not known", "`ntfy` or `log`"],
-        ),
-        (
-            "name = 'a'\nkind = 'log'\nmin_severity = 'bad'",
-            &[
-                "channel `a`",
-                "`min_severity` `bad`",
-                "`low`, `medium`, `high` or `critical`",
-            ],
-        ),
-        (
-            "name = 'a'\nkind = 'webhook'\nulr = 'http://a'",
-            &["channel `a`", "unknown key `ulr`", "`url`?"],
-        ),
-        (
-            "name = 'a'\nkind = 'log'\nsmtp = 'smtp://a'",
-            &[
-                "channel `a`",
-                "unknown key `smtp`",
-                "`log` takes `name`, `kind` or",
-            ],
-        ),
-        (
-            "name = 'a'\nkind = 'webhook'",
-            &["channel `a`", "`url` is missing", "url_file"],
-        ),
-        (
-            "name = 'a'\nkind = 'webhook'\nurl = 'a'",
-            &["channel `a`", "`url` is no web address"],
-        ),
-        (
-            "name = 'a'\nkind = 'webhook'\nurl = 7",
-            &["channel `a`", "`url` wants text"],
-        ),
-        (
-            "name = 'a'\nkind = 'slack'\nurl = 'http://a'\nurl_file = 'b'",
-            &["channel `a`", "`url` stands beside `url_file`"],
-        ),
-        (
-            "name = 'a'\nkind = 'pagerduty'",
-            &["channel `a`", "`secret_file` is missing", "routing key"],
-        ),
-        (
-            "name = 'a'\nkind = 'ntfy'\nurl = 'http://a/t'\nsecret_file = '/nonexistent'",
-            &["channel `a`", "`secret_file` /nonexistent is not there"],
-        ),
-        (
-            "name = 'a'\nkind = 'email'\nfrom = 'a@b.c'\nto = 'a@b.c'",
-            &["channel `a`", "`smtp` is missing"],
-        ),
-        (
-            "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'ab'\nto = 'a@b.c'",
-            &["channel `a`", "`from` `ab` is no mail address"],
-        ),
-        (
-            "name = 'a'\nkind = 'email'\nsmtp = 'smtp://m'\nfrom = 'a@b.c'\nto = []",
-            &["channel `a`", "`to` wants 1 to 16"],
-        ),
-    ] {
+    for (fields, words) in WRONG {
         let why = refused(fields);
-        for word in words {
+        for word in *words {
             assert!(why.contains(word), "no {word:?} in {why:?}");
         }
     }
