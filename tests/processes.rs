@@ -49,6 +49,8 @@ mod linearizable;
 mod live;
 #[path = "processes/lost_stores.rs"]
 mod lost_stores;
+#[path = "processes/notify.rs"]
+mod notify;
 #[path = "processes/recordings.rs"]
 mod recordings;
 #[path = "processes/series.rs"]

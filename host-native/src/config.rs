@@ -5,6 +5,7 @@ mod places;
 pub(crate) use places::{Advertise, HostPattern, Listen, WebOrigin};
 
 use crate::{
+    channels::{self, Channel},
     cli::RunArgs,
     exit::{Code, Failure},
     logging::LogFormat,
@@ -101,6 +102,7 @@ struct File {
     handshakes_max: Option<u32>,
     record: Option<bool>,
     record_bytes_max: Option<u64>,
+    channel: Option<Vec<toml::Table>>,
 }
 
 /// Where a setting comes from.
@@ -180,6 +182,8 @@ pub(crate) struct Settings {
     pub(crate) record: Set<bool>,
     /// The most bytes of a recording.
     pub(crate) record_bytes_max: Set<u64>,
+    /// How people are told of incidents.
+    pub(crate) channels: Set<Vec<Channel>>,
 }
 
 impl Settings {
@@ -231,6 +235,7 @@ impl Settings {
             record_bytes_max: Set::layer(args.record_bytes_max, file.record_bytes_max, || {
                 recording::BYTES_MAX_DEFAULT
             }),
+            channels: Set::layer(None, channels::read(file.channel)?, Vec::new),
         };
         settings.check()?;
         Ok(settings)
@@ -283,6 +288,8 @@ impl Settings {
         put(&mut out, "handshakes_max", &self.handshakes_max);
         put(&mut out, "record", &self.record);
         put(&mut out, "record_bytes_max", &self.record_bytes_max);
+        // Tables stand at the end of such a file.
+        out.push_str(&channels::print(&self.channels.value));
         out
     }
 }

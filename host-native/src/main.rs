@@ -11,6 +11,7 @@
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
 //! | `vitals` | what the node measures of itself and its machine |
+//! | `channels` | how people are told of incidents |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
 //! | `config`, `data_dir`, `descriptors`, `logging`, `log_sink`, `clock`, `exit` | what all of them need |
@@ -23,6 +24,7 @@
 )]
 
 mod assets;
+mod channels;
 mod cli;
 mod clock;
 mod config;

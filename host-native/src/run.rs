@@ -1,6 +1,7 @@
 //! `sporenet run`: from settings to a running relay, and to its orderly end.
 
 use crate::{
+    channels::{self, Channels},
     cli::RunArgs,
     clock::{self, Clock},
     config::Settings,
@@ -93,12 +94,13 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     }
     let token = data.token()?;
     let (connection, stored) = store::open(&data.store_path(), &data.reserve())?.into_parts();
+    let clock = Clock::start();
     let dialling = tls::Dialling::new(&settings.tls_ca.value)?;
+    let (channels, deliveries) = Channels::start(&settings.channels.value, &dialling, clock)?;
     let secured = tls::acceptor(&settings.listen_tls.value)?;
     let sockets = listener::bind(&settings.listen.value).await?;
     let places = Places::new(settings, &sockets);
     let first_start = stored.entries.is_empty() && stored.journal.is_empty();
-    let clock = Clock::start();
     let mut node = start_node(settings, &places, join, stored, clock)?;
     if settings.record.value {
         node.start_recording(settings.record_bytes_max.value);
@@ -124,7 +126,9 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
         token,
         places.hosts(settings),
         places.origin(),
+        channels,
     ));
+    let noting = tokio::spawn(channels::note(deliveries));
     // Before anything is answered: who finds the node ready finds its address too.
     data.announce(places.reachable())?;
     let mut listeners = accept(settings, sockets, secured, links, &api);
@@ -132,6 +136,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let outcome = until_the_end(&mut signals, &mut driver, &mut listeners, &core).await;
     welcoming.abort();
     sampling.abort();
+    noting.abort();
     data.withdraw();
     outcome
 }

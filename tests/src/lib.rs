@@ -10,6 +10,7 @@
 //! | `proxy` | a bad path before a relay |
 //! | `nginx` | a real nginx before a relay |
 //! | `faketime` | a wrong wall clock for a real process |
+//! | `sink` | a web server and a mail server that keep what they get |
 //! | `store` | what every store must do, as cases and a judge |
 //! | `fuzz_targets` | bytes from strangers against the real decoders |
 //! | `http` | a plain HTTP client that may break the rules |
@@ -40,6 +41,8 @@ pub mod program;
 pub mod proxy;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod sink;
 pub mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod stranger;

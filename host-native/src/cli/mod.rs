@@ -12,6 +12,7 @@
 //! | `settings` | what the whole mesh follows |
 //! | `values` | put, get, del, list, watch |
 //! | `record` | starting, stopping and saving a recording; replaying one |
+//! | `notify` | trying notification channels out |
 //! | `doctor` | what is wrong, and what to do about it |
 //! | `sim` | simulated meshes with faults |
 //! | `admin` | invite, leave, config, completions, man |
@@ -23,6 +24,7 @@ mod connect;
 mod doctor;
 mod follow;
 mod metrics;
+mod notify;
 pub(crate) mod print;
 mod record;
 mod settings;
@@ -128,6 +130,8 @@ enum Sub {
     Leave(admin::LeaveArgs),
     /// Stop seeking a dead member that won't come back
     Forget(admin::ForgetArgs),
+    /// The channels that tell people of incidents: list them, try one out
+    Notify(notify::NotifyArgs),
     /// Container health check: 0 healthy, 1 not, prints why
     Health(view::HealthArgs),
     /// What is wrong with machine, settings and node, each with the next step
@@ -407,6 +411,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Metrics(args)) => metrics::metrics(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Forget(args)) => admin::forget(&args),
+        Some(Sub::Notify(args)) => notify::notify(&args),
         Some(Sub::Health(args)) => view::health(&args),
         Some(Sub::Doctor(args)) => doctor::doctor(&args),
         Some(Sub::Record(args)) => record::record(&args),

@@ -89,6 +89,7 @@ pub(crate) async fn metrics(
 ) -> Result<Response, Problem> {
     let mut all = within_patience(api.core().ask(|node, now| node.metrics(now))).await?;
     all.extend(of_shell(&api.links.counters));
+    all.extend(api.channels.metrics());
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot(all)));
     let mut text = String::new();

@@ -16,6 +16,7 @@
 //! | `invites` | join links |
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
 //! | `reach` | whether linked relays reach this node |
+//! | `notify` | trying notification channels out |
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
@@ -33,6 +34,7 @@ mod key_parameter;
 mod kv;
 mod listing;
 mod metrics;
+mod notify;
 pub(crate) mod places;
 mod probes;
 pub(crate) mod problem;
@@ -43,6 +45,7 @@ mod sse;
 mod status;
 
 use crate::{
+    channels::Channels,
     clock,
     driver::{Gone, Handle},
     links::{
@@ -113,6 +116,8 @@ pub(crate) struct Api {
     pub(crate) downloads: Arc<Semaphore>,
     /// Room for rendered answers.
     pub(crate) room: Room,
+    /// How people are told of incidents.
+    pub(crate) channels: Channels,
 }
 
 impl Api {
@@ -122,6 +127,7 @@ impl Api {
         token: String,
         hosts: HostRules,
         console_origin: String,
+        channels: Channels,
     ) -> Self {
         Self {
             links,
@@ -132,6 +138,7 @@ impl Api {
             word: arrival::Word::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             room: Room::new(),
+            channels,
         }
     }
 
@@ -225,6 +232,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/leave", post(status::leave))
         .route("/forget", post(status::forget))
         .route("/invites", post(invites::invite))
+        .route("/notify", get(notify::list))
+        .route("/notify/test", post(notify::test))
         .route("/recording", get(recording::status).post(recording::switch))
         .route("/recording/file", get(recording::file))
         .route("/alerts", get(alerts::list))

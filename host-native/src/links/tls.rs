@@ -102,7 +102,13 @@ impl Dialling {
         })
     }
 
-    fn config(&self) -> Option<Arc<ClientConfig>> {
+    /// The authorities that are trusted besides the system's.
+    pub(crate) fn more(&self) -> &[CertificateDer<'static>] {
+        &self.more
+    }
+
+    /// Whom it trusts; `None` where TLS can't be set up.
+    pub(crate) fn config(&self) -> Option<Arc<ClientConfig>> {
         let make = || {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(authorities(&self.more));
