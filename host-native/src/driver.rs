@@ -4,6 +4,7 @@
 use crate::{
     clock::{self, Clock},
     exit::{Code, Failure},
+    history::History,
     links::{Counters, LinkContext, OUTGOING_MAX, ToLink, count, dial, tls},
     logging::TimelineLog,
     store::Store,
@@ -245,6 +246,7 @@ pub(crate) struct Driver {
     alive: mpsc::Sender<()>,
     all_ended: mpsc::Receiver<()>,
     log: TimelineLog,
+    history: History,
     record_bytes_max: u64,
     departed: bool,
 }
@@ -305,10 +307,16 @@ impl Driver {
             alive,
             all_ended,
             log: TimelineLog::new(),
+            history: History::off("nobody keeps it"),
             record_bytes_max,
             departed: false,
         };
         (driver, context)
+    }
+
+    /// Gives what happens to a history.
+    pub(crate) fn keep(&mut self, history: History) {
+        self.history = history;
     }
 
     /// Runs until the node has left or stopped.
@@ -526,6 +534,9 @@ impl Driver {
             HostOutput::Changed(Changed { revision, .. }) => news.revision = revision,
             HostOutput::Notice(entry) => {
                 self.log.take(&self.node, &entry);
+                if self.history.is_on() {
+                    self.history.event(self.node.describe(&entry));
+                }
                 news.timeline = entry.id;
                 news.admitted |= entry.notice == Notice::Joined;
                 self.departed |= entry.notice == Notice::Departed;

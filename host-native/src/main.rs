@@ -10,6 +10,7 @@
 //! | `driver` | the core task |
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
+//! | `history` | what happened, kept beyond the node's memory: `history.db` and PostgreSQL |
 //! | `vitals` | what the node measures of itself and its machine |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
@@ -30,6 +31,7 @@ mod data_dir;
 mod descriptors;
 mod driver;
 mod exit;
+mod history;
 mod http;
 mod join_links;
 mod links;

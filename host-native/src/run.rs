@@ -8,6 +8,7 @@ use crate::{
     descriptors,
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
+    history::{History, minutes},
     http::{self, Api, guard::HostRules, places::Places as Seats},
     join_links,
     links::{
@@ -113,17 +114,23 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
     let ring = settings.record_bytes_max.value;
     let latency = Arc::clone(&store.latency);
-    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
+    let (of_history, authorities) = (&settings.history, &settings.tls_ca.value);
+    let history = History::start(of_history, authorities, &data.history_path(), &node)?;
+    let (mut driver, links) =
+        Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
+    driver.keep(history.clone());
     let core = links.core.clone();
     let mut driver = tokio::spawn(driver.run());
     let reader = vitals::Reader::new(&settings.data.value);
     let queued = Arc::clone(&links.queued);
     let sampling = tokio::spawn(vitals::run(core.clone(), reader, latency, queued));
+    let keeping = tokio::spawn(minutes::run(core.clone(), history.clone()));
     let api = Arc::new(Api::new(
         links.clone(),
         token,
         places.hosts(settings),
         places.origin(),
+        history.clone(),
     ));
     // Before anything is answered: who finds the node ready finds its address too.
     data.announce(places.reachable())?;
@@ -132,6 +139,9 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let outcome = until_the_end(&mut signals, &mut driver, &mut listeners, &core).await;
     welcoming.abort();
     sampling.abort();
+    keeping.abort();
+    // After the core task: its last word is in it too.
+    history.finish().await;
     data.withdraw();
     outcome
 }

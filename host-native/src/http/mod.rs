@@ -16,6 +16,8 @@
 //! | `invites` | join links |
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
 //! | `reach` | whether linked relays reach this node |
+//! | `history` | what history has |
+//! | `who` | who asks, for the audit log |
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
@@ -27,6 +29,7 @@ mod console;
 mod entries;
 mod events;
 pub(crate) mod guard;
+pub(crate) mod history;
 pub(crate) mod invites;
 mod key_parameter;
 mod kv;
@@ -40,10 +43,12 @@ mod recording;
 mod series;
 mod sse;
 mod status;
+mod who;
 
 use crate::{
     clock,
     driver::{Gone, Handle},
+    history::History,
     links::{
         Counters, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws,
     },
@@ -63,6 +68,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+pub(crate) use metrics::as_f64;
 use places::Places;
 use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
@@ -112,6 +118,8 @@ pub(crate) struct Api {
     pub(crate) downloads: Arc<Semaphore>,
     /// Room for rendered answers.
     pub(crate) room: Room,
+    /// What is kept of what happened.
+    pub(crate) history: History,
 }
 
 impl Api {
@@ -121,6 +129,7 @@ impl Api {
         token: String,
         hosts: HostRules,
         console_origin: String,
+        history: History,
     ) -> Self {
         Self {
             links,
@@ -131,6 +140,7 @@ impl Api {
             word: arrival::Word::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             room: Room::new(),
+            history,
         }
     }
 
@@ -170,9 +180,13 @@ impl Server {
         }
     }
 
-    /// Serves one connection, which came in at `local`, to its end.
-    pub(crate) async fn serve<S>(&self, stream: S, local: SocketAddr, place: OwnedSemaphorePermit)
-    where
+    /// Serves one connection, which came in at `local` from `peer`, to its end.
+    pub(crate) async fn serve<S>(
+        &self,
+        stream: S,
+        (local, peer): (SocketAddr, SocketAddr),
+        place: OwnedSemaphorePermit,
+    ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
@@ -192,6 +206,7 @@ impl Server {
                 *request.uri_mut() = uri;
             }
             request.extensions_mut().insert(local);
+            request.extensions_mut().insert(who::Peer(peer));
             request.extensions_mut().insert(Arc::clone(&place));
             request.extensions_mut().insert(Arc::clone(&own));
             inner.call(request)
@@ -231,6 +246,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/arrival", post(arrival::prepare))
         .route("/reach", post(reach::reach))
         .route("/events", get(events::timeline))
+        .route("/history", get(history::status))
+        .route("/history/{kind}", get(history::page))
         .route("/kv", get(listing::namespaces))
         .route("/kv/{ns}", get(listing::list))
         .route(
