@@ -35,6 +35,8 @@ mod finding;
 mod following;
 #[path = "processes/ghosts.rs"]
 mod ghosts;
+#[path = "processes/history.rs"]
+mod history;
 #[path = "processes/hostile.rs"]
 mod hostile;
 #[path = "processes/http_guard.rs"]

@@ -1,7 +1,9 @@
 //! Settings: defaults, then the file, then the environment, then flags.
 
+mod history;
 mod places;
 
+pub(crate) use history::HistorySettings;
 pub(crate) use places::{Advertise, HostPattern, Listen, WebOrigin};
 
 use crate::{
@@ -103,6 +105,7 @@ struct File {
     record: Option<bool>,
     record_bytes_max: Option<u64>,
     channel: Option<Vec<toml::Table>>,
+    history: Option<history::File>,
 }
 
 /// Where a setting comes from.
@@ -184,6 +187,8 @@ pub(crate) struct Settings {
     pub(crate) record_bytes_max: Set<u64>,
     /// How people are told of incidents.
     pub(crate) channels: Set<Vec<Channel>>,
+    /// What is kept of what happened.
+    pub(crate) history: HistorySettings,
 }
 
 impl Settings {
@@ -192,7 +197,7 @@ impl Settings {
     /// # Errors
     /// When the file can't be read, has an unknown key or a wrong value.
     pub(crate) fn load(args: &RunArgs) -> Result<Self, Failure> {
-        let file = read_file(args.config.as_deref())?;
+        let (file, path) = read_file(args.config.as_deref())?;
         let data = match (&args.data, &file.data) {
             (None, None) => default_data()?,
             (Some(_), _) | (None, Some(_)) => PathBuf::new(),
@@ -236,6 +241,11 @@ impl Settings {
                 recording::BYTES_MAX_DEFAULT
             }),
             channels: Set::layer(None, channels::read(file.channel)?, Vec::new),
+            history: HistorySettings::load(
+                args,
+                file.history.unwrap_or_default(),
+                path.as_deref(),
+            )?,
         };
         settings.check()?;
         Ok(settings)
@@ -288,6 +298,7 @@ impl Settings {
         put(&mut out, "handshakes_max", &self.handshakes_max);
         put(&mut out, "record", &self.record);
         put(&mut out, "record_bytes_max", &self.record_bytes_max);
+        self.history.print(&mut out);
         // Tables stand at the end of such a file.
         out.push_str(&channels::print(&self.channels.value));
         out
@@ -377,10 +388,11 @@ fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
         })
 }
 
-fn read_file(named: Option<&Path>) -> Result<File, Failure> {
+/// What the configuration file says, and where it is.
+fn read_file(named: Option<&Path>) -> Result<(File, Option<PathBuf>), Failure> {
     let default = xdg("XDG_CONFIG_HOME", ".config").map(|base| base.join("sporenet/config.toml"));
     let Some(path) = named.map(Path::to_owned).or(default) else {
-        return Ok(File::default());
+        return Ok((File::default(), None));
     };
     let wrong = |what: String| Failure::new(Code::Config, what);
     if fs::metadata(&path).is_ok_and(|found| found.len() > FILE_BYTES_MAX) {
@@ -390,7 +402,10 @@ fn read_file(named: Option<&Path>) -> Result<File, Failure> {
         )));
     }
     match fs::read_to_string(&path) {
-        Ok(text) => parse(&text).map_err(|what| wrong(format!("{}: {what}", path.display()))),
+        Ok(text) => match parse(&text) {
+            Ok(file) => Ok((file, Some(path))),
+            Err(what) => Err(wrong(format!("{}: {what}", path.display()))),
+        },
         // The default place may lie in a home that is not ours.
         Err(error)
             if named.is_none()
@@ -399,7 +414,7 @@ fn read_file(named: Option<&Path>) -> Result<File, Failure> {
                     ErrorKind::NotFound | ErrorKind::PermissionDenied
                 ) =>
         {
-            Ok(File::default())
+            Ok((File::default(), None))
         }
         Err(error) => Err(wrong(format!(
             "the configuration file {} can't be read: {error}; check the path given with --config",

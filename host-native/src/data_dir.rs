@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lock` | locked by the running process |
 //! | `node.db` | identity, secrets and journal (SQLite) |
+//! | `history.db` | what happened, beyond the node's memory (SQLite) |
 //! | `reserve` | space for what must be written when the disk is full |
 //! | `api.token` | the bearer token of the HTTP API |
 //! | `api.addr` | where the running node serves the HTTP API; locked as long as that holds |
@@ -29,6 +30,8 @@ use std::{
 
 /// The name of the store's file.
 const STORE: &str = "node.db";
+/// The name of the file with history.
+const HISTORY: &str = "history.db";
 /// The name of the reserve's file.
 const RESERVE: &str = "reserve";
 /// The name of the API token's file.
@@ -93,6 +96,11 @@ impl DataDir {
     /// Where the store is.
     pub(crate) fn store_path(&self) -> PathBuf {
         store_path(&self.path)
+    }
+
+    /// Where history is.
+    pub(crate) fn history_path(&self) -> PathBuf {
+        self.path.join(HISTORY)
     }
 
     /// Space set aside for what must be written.

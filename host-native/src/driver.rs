@@ -2,8 +2,11 @@
 //! feed one input. Everything else talks to it through bounded channels.
 
 use crate::{
+    calling,
+    channels::Channels,
     clock::{self, Clock},
     exit::{Code, Failure},
+    history::History,
     links::{Counters, LinkContext, OUTGOING_MAX, ToLink, count, dial, tls},
     logging::TimelineLog,
     store::Store,
@@ -245,6 +248,9 @@ pub(crate) struct Driver {
     alive: mpsc::Sender<()>,
     all_ended: mpsc::Receiver<()>,
     log: TimelineLog,
+    history: History,
+    /// How people are told, and where the console is.
+    calling: Option<(Channels, String)>,
     record_bytes_max: u64,
     departed: bool,
 }
@@ -305,10 +311,22 @@ impl Driver {
             alive,
             all_ended,
             log: TimelineLog::new(),
+            history: History::off("nobody keeps it"),
+            calling: None,
             record_bytes_max,
             departed: false,
         };
         (driver, context)
+    }
+
+    /// Gives what happens to a history.
+    pub(crate) fn keep(&mut self, history: History) {
+        self.history = history;
+    }
+
+    /// Tells people what the node wants them to be told; `console` is the start of links to it.
+    pub(crate) fn tell_by(&mut self, channels: Channels, console: String) {
+        self.calling = Some((channels, console));
     }
 
     /// Runs until the node has left or stopped.
@@ -523,10 +541,18 @@ impl Driver {
                     let _ = waiting.send(reply);
                 }
             }
-            HostOutput::Notify(notification) => drop(notification),
+            HostOutput::Notify(notification) => {
+                if let Some((channels, console)) = &self.calling {
+                    calling::call(channels, *notification, console);
+                }
+            }
             HostOutput::Changed(Changed { revision, .. }) => news.revision = revision,
             HostOutput::Notice(entry) => {
                 self.log.take(&self.node, &entry);
+                if self.history.is_on() {
+                    self.history.event(self.node.describe(&entry));
+                    calling::keep(&self.history, &self.node, &entry);
+                }
                 news.timeline = entry.id;
                 news.admitted |= entry.notice == Notice::Joined;
                 self.departed |= entry.notice == Notice::Departed;

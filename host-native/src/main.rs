@@ -10,6 +10,7 @@
 //! | `driver` | the core task |
 //! | `links` | sockets on one side, typed messages on the other |
 //! | `store`, `reserve` | SQLite behind one thread, and space for what must be written |
+//! | `history` | what happened, kept beyond the node's memory: `history.db` and PostgreSQL |
 //! | `vitals` | what the node measures of itself and its machine |
 //! | `channels` | how people are told of incidents |
 //! | `http` | probes, metrics, API, console |
@@ -24,6 +25,7 @@
 )]
 
 mod assets;
+mod calling;
 mod channels;
 mod cli;
 mod clock;
@@ -32,6 +34,7 @@ mod data_dir;
 mod descriptors;
 mod driver;
 mod exit;
+mod history;
 mod http;
 mod join_links;
 mod links;

@@ -1,7 +1,8 @@
 //! `sporenet run`: from settings to a running relay, and to its orderly end.
 
 use crate::{
-    channels::{self, Channels},
+    calling,
+    channels::Channels,
     cli::RunArgs,
     clock::{self, Clock},
     config::Settings,
@@ -9,6 +10,7 @@ use crate::{
     descriptors,
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
+    history::{History, minutes},
     http::{self, Api, guard::HostRules, places::Places as Seats},
     join_links,
     links::{
@@ -115,20 +117,30 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
     let ring = settings.record_bytes_max.value;
     let latency = Arc::clone(&store.latency);
-    let (driver, links) = Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
+    let (of_history, authorities) = (&settings.history, &settings.tls_ca.value);
+    let history = History::start(of_history, authorities, &data.history_path(), &node)?;
+    let (mut driver, links) =
+        Driver::new(node, clock, store, store_inbox, handshakes, dialling, ring);
+    driver.keep(history.clone());
+    driver.tell_by(channels.clone(), places.origin());
     let core = links.core.clone();
     let mut driver = tokio::spawn(driver.run());
     let reader = vitals::Reader::new(&settings.data.value);
     let queued = Arc::clone(&links.queued);
     let sampling = tokio::spawn(vitals::run(core.clone(), reader, latency, queued));
+    let keeping = tokio::spawn(minutes::run(core.clone(), history.clone()));
     let api = Arc::new(Api::new(
         links.clone(),
         token,
         places.hosts(settings),
         places.origin(),
         channels,
+        history.clone(),
     ));
-    let noting = tokio::spawn(channels::note(deliveries));
+    let announced = calling::announced(&settings.channels.value);
+    // Else the driver has ended already, which is told below.
+    let _ = core.signal(Signal::Channels(announced)).await;
+    let reporting = tokio::spawn(calling::report(deliveries, core.clone()));
     // Before anything is answered: who finds the node ready finds its address too.
     data.announce(places.reachable())?;
     let mut listeners = accept(settings, sockets, secured, links, &api);
@@ -136,7 +148,10 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let outcome = until_the_end(&mut signals, &mut driver, &mut listeners, &core).await;
     welcoming.abort();
     sampling.abort();
-    noting.abort();
+    reporting.abort();
+    keeping.abort();
+    // After the core task: its last word is in it too.
+    history.finish().await;
     data.withdraw();
     outcome
 }

@@ -3,7 +3,7 @@
 use sporenet_tests::relay::Relay;
 
 /// What every path takes, and one that reads like it.
-const PATHS: [(&str, &str, &str, &str); 15] = [
+const PATHS: [(&str, &str, &str, &str); 17] = [
     ("PUT", "/api/v1/kv/app/key", "acks", "`ack`"),
     ("DELETE", "/api/v1/kv/app/key", "acks", "`ack`"),
     ("GET", "/api/v1/kv/app/key", "formats", "`format`"),
@@ -11,6 +11,8 @@ const PATHS: [(&str, &str, &str, &str); 15] = [
     ("GET", "/api/v1/kv", "limits", "`limit`"),
     ("GET", "/api/v1/kv/app/watch", "initially", "`initial`"),
     ("GET", "/api/v1/events", "after", "`since`"),
+    ("GET", "/api/v1/history", "since", "takes none"),
+    ("GET", "/api/v1/history/events", "since", "`since_s`"),
     ("GET", "/livez", "excludes", "`exclude`"),
     ("GET", "/readyz", "excludes", "`exclude`"),
     ("GET", "/metrics", "name", "takes none"),
@@ -55,6 +57,9 @@ fn a_field_or_value_that_is_not_known_is_refused() {
         ("GET", "/api/v1/kv/app?format=ndjson&limit=10", ""),
         ("GET", "/api/v1/kv/app/watch?initial=maybe", ""),
         ("GET", "/api/v1/events?since=5", ""),
+        ("GET", "/api/v1/history/events?step=hour", ""),
+        ("GET", "/api/v1/history/events?limit=10001", ""),
+        ("GET", "/api/v1/history/events?before=7", ""),
         ("GET", "/readyz?format=xml", ""),
         ("GET", "/readyz?exclude=verdicts", ""),
     ] {

@@ -9,6 +9,7 @@
 //! | `mesh` | several relays of one network |
 //! | `proxy` | a bad path before a relay |
 //! | `nginx` | a real nginx before a relay |
+//! | `postgres` | a real PostgreSQL with a cluster of its own |
 //! | `faketime` | a wrong wall clock for a real process |
 //! | `sink` | a web server and a mail server that keep what they get |
 //! | `store` | what every store must do, as cases and a judge |
@@ -35,6 +36,8 @@ pub mod newcomer;
 pub mod nginx;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod page;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod postgres;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod program;
 #[cfg(not(target_arch = "wasm32"))]

@@ -42,6 +42,23 @@ pub(crate) struct Channel {
     shown: Vec<(&'static str, String)>,
 }
 
+impl Channel {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its kind, such as `email`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        self.recipient.kind()
+    }
+
+    /// What is milder is not told to it.
+    pub(crate) const fn min_severity(&self) -> Severity {
+        self.min_severity
+    }
+}
+
 /// Whom a channel reaches, and how.
 #[derive(Clone, Debug)]
 pub(crate) enum Recipient {
@@ -212,7 +229,7 @@ impl Reader {
         let Some(word) = self.text("min_severity")? else {
             return Ok(Severity::Low);
         };
-        let known = Severity::ALL.into_iter().find(|known| known.word() == word);
+        let known = Severity::called(word);
         known.ok_or_else(|| {
             let words = one_of(&Severity::ALL.map(Severity::word));
             self.wrong(

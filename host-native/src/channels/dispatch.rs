@@ -119,10 +119,6 @@ impl Channels {
     /// the others comes to one [`Delivery`]: soon, or within a quarter of an hour. A name that no channel
     /// of this node has is a delivery that failed. What waits is lost when the process ends: hand over
     /// again, with the same key, what came to no delivery before.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nothing has incidents to tell of yet")
-    )]
     pub(crate) fn send(&self, notification: &Notification, names: &[&str]) {
         for &name in names {
             match self.line(name) {
@@ -367,32 +363,30 @@ fn dice() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 
-/// Notes in the log what became of notifications.
-pub(crate) async fn note(mut deliveries: Receiver<Delivery>) {
-    while let Some(delivery) = deliveries.recv().await {
-        let Delivery {
-            key,
+/// Notes in the log what became of a notification.
+pub(crate) fn note(delivery: &Delivery) {
+    let Delivery {
+        key,
+        channel,
+        attempts,
+        ..
+    } = delivery;
+    match &delivery.error {
+        None => tracing::info!(
+            code = "notified",
             channel,
+            key,
             attempts,
-            ..
-        } = delivery;
-        match delivery.error {
-            None => tracing::info!(
-                code = "notified",
-                channel,
-                key,
-                attempts,
-                "people were told"
-            ),
-            Some(error) => tracing::warn!(
-                code = "not_notified",
-                channel,
-                key,
-                attempts,
-                error,
-                "people were not told"
-            ),
-        }
+            "people were told"
+        ),
+        Some(error) => tracing::warn!(
+            code = "not_notified",
+            channel,
+            key,
+            attempts,
+            error,
+            "people were not told"
+        ),
     }
 }
 

@@ -31,4 +31,4 @@ mod webhook;
 
 pub(crate) use config::{Channel, print, read};
 pub(crate) use dispatch::{Channels, View, note};
-pub(crate) use notification::{Delivery, Notification};
+pub(crate) use notification::{Delivery, Notification, State};

@@ -1,42 +1,9 @@
 //! What is told to people, and what became of it.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    /// Worth a look some day.
-    Low,
-    /// Worth a look today.
-    Medium,
-    /// Worth a look now.
-    High,
-    /// Worth being woken for.
-    Critical,
-}
-
-impl Severity {
-    /// All, mildest first.
-    pub(crate) const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// Its word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+pub(crate) use sporenet_core::observe::alerts::record::Grade as Severity;
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -39,7 +39,7 @@ impl Notification {
     /// The incident in one line, with where it stands.
     pub(super) fn headline(&self) -> String {
         let standing = match self.state {
-            State::Open => self.severity.word(),
+            State::Open => self.severity.name(),
             State::Acknowledged | State::Resolved => self.state.word(),
         };
         one_line(&format!("[{standing}] {}", self.title), TITLE_CHARS_MAX)

@@ -15,6 +15,7 @@
 //! | `notify` | trying notification channels out |
 //! | `doctor` | what is wrong, and what to do about it |
 //! | `sim` | simulated meshes with faults |
+//! | `history` | what history has: events, audit lines, series, alerts, incidents |
 //! | `admin` | invite, leave, config, completions, man |
 
 mod admin;
@@ -23,6 +24,7 @@ mod client;
 mod connect;
 mod doctor;
 mod follow;
+mod history;
 mod metrics;
 mod notify;
 pub(crate) mod print;
@@ -124,6 +126,8 @@ enum Sub {
     Top(top::TopArgs),
     /// What was measured over time: the latest values, or one series as a chart
     Metrics(metrics::MetricsArgs),
+    /// What happened, who did what, and how series went, beyond the node's memory
+    History(history::HistoryArgs),
     /// Make links that let newcomers in
     Invite(admin::InviteArgs),
     /// Leave the mesh for good and stop
@@ -258,6 +262,17 @@ pub(crate) struct RunArgs {
     /// The most bytes that a recording may take in memory [default: 67108864]
     #[arg(long, value_name = "BYTES", env = "SPORENET_RECORD_BYTES_MAX")]
     pub(crate) record_bytes_max: Option<u64>,
+    /// Copy history to this PostgreSQL database, postgres://USER@HOST/DATABASE; or off: keep none
+    #[arg(
+        long,
+        value_name = "TARGET",
+        env = "SPORENET_HISTORY",
+        hide_env_values = true
+    )]
+    pub(crate) history: Option<String>,
+    /// Copy history to the database whose address, with its password, is in this file
+    #[arg(long, value_name = "FILE", env = "SPORENET_HISTORY_FILE")]
+    pub(crate) history_file: Option<PathBuf>,
 }
 
 /// Whom TLS connections trust, besides the system's authorities.
@@ -409,6 +424,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Invite(args)) => admin::invite(&args),
         Some(Sub::Top(args)) => top::top(&args),
         Some(Sub::Metrics(args)) => metrics::metrics(&args),
+        Some(Sub::History(args)) => history::history(&args),
         Some(Sub::Leave(args)) => admin::leave(&args),
         Some(Sub::Forget(args)) => admin::forget(&args),
         Some(Sub::Notify(args)) => notify::notify(&args),

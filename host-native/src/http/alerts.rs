@@ -4,6 +4,7 @@ use crate::http::{
     Api,
     asked::{InPath, InQuery, Nothing, read_json},
     problem::Problem,
+    who::{Act, Who},
     within_patience,
 };
 use axum::{
@@ -93,21 +94,23 @@ pub(crate) struct Done {
 /// `POST /api/v1/ack`.
 pub(crate) async fn acknowledge(
     State(api): State<Arc<Api>>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     let (id, note) = acted(&headers, body).await?;
-    wish(&api, Wish::Acknowledge { id, note }).await
+    wish(&api, &who, Wish::Acknowledge { id, note }).await
 }
 
 /// `POST /api/v1/resolve`.
 pub(crate) async fn resolve(
     State(api): State<Arc<Api>>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     let (id, note) = acted(&headers, body).await?;
-    wish(&api, Wish::Resolve { id, note }).await
+    wish(&api, &who, Wish::Resolve { id, note }).await
 }
 
 async fn acted(headers: &HeaderMap, body: Body) -> Result<(Id, Option<Note>), Problem> {
@@ -150,6 +153,7 @@ pub(crate) struct Hushed {
 /// `POST /api/v1/silences`.
 pub(crate) async fn silence(
     State(api): State<Arc<Api>>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
@@ -168,7 +172,7 @@ pub(crate) async fn silence(
     let fits = Text::new(&named?);
     let fits = fits.map_err(|error| Problem::bad_request(format!("`matches`: {error}.")))?;
     let for_ms = for_s.unwrap_or(SILENCE_S).saturating_mul(1_000);
-    let done = wish(&api, Wish::Silence { fits, for_ms, note }).await?;
+    let done = wish(&api, &who, Wish::Silence { fits, for_ms, note }).await?;
     Ok((StatusCode::CREATED, done))
 }
 
@@ -214,10 +218,11 @@ fn beginning(node: NodeId) -> String {
 /// `DELETE /api/v1/silences/{id}`.
 pub(crate) async fn unsilence(
     State(api): State<Arc<Api>>,
+    who: Who,
     InPath(id): InPath<String>,
 ) -> Result<Json<Done>, Problem> {
     let id = id.parse().map_err(|()| not_known(&id))?;
-    wish(&api, Wish::Unsilence { id }).await
+    wish(&api, &who, Wish::Unsilence { id }).await
 }
 
 /// `GET /api/v1/channels`.
@@ -279,6 +284,7 @@ pub(crate) struct Wanted {
 /// `PUT /api/v1/settings/{key}`.
 pub(crate) async fn set(
     State(api): State<Arc<Api>>,
+    who: Who,
     InPath(key): InPath<String>,
     headers: HeaderMap,
     body: Body,
@@ -292,7 +298,7 @@ pub(crate) async fn set(
     let value = value.map_err(|error| Problem::bad_request(format!("`value`: {error}.")))?;
     let note = note_of(note)?;
     let name = Text::new(&key).map_err(|_| no_setting(&key))?;
-    wish(&api, Wish::Set { name, value, note }).await
+    wish(&api, &who, Wish::Set { name, value, note }).await
 }
 
 /// Which version.
@@ -306,6 +312,7 @@ pub(crate) struct Version {
 /// `POST /api/v1/settings/{key}/revert`.
 pub(crate) async fn revert(
     State(api): State<Arc<Api>>,
+    who: Who,
     InPath(key): InPath<String>,
     headers: HeaderMap,
     body: Body,
@@ -313,7 +320,7 @@ pub(crate) async fn revert(
     let wanted: Option<Version> = read_json(&headers, body).await?;
     let version = wanted.unwrap_or_default().version;
     let name = Text::new(&key).map_err(|_| no_setting(&key))?;
-    wish(&api, Wish::Revert { name, version }).await
+    wish(&api, &who, Wish::Revert { name, version }).await
 }
 
 /// A rule to try.
@@ -339,10 +346,39 @@ pub(crate) async fn dry_run(
     tried.map(Json).map_err(refused)
 }
 
-async fn wish(api: &Api, wish: Wish) -> Result<Json<Done>, Problem> {
-    match within_patience(api.core().request(Request::Wish(wish))).await? {
-        Reply::Written { revision, .. } => Ok(Json(Done { revision })),
-        Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Forgotten | Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
+async fn wish(api: &Api, who: &Who, wish: Wish) -> Result<Json<Done>, Problem> {
+    let (action, detail) = in_words(&wish);
+    let outcome = match within_patience(api.core().request(Request::Wish(wish))).await {
+        Ok(Reply::Written { revision, .. }) => Ok(Json(Done { revision })),
+        Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+        Ok(Reply::Forgotten | Reply::Invited { .. } | Reply::Reach(_)) => Err(Problem::busy()),
+        Err(problem) => Err(problem),
+    };
+    let act = Act {
+        action,
+        node: None,
+        detail,
+    };
+    api.audit(who, act, &outcome);
+    outcome
+}
+
+/// What is wanted, for the audit log: a stable word, and what exactly.
+fn in_words(wish: &Wish) -> (&'static str, String) {
+    match wish {
+        Wish::Acknowledge { id, .. } => ("ack", id.to_string()),
+        Wish::Resolve { id, .. } => ("resolve", id.to_string()),
+        Wish::Silence { fits, for_ms, .. } => {
+            ("silence", format!("{fits} for {} s", for_ms / 1_000))
+        }
+        Wish::Unsilence { id } => ("unsilence", id.to_string()),
+        Wish::Set { name, value, .. } => {
+            let value: &str = value.as_ref().map_or("default", |value| value.as_str());
+            ("set", format!("{name} to {value}"))
+        }
+        Wish::Revert { name, version } => {
+            let version = version.map_or_else(|| "before".to_owned(), |number| number.to_string());
+            ("revert", format!("{name} to version {version}"))
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::http::{
     Api,
     asked::{InQuery, Nothing, read_json},
     problem::Problem,
+    who::{Act, Who},
     within_patience,
 };
 use axum::{
@@ -88,9 +89,24 @@ pub(crate) async fn issue(api: &Api, wanted: Wanted) -> Result<Links, Problem> {
 pub(crate) async fn invite(
     State(api): State<Arc<Api>>,
     InQuery(Nothing {}): InQuery<Nothing>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Links>), Problem> {
-    let wanted = read_json(&headers, body).await?.unwrap_or_default();
-    Ok((StatusCode::CREATED, Json(issue(&api, wanted).await?)))
+    let wanted: Wanted = read_json(&headers, body).await?.unwrap_or_default();
+    let issued = issue(&api, wanted).await;
+    let uses = wanted
+        .uses
+        .map_or_else(|| "any number of".to_owned(), |uses| uses.to_string());
+    let role = wanted.role.map_or_else(
+        || "newcomers".to_owned(),
+        |role| format!("newcomers as {role}"),
+    );
+    let act = Act {
+        action: "invite",
+        node: None,
+        detail: format!("for {uses} {role}, for {} s", wanted.ttl_s),
+    };
+    api.audit(&who, act, &issued);
+    Ok((StatusCode::CREATED, Json(issued?)))
 }

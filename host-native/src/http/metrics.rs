@@ -90,6 +90,7 @@ pub(crate) async fn metrics(
     let mut all = within_patience(api.core().ask(|node, now| node.metrics(now))).await?;
     all.extend(of_shell(&api.links.counters));
     all.extend(api.channels.metrics());
+    all.extend(api.history.metrics());
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot(all)));
     let mut text = String::new();
@@ -221,7 +222,7 @@ const fn http(counters: &Counters) -> [Named<'_>; 4] {
 }
 
 /// A count as a measured value; beyond 2⁵³ the last digits don't matter.
-fn as_f64(count: u64) -> f64 {
+pub(crate) fn as_f64(count: u64) -> f64 {
     let low = u32::try_from(count & u64::from(u32::MAX)).unwrap_or(u32::MAX);
     let high = u32::try_from(count >> 32).unwrap_or(u32::MAX);
     f64::from(high) * 4_294_967_296.0 + f64::from(low)

@@ -17,6 +17,8 @@
 //! | `arrival` | how a request arrived, for `sporenet doctor` |
 //! | `reach` | whether linked relays reach this node |
 //! | `notify` | trying notification channels out |
+//! | `history` | what history has |
+//! | `who` | who asks, for the audit log |
 //! | `recording` | starting, stopping and fetching a recording |
 //! | `console` | the embedded web bundle |
 
@@ -29,6 +31,7 @@ mod console;
 mod entries;
 mod events;
 pub(crate) mod guard;
+pub(crate) mod history;
 pub(crate) mod invites;
 mod key_parameter;
 mod kv;
@@ -43,11 +46,13 @@ mod recording;
 mod series;
 mod sse;
 mod status;
+mod who;
 
 use crate::{
     channels::Channels,
     clock,
     driver::{Gone, Handle},
+    history::History,
     links::{
         Counters, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws,
     },
@@ -67,6 +72,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+pub(crate) use metrics::as_f64;
 use places::Places;
 use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
@@ -118,6 +124,8 @@ pub(crate) struct Api {
     pub(crate) room: Room,
     /// How people are told of incidents.
     pub(crate) channels: Channels,
+    /// What is kept of what happened.
+    pub(crate) history: History,
 }
 
 impl Api {
@@ -128,6 +136,7 @@ impl Api {
         hosts: HostRules,
         console_origin: String,
         channels: Channels,
+        history: History,
     ) -> Self {
         Self {
             links,
@@ -139,6 +148,7 @@ impl Api {
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             room: Room::new(),
             channels,
+            history,
         }
     }
 
@@ -178,9 +188,13 @@ impl Server {
         }
     }
 
-    /// Serves one connection, which came in at `local`, to its end.
-    pub(crate) async fn serve<S>(&self, stream: S, local: SocketAddr, place: OwnedSemaphorePermit)
-    where
+    /// Serves one connection, which came in at `local` from `peer`, to its end.
+    pub(crate) async fn serve<S>(
+        &self,
+        stream: S,
+        (local, peer): (SocketAddr, SocketAddr),
+        place: OwnedSemaphorePermit,
+    ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let local = Local(SocketAddr::new(local.ip().to_canonical(), local.port()));
@@ -200,6 +214,7 @@ impl Server {
                 *request.uri_mut() = uri;
             }
             request.extensions_mut().insert(local);
+            request.extensions_mut().insert(who::Peer(peer));
             request.extensions_mut().insert(Arc::clone(&place));
             request.extensions_mut().insert(Arc::clone(&own));
             inner.call(request)
@@ -254,6 +269,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/arrival", post(arrival::prepare))
         .route("/reach", post(reach::reach))
         .route("/events", get(events::timeline))
+        .route("/history", get(history::status))
+        .route("/history/{kind}", get(history::page))
         .route("/kv", get(listing::namespaces))
         .route("/kv/{ns}", get(listing::list))
         .route(

@@ -6,6 +6,7 @@ use crate::{
         Api,
         asked::{InQuery, Nothing, read_json},
         problem::Problem,
+        who::{Act, Who},
         within_patience,
     },
 };
@@ -47,18 +48,21 @@ pub(crate) async fn status(
 pub(crate) async fn switch(
     State(api): State<Arc<Api>>,
     InQuery(Nothing {}): InQuery<Nothing>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RecordingStatus>, Problem> {
     let wanted: Wanted = read_json(&headers, body)
         .await?
         .ok_or_else(|| Problem::bad_request("The body is missing; it is `{\"running\": true}`."))?;
-    let asked = if wanted.running {
-        RecordingAsked::Start
+    let (asked, action) = if wanted.running {
+        (RecordingAsked::Start, "record_start")
     } else {
-        RecordingAsked::Stop
+        (RecordingAsked::Stop, "record_stop")
     };
-    let (status, _) = within_patience(api.core().recording(asked)).await?;
+    let outcome = within_patience(api.core().recording(asked)).await;
+    api.audit(&who, act(action), &outcome);
+    let (status, _) = outcome?;
     Ok(Json(status))
 }
 
@@ -66,14 +70,19 @@ pub(crate) async fn switch(
 pub(crate) async fn file(
     State(api): State<Arc<Api>>,
     InQuery(Nothing {}): InQuery<Nothing>,
+    who: Who,
 ) -> Result<Response, Problem> {
     let download = Arc::clone(&api.downloads)
         .try_acquire_owned()
         .map_err(|_| too_many())?;
-    let (_, saved) = within_patience(api.core().recording(RecordingAsked::Save)).await?;
-    let saving = saved.ok_or_else(|| {
-        Problem::not_found("Nothing is recorded; start with `sporenet record start`.")
-    })?;
+    let asked = within_patience(api.core().recording(RecordingAsked::Save)).await;
+    let saved = asked.and_then(|(_, saved)| {
+        saved.ok_or_else(|| {
+            Problem::not_found("Nothing is recorded; start with `sporenet record start`.")
+        })
+    });
+    api.audit(&who, act("record_save"), &saved);
+    let saving = saved?;
     let disposition = format!("attachment; filename=\"{}\"", saving.about().file_name());
     let disposition = HeaderValue::try_from(disposition).map_err(|_| Problem::busy())?;
     let content_type = HeaderValue::from_static("application/octet-stream");
@@ -82,6 +91,14 @@ pub(crate) async fn file(
         (header::CONTENT_DISPOSITION, disposition),
     ];
     Ok((headers, in_parts(saving, download)).into_response())
+}
+
+fn act(action: &'static str) -> Act {
+    Act {
+        action,
+        node: None,
+        detail: "all data of the node is in it".to_owned(),
+    }
 }
 
 fn too_many() -> Problem {

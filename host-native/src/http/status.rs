@@ -4,6 +4,7 @@ use crate::http::{
     Api,
     asked::{InQuery, Nothing, read_json},
     problem::Problem,
+    who::{Act, Who},
     within_patience,
 };
 use axum::{
@@ -15,7 +16,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use sporenet_core::{
-    kernel::time::Time,
+    kernel::{id::NodeId, time::Time},
     node::{
         Node,
         contract::{Refusal, Reply, Request, Signal},
@@ -97,11 +98,19 @@ where
 pub(crate) async fn leave(
     State(api): State<Arc<Api>>,
     InQuery(Nothing {}): InQuery<Nothing>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let _: Option<Nothing> = read_json(&headers, body).await?;
-    within_patience(api.core().signal(Signal::Leave)).await?;
+    let signalled = within_patience(api.core().signal(Signal::Leave)).await;
+    let act = Act {
+        action: "leave",
+        node: None,
+        detail: "leave the mesh for good".to_owned(),
+    };
+    api.audit(&who, act, &signalled);
+    signalled?;
     Ok((
         StatusCode::ACCEPTED,
         Json(serde_json::json!({ "leaving": true })),
@@ -121,6 +130,7 @@ pub(crate) struct Gone {
 pub(crate) async fn forget(
     State(api): State<Arc<Api>>,
     InQuery(Nothing {}): InQuery<Nothing>,
+    who: Who,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<serde_json::Value>, Problem> {
@@ -129,8 +139,25 @@ pub(crate) async fn forget(
             "the body is empty; write {\"member\": \"NAME\"}.",
         ));
     };
-    let found = within_patience(api.core().ask(move |node, _| node.to_forget(&called))).await?;
-    let member = found.map_err(|refusal| Problem::from(Refusal::Forget(refusal)))?;
+    let name = called.clone();
+    let found = within_patience(api.core().ask(move |node, _| node.to_forget(&name))).await;
+    let found =
+        found.and_then(|found| found.map_err(|refusal| Problem::from(Refusal::Forget(refusal))));
+    let node = found.as_ref().ok().copied();
+    let outcome = match found {
+        Ok(member) => forget_member(&api, member).await,
+        Err(problem) => Err(problem),
+    };
+    let act = Act {
+        action: "forget",
+        node,
+        detail: called,
+    };
+    api.audit(&who, act, &outcome);
+    outcome
+}
+
+async fn forget_member(api: &Api, member: NodeId) -> Result<Json<serde_json::Value>, Problem> {
     match within_patience(api.core().request(Request::Forget { member })).await? {
         Reply::Forgotten => Ok(Json(serde_json::json!({ "forgotten": member.to_string() }))),
         Reply::Refused(refusal) => Err(refusal.into()),

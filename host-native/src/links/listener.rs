@@ -202,8 +202,8 @@ impl Acceptor {
             }
             Speaks::Http => {
                 // HTTP has its own patience and limits; only links wait for a proof of identity.
-                if let Ok(local) = stream.local_addr() {
-                    self.http.serve(stream, local, connection).await;
+                if let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) {
+                    self.http.serve(stream, (local, peer), connection).await;
                 }
                 Ok(())
             }
@@ -222,7 +222,8 @@ impl Acceptor {
         connection: OwnedSemaphorePermit,
         handshake: OwnedSemaphorePermit,
     ) -> Result<(), CloseReason> {
-        let (Some(tls), Ok(local)) = (&self.tls, stream.local_addr()) else {
+        let (local, peer) = (stream.local_addr(), stream.peer_addr());
+        let (Some(tls), Ok(local), Ok(peer)) = (&self.tls, local, peer) else {
             return Err(CloseReason::Protocol);
         };
         let secured = timeout(
@@ -233,7 +234,7 @@ impl Acceptor {
         .map_err(|_| CloseReason::HandshakeTimeout)?
         .map_err(|_| CloseReason::Protocol)?;
         drop(handshake);
-        self.http.serve(secured, local, connection).await;
+        self.http.serve(secured, (local, peer), connection).await;
         Ok(())
     }
 

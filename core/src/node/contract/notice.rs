@@ -9,7 +9,7 @@ use crate::{
     },
     membership::{admission, member::MemberState, swim, why::Why},
     observe::{
-        alerts::record::{Alert, Grade},
+        alerts::record::{Alert, Deed, Grade, Id, Note},
         series::{Series, Unusual},
         vitals,
     },
@@ -17,7 +17,7 @@ use crate::{
     replication::replica,
     wire::close::CloseReason,
 };
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// How serious it is.
@@ -197,6 +197,17 @@ pub enum Notice {
     },
     /// An alert fires, or has ended.
     Alert(Box<Alert>),
+    /// Somebody did something about alerts.
+    Acted {
+        /// Who.
+        by: NodeId,
+        /// What.
+        deed: Deed,
+        /// About which.
+        alerts: Vec<Id>,
+        /// With which words.
+        note: Option<Note>,
+    },
     /// A setting of the mesh was changed.
     SettingChanged {
         /// Which.
@@ -273,6 +284,7 @@ impl Notice {
             | Self::StoreRecovered
             | Self::ClockRight { .. }
             | Self::SettingChanged { .. }
+            | Self::Acted { .. }
             | Self::CaughtUp { .. } => Severity::Info,
             Self::Alert(alert) => match (alert.ended_ms, alert.grade) {
                 (Some(_), _) => Severity::Info,
@@ -350,6 +362,10 @@ impl Notice {
             Self::Alert(alert) if alert.ended_ms.is_some() => "alert_ended",
             Self::Alert(_) => "alert",
             Self::SettingChanged { .. } => "setting_changed",
+            Self::Acted { deed, .. } => match deed {
+                Deed::Acknowledged => "acknowledged",
+                Deed::Resolved => "resolved",
+            },
             Self::StoreFull => "store_full",
             Self::StoreRecovered => "store_recovered",
             Self::StoreBroken => "store_broken",
@@ -376,7 +392,7 @@ impl Notice {
             Self::ClockOfPeer(off) => Some(off.peer),
             Self::ClockRight { peer } => *peer,
             Self::Alert(alert) => Some(alert.about.node),
-            Self::SettingChanged { by, .. } => Some(*by),
+            Self::SettingChanged { by, .. } | Self::Acted { by, .. } => Some(*by),
             Self::DialFailed { expect, .. } => *expect,
             Self::MemberChanged { member, .. } => Some(*member),
             Self::IdentityConflict { identity, .. } => Some(*identity),

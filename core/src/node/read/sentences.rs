@@ -8,7 +8,7 @@ use crate::{
         machine::Node,
         read::snapshot::TimelineEntry,
     },
-    observe::series::Unusual,
+    observe::{alerts::record::Deed, series::Unusual},
     overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
@@ -160,6 +160,31 @@ impl Node {
                     Some(_) if alert.by_hand => format!("Ended by hand: {what}."),
                     Some(_) => format!("Over: {what}."),
                 }
+            }
+            Notice::Acted {
+                by,
+                deed,
+                alerts,
+                note,
+            } => {
+                let whom = self.display_name(*by);
+                let does = match deed {
+                    Deed::Acknowledged => "looks after",
+                    Deed::Resolved => "takes for over",
+                };
+                let first = alerts.first().and_then(|id| self.alerts.alert(*id));
+                let what = first.map_or_else(
+                    || "an alert".into(),
+                    |alert| format!("\u{201c}{}\u{201d}", self.alert_in_words(alert)),
+                );
+                let more = match alerts.len() {
+                    0 | 1 => String::new(),
+                    many => format!(" and {} more", many.saturating_sub(1)),
+                };
+                let note = note
+                    .as_ref()
+                    .map_or_else(String::new, |note| format!(": {note}"));
+                format!("{whom} {does} {what}{more}{note}.")
             }
             Notice::SettingChanged { name, by } => {
                 let value = self.setting_view(name).map(|setting| setting.value);

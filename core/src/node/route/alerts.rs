@@ -4,7 +4,7 @@
 //! |---|---|
 //! | write | the replica, as a write of the node itself |
 //! | notify | the host, as a [`Notification`](crate::node::read::alert_views::Notification) |
-//! | fires, ended, settings changed | the timeline |
+//! | fires, ended, acted, settings changed | the timeline |
 //!
 //! What changes in a reserved namespace comes back to it as a record, wherever it was written.
 
@@ -65,6 +65,17 @@ impl Node {
             }
             alerts::Event::Fires(id) => self.note_alert(id),
             alerts::Event::Ended(id) => self.note_alert(id),
+            alerts::Event::Acted {
+                by,
+                deed,
+                alerts,
+                note,
+            } => self.note(Notice::Acted {
+                by,
+                deed,
+                alerts,
+                note,
+            }),
             alerts::Event::SettingsChanged { name, by } => {
                 self.note(Notice::SettingChanged { name, by });
             }

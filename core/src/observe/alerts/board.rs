@@ -151,9 +151,14 @@ impl Board {
     }
 
     /// Whether somebody is told of these alerts already, in a step and by a channel.
-    pub(super) fn told(&self, key: &ToldKey, alerts: &[Id], since_ms: u64) -> Option<&Told> {
-        if let Some((_, told)) = self.told.get(key) {
-            return Some(told);
+    pub(super) fn told(
+        &self,
+        key: &ToldKey,
+        alerts: &[Id],
+        since_ms: u64,
+    ) -> Option<(NodeId, &Told)> {
+        if let Some((by, told)) = self.told.get(key) {
+            return Some((*by, told));
         }
         // On the other side of a cut the same may have another name.
         let same = |(other, (_, told)): &(&ToldKey, &(NodeId, Told))| {
@@ -163,7 +168,10 @@ impl Board {
                 && told.outcome != Outcome::Claimed
                 && told.alerts.iter().any(|id| alerts.contains(id))
         };
-        self.told.iter().find(same).map(|(_, (_, told))| told)
+        self.told
+            .iter()
+            .find(same)
+            .map(|(_, (by, told))| (*by, told))
     }
 
     /// How many records of each kind there are at most of one.

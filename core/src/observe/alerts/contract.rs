@@ -2,7 +2,7 @@
 
 use super::{
     board::Written,
-    record::{Channel, Id, Place, ToldKey},
+    record::{Channel, Deed, Id, Note, Place, ToldKey},
     rule::Metric,
 };
 use crate::kernel::{
@@ -108,6 +108,17 @@ pub enum Event {
     Fires(Id),
     /// An alert ended.
     Ended(Id),
+    /// Somebody did something about alerts.
+    Acted {
+        /// Who.
+        by: NodeId,
+        /// What.
+        deed: Deed,
+        /// About which.
+        alerts: Vec<Id>,
+        /// With which words.
+        note: Option<Note>,
+    },
     /// The mesh's settings changed.
     SettingsChanged {
         /// Which.

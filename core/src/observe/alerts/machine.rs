@@ -403,7 +403,18 @@ impl Alerts {
                     });
                 }
             }
-            Place::Act(_) | Place::Silence(_) | Place::Told(_) | Place::Channels(_) => {}
+            Place::Act(id) => {
+                let acts = self.board.acts.get(id);
+                if let Some((by, act)) = acts.and_then(|acts| acts.first()).cloned() {
+                    self.outbox.event(Event::Acted {
+                        by,
+                        deed: act.deed,
+                        alerts: act.alerts,
+                        note: act.note,
+                    });
+                }
+            }
+            Place::Silence(_) | Place::Told(_) | Place::Channels(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@
 //! after healing by the alerts that it was about, and is not told again.
 
 use super::{
-    contract::Event,
+    contract::{Event, Presence},
     duty::rank_of,
     incident::Incident,
     machine::Alerts,
@@ -112,12 +112,16 @@ impl Alerts {
             incident.since_ms
         };
         let told = self.board.told(&key, &incident.alerts, since);
-        let is_settled = told.is_some_and(|told| match told.outcome {
+        let after = |told: &Told, span| self.wall_ms >= told.at_ms.saturating_add(span);
+        let is_settled = told.is_some_and(|(by, told)| match told.outcome {
             Outcome::Sent => true,
-            // The one that claimed it may have died.
-            Outcome::Claimed => self.wall_ms < told.at_ms.saturating_add(lease.saturating_mul(6)),
+            // It tries for a while; only if it is gone does the next one take over.
+            Outcome::Claimed if self.presence(&by) == Some(Presence::Here) => {
+                !after(told, TRYING_MS)
+            }
+            Outcome::Claimed => !after(told, lease),
             // The next one may reach what this one did not.
-            Outcome::Failed(_) => rank == 0 || self.wall_ms < told.at_ms.saturating_add(lease),
+            Outcome::Failed(_) => by == self.me || rank == 0 || !after(told, lease),
         });
         (!is_settled).then(|| (key, incident.alerts.clone()))
     }
@@ -234,6 +238,8 @@ impl Alerts {
     }
 }
 
+/// How long a host may try to send a notification, in milliseconds.
+const TRYING_MS: u64 = 1_200_000;
 /// The most records that are forgotten at once; the rest goes the next time.
 const TIDIED_MAX: usize = 64;
 

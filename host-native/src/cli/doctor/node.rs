@@ -1,9 +1,12 @@
 //! The running node.
 
 use super::{Finding, Level};
-use crate::cli::{
-    client::{Client, Method},
-    print,
+use crate::{
+    cli::{
+        client::{Client, Method},
+        print,
+    },
+    clock, history,
 };
 use sporenet_core::{
     node::snapshot::{Connection, Status, Verdict},
@@ -22,6 +25,10 @@ pub(super) fn findings(client: &Client) -> Vec<Finding> {
     match client.json::<Vec<Connection>>(Method::Get, "/api/v1/connections") {
         Ok(connections) => findings.extend(connections.iter().filter_map(connection)),
         Err(failure) => findings.push(Finding::failed("peers", &failure)),
+    }
+    match client.json(Method::Get, "/api/v1/history") {
+        Ok(status) => findings.extend(kept(&status, clock::wall().as_millis())),
+        Err(failure) => findings.push(Finding::failed("history", &failure)),
     }
     findings
 }
@@ -60,6 +67,39 @@ fn verdict(status: &Status) -> Vec<Finding> {
         ..Finding::ok("reason", reason.as_str())
     }));
     findings
+}
+
+/// What keeps history from being written or copied.
+fn kept(status: &history::Status, now_ms: u64) -> Option<Finding> {
+    let since = |moment: u64| print::span(now_ms.saturating_sub(moment) / 1_000);
+    if let Some(trouble) = &status.writing {
+        let (span, what) = (since(trouble.since_ms), &trouble.what);
+        return Some(Finding::new(
+            "history",
+            Level::Attention,
+            format!("history.db can't be written since {span}: {what}"),
+            "free some space in the data directory; what happens meanwhile is not kept",
+        ));
+    }
+    if let (Some(trouble), Some(target)) = (&status.shipping, &status.target) {
+        let (span, what, rows) = (since(trouble.since_ms), &trouble.what, status.pending);
+        return Some(Finding::new(
+            "history",
+            Level::Attention,
+            format!("{target} takes no history since {span}, {rows} rows wait; {what}"),
+            "see that the database runs and lets this relay in; what waits is copied then",
+        ));
+    }
+    let why = status.off_because.as_ref()?;
+    // Who switched it off knows it.
+    (why != history::SWITCHED_OFF).then(|| {
+        Finding::new(
+            "history",
+            Level::Attention,
+            format!("no history is kept: {why}"),
+            "mend or move the file away, and restart the node",
+        )
+    })
 }
 
 /// The node's clock, where those of its peers say something else.
