@@ -43,6 +43,40 @@ function ringOf(arcs, indices) {
   return points;
 }
 
+/** The part of a ring on one side of a meridian, which is a side of the result where it is crossed. */
+function clipped(ring, meridian, isInside) {
+  return ring.flatMap(([x, y], i) => {
+    const [px, py] = ring.at(i - 1);
+    const t = (meridian - px) / (x - px);
+    const crossing = isInside(x) === isInside(px) ? [] : [[meridian, py + t * (y - py)]];
+    return isInside(x) ? [...crossing, [x, y]] : crossing;
+  });
+}
+
+/**
+ * A closed ring that may cross the antimeridian, as rings between -180 and 180 degrees. One that goes all
+ * around the world is closed along the South Pole.
+ */
+function cutRing(ring) {
+  let turns = 0;
+  const open = ring.map(([x, y], i) => {
+    const step = i > 0 ? x - ring[i - 1][0] : 0;
+    turns += step > 180 ? -1 : step < -180 ? 1 : 0;
+    return [x + 360 * turns, y];
+  });
+  if (turns !== 0) {
+    open.push([open.at(-1)[0], -90], [open[0][0], -90]);
+  } else {
+    open.pop();
+  }
+  return [-360, 0, 360]
+    .map((shift) => open.map(([x, y]) => [x + shift, y]))
+    .map((moved) => clipped(moved, -180, (x) => x >= -180))
+    .map((moved) => clipped(moved, 180, (x) => x <= 180))
+    .filter((part) => part.length > 2)
+    .map((part) => [...part, part[0]]);
+}
+
 /** How far a point is from the line between two others, in degrees. */
 function distance([x, y], [ax, ay], [bx, by]) {
   const [dx, dy] = [bx - ax, by - ay];
@@ -105,7 +139,7 @@ function land(path) {
   );
   const rings = polygons
     .flat()
-    .map((indices) => ringOf(arcs, indices))
+    .flatMap((indices) => cutRing(ringOf(arcs, indices)))
     .filter((ring) => area(ring) >= AREA_MIN)
     .map((ring) => simplifiedRing(ring).slice(0, -1))
     .filter((ring) => ring.length > 2);
