@@ -264,8 +264,104 @@ impl Surface<'_> {
             );
             along += HATCH;
         }
-        self.stroke(Ink::Faint, 1.0, 0.8);
+        self.stroke(Ink::Border, 1.0, 0.4);
         self.canvas.stroke();
         self.canvas.restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::{
+        chart::{
+            layout::Layout,
+            model::{Chart, Series},
+            paint::{Pointed, paint},
+        },
+        column::Sample,
+        time::Window,
+        unit::Unit,
+    };
+    use wasm_bindgen::JsCast;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    /// The canvas' custom properties, as a page's style sheet would have them.
+    const STYLE: &str = "width: 200px; height: 100px; color: #010203; --line: #004000; --cyan: #ff0000; --text: #0000ff";
+
+    /// Whether a pixel of a column of the picture is of a colour.
+    fn has(canvas: &Canvas, x: f64, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        let data = canvas.get_image_data(x, 0.0, 1.0, 100.0).unwrap().data();
+        data.chunks(4).any(is_it)
+    }
+
+    #[wasm_bindgen_test]
+    fn a_chart_is_painted_in_the_colours_of_its_page_with_its_gap() {
+        let window: web_sys::Window = js_sys::global().dyn_into().unwrap();
+        let document = window.document().unwrap();
+        let element: HtmlCanvasElement = document
+            .create_element("canvas")
+            .unwrap()
+            .dyn_into()
+            .unwrap();
+        element.set_attribute("style", STYLE).unwrap();
+        document
+            .document_element()
+            .unwrap()
+            .append_child(&element)
+            .unwrap();
+        let canvas: Canvas = element
+            .get_context("2d")
+            .unwrap()
+            .unwrap()
+            .dyn_into()
+            .unwrap();
+        let (size, ratio, changed) = fit(&element, 1.0);
+        assert!(changed && !fit(&element, 1.0).2);
+        let palette = Palette::read(&element).unwrap();
+        assert_eq!(palette.colour(Ink::Accent), "#ff0000");
+        assert_eq!(
+            palette.colour(Ink::Good),
+            "rgb(1, 2, 3)",
+            "what is missing is the text's colour"
+        );
+        let points: Vec<Sample> = (0..100)
+            .filter(|n| !(40..60).contains(n))
+            .map(|n| (n * 1_000, 50.0))
+            .collect();
+        let series = [Series {
+            name: "cpu",
+            points: &points,
+            step_ms: 1_000,
+        }];
+        let chart = Chart {
+            unit: Unit::Percent,
+            window: Window {
+                from: 0,
+                until: 99_000,
+            },
+            offset: |_| 0,
+            series: &series,
+            forecast: &[],
+            thresholds: &[],
+            events: &[],
+            anomalies: None,
+            dry_run: &[],
+        };
+        let mut layout = Layout::default();
+        layout.update(&chart, size, 99_000);
+        let surface = Surface {
+            canvas: &canvas,
+            palette: &palette,
+            ratio,
+        };
+        paint(&surface, &layout, Pointed::default());
+        let is_line = |pixel: &[u8]| matches!(pixel, [200..=255, 0..=40, 0..=40, 200..=255]);
+        let at = |second: u64| layout.scale.x(second * 1_000).round();
+        assert!(has(&canvas, at(20), is_line) && has(&canvas, at(80), is_line));
+        assert!(!has(&canvas, at(50), is_line), "nothing was measured there");
+        element.remove();
     }
 }

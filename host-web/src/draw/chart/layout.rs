@@ -19,7 +19,7 @@ const BAND: (f64, f64) = (7.0, 4.0);
 /// How many pixels lie between two lines across, at least.
 const ROW_MIN: f64 = 34.0;
 /// The room of a time below the plot.
-const TIME_WIDTH: f64 = 78.0;
+const TIME_WIDTH: f64 = 64.0;
 
 /// Where everything of a chart goes. A layout is kept from frame to frame: [`Layout::update`] uses its room
 /// again, so that a frame hardly allocates.
@@ -51,6 +51,8 @@ pub struct Layout {
     pub dry_run: Vec<Rect>,
     /// Where the future begins, if the window reaches into it.
     pub now: Option<f64>,
+    /// Says that nothing was measured in the window, where that is so: its middle.
+    pub note: Option<Label>,
     /// How many series, events, anomalies and spans there was no room for.
     pub left_out: usize,
 }
@@ -131,6 +133,14 @@ impl Layout {
         self.draw_lines(chart);
         self.draw_forecast(chart, now);
         self.mark(chart);
+        let is_empty = self.lines.iter().all(|line| line.columns.is_empty());
+        self.note = is_empty.then(|| Label {
+            at: Point {
+                x: plot.x + plot.width / 2.0,
+                y: plot.y + plot.height / 2.0,
+            },
+            text: "nothing measured".into(),
+        });
     }
 
     fn label(&mut self) {

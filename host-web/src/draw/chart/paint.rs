@@ -44,6 +44,11 @@ fn paint_all(surface: &Surface<'_>, layout: &Layout, pointed: Pointed<'_>) -> Re
     events(surface, layout)?;
     lane(surface, layout);
     ends(surface, layout)?;
+    if let Some(note) = &layout.note {
+        surface.canvas.set_font(&surface.palette.small);
+        surface.fill(Ink::Muted, 1.0);
+        surface.text(note, Side::Middle)?;
+    }
     if let Some(readout) = pointed.readout {
         cursor(surface, layout, readout)?;
     }

@@ -199,6 +199,11 @@ fn what_there_is_no_room_for_is_counted() {
         (SERIES_MAX, MARKS_MAX)
     );
     assert_eq!(layout.left_out, 8);
+    assert_eq!(layout.note, None);
+    assert!(
+        laid_out(&chart(&[])).note.is_some(),
+        "an empty chart says so"
+    );
 }
 
 #[test]

@@ -21,8 +21,8 @@ const RADIUS: f64 = 6.0;
 /// A finger hits what is within so many pixels.
 const REACH: f64 = 14.0;
 /// A piece of a link spans at most so many degrees.
-const PIECE: f64 = 4.0;
-/// With more spots than this, only this node, and what is badly off, has its name beside it.
+const PIECE: f64 = 6.0;
+/// Where more spots than this are seen, only this node, and what is badly off, has its name beside it.
 const NAMED_MAX: usize = 40;
 /// The longest name, in pixels.
 const NAME_WIDTH: f64 = 130.0;
@@ -240,12 +240,15 @@ impl Layout {
             .iter()
             .map(|spot| square(spot.at, spot.radius))
             .collect();
-        let many = self.spots.len() > NAMED_MAX;
-        let mut order: Vec<&Spot> = self
-            .spots
-            .iter()
-            .filter(|spot| spot.nodes.len() == 1)
-            .collect();
+        let picture = Rect {
+            x: 0.0,
+            y: 0.0,
+            width: self.size.width,
+            height: self.size.height,
+        };
+        let seen = self.spots.iter().filter(|spot| picture.contains(spot.at));
+        let many = seen.clone().count() > NAMED_MAX;
+        let mut order: Vec<&Spot> = seen.filter(|spot| spot.nodes.len() == 1).collect();
         order.sort_by_key(|spot| !spot.has_this_node);
         let mut names = Vec::new();
         for spot in order {

@@ -17,6 +17,8 @@ use web_sys::Path2d;
 
 /// How far the lines of the graticule are apart, in degrees.
 const GRATICULE: i32 = 30;
+/// More links than so many are drawn fainter.
+const ARCS_FULL: f64 = 80.0;
 /// A curved line has a corner each so many degrees.
 const CORNER: usize = 4;
 
@@ -130,6 +132,10 @@ fn world(surface: &Surface<'_>, globe: &Globe, layout: &Layout) -> Result<(), Js
 
 /// Links of one quality are one path; the worst are on top.
 fn arcs(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
+    // Many lines together would hide the land.
+    let crowd = (ARCS_FULL / as_float(layout.arcs.len().max(1)))
+        .sqrt()
+        .clamp(0.3, 1.0);
     for (quality, width, part) in [
         (Quality::Unknown, 1.0, 0.6),
         (Quality::Good, 1.1, 0.45),
@@ -143,7 +149,7 @@ fn arcs(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
             }
         }
         surface.dash(quality.dashes())?;
-        surface.stroke(quality.ink(), width, part);
+        surface.stroke(quality.ink(), width, part * crowd);
         surface.canvas.stroke();
     }
     surface.dash(&[])

@@ -31,6 +31,9 @@ pub struct Layout {
     /// The known cells by how they compare; neighbours in a row that are alike are one rectangle where
     /// cells do not stand apart.
     pub fills: Vec<(Deviation, Vec<Rect>)>,
+    /// What is known, as one background: neighbours in a row are one rectangle where cells do not stand
+    /// apart.
+    pub known: Vec<Rect>,
     /// The squares from a node to itself.
     pub own: Vec<Rect>,
     /// Dots in cells that are much slower than usual, so that it is not the colour alone.
@@ -144,6 +147,13 @@ impl Layout {
                 .iter()
                 .map(|cell| cell.map(|cell| cell.deviation))
                 .collect();
+            let mut column = 0;
+            for run in deviations.chunk_by(|a, b| is_dense && a.is_some() == b.is_some()) {
+                if run.first().is_some_and(Option::is_some) {
+                    self.known.push(self.rect(row, column, run.len()));
+                }
+                column += run.len();
+            }
             let mut column = 0;
             for run in deviations.chunk_by(|a, b| is_dense && a == b) {
                 if let Some(Some(deviation)) = run.first() {

@@ -80,10 +80,10 @@ impl Deviation {
     #[must_use]
     pub const fn ink(self) -> (Ink, f64) {
         match self {
-            Self::MuchFaster => (Ink::Accent, 0.75),
-            Self::Faster => (Ink::Accent, 0.42),
-            Self::Usual => (Ink::Border, 0.6),
-            Self::Slower => (Ink::Warn, 0.5),
+            Self::MuchFaster => (Ink::Accent, 0.4),
+            Self::Faster => (Ink::Accent, 0.24),
+            Self::Usual => (Ink::Border, 0.5),
+            Self::Slower => (Ink::Warn, 0.55),
             Self::MuchSlower => (Ink::Warn, 0.95),
             Self::FarSlower => (Ink::Bad, 0.95),
         }

@@ -46,8 +46,7 @@ fn cells(surface: &Surface<'_>, layout: &Layout) {
     // What is behind a colour that is not full must not be the hatching.
     surface.fill(Ink::Panel, 1.0);
     surface.canvas.begin_path();
-    let rects = layout.fills.iter().flat_map(|(_, rects)| rects);
-    for rect in rects.chain(&layout.own) {
+    for rect in layout.known.iter().chain(&layout.own) {
         surface.rect(*rect);
     }
     surface.canvas.fill();
