@@ -5,6 +5,7 @@ use crate::draw::{
     column::{Column, Scale, extent, fill},
     shape::{Ink, Label, Mark, Point, Rect, Size, as_count, text_width},
     time::{self, Window},
+    twin,
     unit::Axis,
 };
 
@@ -71,8 +72,8 @@ pub struct Rule {
     pub y: f64,
     /// Its colour.
     pub ink: Ink,
-    /// What it says: its right end, half-way up, above the line.
-    pub label: Label,
+    /// What it says, if there is room: its right end, half-way up, above the line.
+    pub label: Option<Label>,
 }
 
 /// An event's upright line.
@@ -134,12 +135,16 @@ impl Layout {
         self.draw_forecast(chart, now);
         self.mark(chart);
         let is_empty = self.lines.iter().all(|line| line.columns.is_empty());
-        self.note = is_empty.then(|| Label {
+        let words = ["nothing measured", twin::UNKNOWN, twin::NOTHING];
+        let fitting = words
+            .into_iter()
+            .find(|text| text_width(text) <= plot.width);
+        self.note = fitting.filter(|_| is_empty).map(|text| Label {
             at: Point {
                 x: plot.x + plot.width / 2.0,
                 y: plot.y + plot.height / 2.0,
             },
-            text: "nothing measured".into(),
+            text: text.into(),
         });
     }
 
@@ -276,20 +281,19 @@ fn axis(chart: &Chart<'_>, rows: usize) -> Axis {
 
 fn rule(chart: &Chart<'_>, scale: &Scale, threshold: Threshold) -> Rule {
     let y = scale.y(threshold.value);
+    let text = format!(
+        "{} {}",
+        threshold.level.word(),
+        chart.unit.tell(threshold.value)
+    );
+    let at = Point {
+        x: scale.plot.right() - 4.0,
+        y: y - 8.0,
+    };
     Rule {
         y,
         ink: threshold.level.ink(),
-        label: Label {
-            at: Point {
-                x: scale.plot.right() - 4.0,
-                y: y - 8.0,
-            },
-            text: format!(
-                "{} {}",
-                threshold.level.word(),
-                chart.unit.tell(threshold.value)
-            ),
-        },
+        label: (text_width(&text) <= scale.plot.width - 8.0).then_some(Label { at, text }),
     }
 }
 

@@ -188,8 +188,10 @@ fn rules(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
         surface.canvas.set_font(&surface.palette.tiny);
     }
     for rule in &layout.thresholds {
-        surface.fill(rule.ink, 1.0);
-        surface.text(&rule.label, Side::Right)?;
+        if let Some(label) = &rule.label {
+            surface.fill(rule.ink, 1.0);
+            surface.text(label, Side::Right)?;
+        }
     }
     Ok(())
 }

@@ -121,6 +121,20 @@ fn everything_is_within_the_picture() {
     assert_eq!((layout.band.len(), layout.mean.len()), (4, 2));
     assert!(layout.now.is_some_and(|x| x > plot.x && x < plot.right()));
     assert!(inside(plot.x, layout.thresholds[0].y));
+    assert!(layout.thresholds[0].label.is_some());
+    let mut narrow = Layout::default();
+    narrow.update(
+        &chart,
+        Size {
+            width: 100.0,
+            ..SIZE
+        },
+        NOW,
+    );
+    assert_eq!(
+        narrow.thresholds[0].label, None,
+        "it would cover the values"
+    );
     let lane = layout.lane.unwrap();
     assert!(lane.bottom() < SIZE.height && lane.y >= plot.bottom());
     let unusual = layout.anomalies[0];
