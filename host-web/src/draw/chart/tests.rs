@@ -122,25 +122,31 @@ fn everything_is_within_the_picture() {
     assert!(layout.now.is_some_and(|x| x > plot.x && x < plot.right()));
     assert!(inside(plot.x, layout.thresholds[0].y));
     assert!(layout.thresholds[0].label.is_some());
-    let mut narrow = Layout::default();
-    narrow.update(
-        &chart,
-        Size {
-            width: 100.0,
-            ..SIZE
-        },
-        NOW,
-    );
-    assert_eq!(
-        narrow.thresholds[0].label, None,
-        "it would cover the values"
-    );
     let lane = layout.lane.unwrap();
     assert!(lane.bottom() < SIZE.height && lane.y >= plot.bottom());
     let unusual = layout.anomalies[0];
     assert!((unusual.rect.x - plot.x).abs() < 0.1 && unusual.strength <= 1.0);
     assert!((layout.dry_run[0].width - 2.0).abs() < 0.1);
     assert!(layout.times.iter().all(|label| label.at.y < SIZE.height));
+}
+
+#[test]
+fn a_text_that_would_cover_values_is_left_out() {
+    let chart = Chart {
+        thresholds: &[Threshold {
+            value: 250.0,
+            level: Level::Critical,
+        }],
+        ..chart(&[])
+    };
+    let mut narrow = Layout::default();
+    let size = Size {
+        width: 100.0,
+        ..SIZE
+    };
+    narrow.update(&chart, size, NOW);
+    assert_eq!(narrow.thresholds[0].label, None);
+    assert!(narrow.note.is_none_or(|note| note.text == "–"));
 }
 
 #[test]

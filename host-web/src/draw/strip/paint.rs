@@ -1,8 +1,8 @@
 //! A line or a band of a table's row on a canvas.
 
 use crate::draw::{
-    shape::{Ink, Mark},
-    strip::{Band, Sparkline},
+    shape::{Ink, Mark, Size},
+    strip::layout::{Band, Sparkline},
     surface::Surface,
 };
 
@@ -28,7 +28,7 @@ pub fn paint_line(surface: &Surface<'_>, line: &Sparkline, ink: Ink) {
 /// Draws a band: what is unknown is hatched.
 pub fn paint_band(surface: &Surface<'_>, band: &Band) {
     if surface
-        .begin(crate::draw::shape::Size {
+        .begin(Size {
             width: band.rect.width,
             height: band.rect.height,
         })
