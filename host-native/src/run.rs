@@ -139,7 +139,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     ));
     let announced = calling::announced(&settings.channels.value);
     // Else the driver has ended already, which is told below.
-    let _ = core.signal(Signal::Channels(announced)).await;
+    let _ = core.signal(contract::Signal::Channels(announced)).await;
     let reporting = tokio::spawn(calling::report(deliveries, core.clone()));
     // Before anything is answered: who finds the node ready finds its address too.
     data.announce(places.reachable())?;

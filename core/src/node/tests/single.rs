@@ -112,6 +112,7 @@ fn provoke(node: &mut Node, machine: &str) {
             let peer = Keypair::from_seed(&[9; 32]).id();
             let command = vitals::Command::PeerUp { peer };
             node.vitals.handle_input(now, Input::Command(command));
+            node.vitals.handle_timeout(now + Duration::from_secs(1));
         }
         "alerts" => {
             let channel = Channel {
@@ -121,7 +122,6 @@ fn provoke(node: &mut Node, machine: &str) {
             };
             let command = alerts::Command::Channels(alloc::vec![channel]);
             node.alerts.handle_input(now, Input::Command(command));
-            node.vitals.handle_timeout(now + Duration::from_secs(1));
         }
         "journal" => {
             let command = journal::Command::Load {
