@@ -326,7 +326,7 @@ fn relays_share_a_database_whose_certificate_they_trust() {
         let what = status["shipping"]["what"].as_str().unwrap_or_default();
         what.contains("certificate")
             .then_some(())
-            .ok_or(status.clone())
+            .ok_or_else(|| status.clone())
     });
     assert_eq!(copied(&postgres, &stranger.id()), Vec::<String>::new());
     let secured = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
