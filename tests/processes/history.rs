@@ -52,6 +52,12 @@ fn copied(postgres: &Postgres, relay: &str) -> Vec<String> {
     postgres.query(&sql)
 }
 
+/// The same, before there are tables too.
+fn copied_or_none(postgres: &Postgres, relay: &str) -> Vec<String> {
+    let sql = format!("SELECT key FROM sporenet_history WHERE relay = '{relay}'");
+    postgres.try_query(&sql).unwrap_or_default()
+}
+
 fn invite_times(relay: &Relay, times: u16) {
     for uses in 1..=times {
         let _ = relay.invite(&["--uses", &uses.to_string(), "--ttl", "1s"]);
@@ -258,12 +264,39 @@ fn a_database_that_is_away_for_a_while_gets_everything_once() {
     assert_eq!(postgres.query(departed), ["1"]);
     relay.start();
     all_there(&postgres, &relay);
+    // One that lost everything, or went back to an old copy, says itself where it is.
+    relay.stop();
+    let _ = postgres.query("TRUNCATE sporenet_history, sporenet_relays");
+    relay.start();
+    all_there(&postgres, &relay);
     assert!(!relay.log().contains(PASSWORD));
     let metrics = relay.api("GET", "/metrics", b"").text();
     assert!(
         metrics.contains("sporenet_history_pending 0.0"),
         "{metrics}"
     );
+}
+
+#[test]
+fn what_a_database_refuses_holds_up_nothing_else() {
+    let postgres = Postgres::start(free_address().port());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = address_file(folder.path(), &postgres.address("127.0.0.1", ""));
+    let relay = Relay::with("refused", &["--history-file", &file]);
+    wait::until("the tables are there", PATIENCE, || {
+        !copied_or_none(&postgres, &relay.id()).is_empty()
+    });
+    let rule = "ALTER TABLE sporenet_history ADD CHECK (body->>'outcome' IS DISTINCT FROM 'done')";
+    let _ = postgres.query(rule);
+    invite_times(&relay, 2);
+    let _ = relay.cli(&["forget", "nobody"]);
+    wait::eventually("what follows is copied", PATIENCE, || {
+        let there = postgres.query("SELECT action FROM sporenet_audit");
+        (there == ["forget"]).then_some(()).ok_or(there)
+    });
+    let metrics = relay.api("GET", "/metrics", b"").text();
+    let counted = "sporenet_history_dropped_total{reason=\"refused\"} 2.0";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[test]
@@ -293,7 +326,7 @@ fn relays_share_a_database_whose_certificate_they_trust() {
         let what = status["shipping"]["what"].as_str().unwrap_or_default();
         what.contains("certificate")
             .then_some(())
-            .ok_or(status.clone())
+            .ok_or_else(|| status.clone())
     });
     assert_eq!(copied(&postgres, &stranger.id()), Vec::<String>::new());
     let secured = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
