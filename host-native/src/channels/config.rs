@@ -229,9 +229,9 @@ impl Reader {
         let Some(word) = self.text("min_severity")? else {
             return Ok(Severity::Low);
         };
-        let known = Severity::called(word);
+        let known = Severity::called(&word);
         known.ok_or_else(|| {
-            let words = one_of(&Severity::ALL.map(Severity::word));
+            let words = one_of(&Severity::ALL.map(Severity::name));
             self.wrong(
                 "min_severity",
                 &format!("`{word}` is not known; it is {words}"),
