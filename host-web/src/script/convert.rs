@@ -1,6 +1,6 @@
 //! Between JavaScript's values and ours.
 
-use crate::{protocol::Failure, words};
+use crate::{catalogue, protocol::Failure, words};
 use sporenet_core::{
     kernel::{bytes::Bytes, id::Role},
     node::snapshot::{Entry, Member, Status},
@@ -136,7 +136,7 @@ fn member_to_js(member: &Member) -> JsValue {
 /// The status, in the shape that `/api/v1/status` has.
 pub(super) fn status_to_js(status: &Status) -> JsValue {
     let object = js_sys::Object::new();
-    let (verdict, _, _) = words::verdict(status.verdict);
+    let (verdict, _, _) = words::verdict(&catalogue::ENGLISH, status.verdict);
     set(&object, "id", &text(&status.id));
     set(&object, "name", &text(&status.name));
     set(&object, "network", &text(&status.network));
