@@ -252,7 +252,7 @@ fn row(app: App, placed: ReadSignal<(usize, Member)>) -> View {
                 span(class="node-id mono") { (short) }
                 (tag)
             }
-            td(data-label=say.state) {
+            td(class="state-cell") {
                 span(class="state") { (shape) (word) }
                 span(class="reason", title=reason) { (reason) }
             }
