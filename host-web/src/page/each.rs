@@ -1,5 +1,9 @@
 //! Lists whose items keep their nodes, and text that is touched only when it changes.
+//!
+//! All signals are behind one borrow: inside of `with` nothing may be set, and nothing read that is made of
+//! other signals. What needs either takes a clone first.
 
+use crate::page::state::put;
 use core::hash::Hash;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use sycamore::{prelude::*, web::rt::component_scope};
@@ -43,16 +47,12 @@ where
     let shown: Rc<RefCell<BTreeMap<K, Signal<T>>>> = Rc::default();
     let known = Rc::clone(&shown);
     create_effect(move || {
-        items.with(|items| {
-            for (key, item) in items {
-                let signal = known.borrow().get(key).copied();
-                if let Some(signal) = signal
-                    && signal.with_untracked(|before| before != item)
-                {
-                    signal.set(item.clone());
-                }
+        for (key, item) in items.get_clone() {
+            let signal = known.borrow().get(&key).copied();
+            if let Some(signal) = signal {
+                put(signal, item);
             }
-        });
+        }
     });
     let keys = memo(move || {
         items.with(|items| items.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())

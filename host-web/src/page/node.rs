@@ -92,7 +92,7 @@ fn head(app: App, member: ReadSignal<Member>) -> View {
     let name = text(move || member.with(|member| member.name.to_string()));
     let word = text(move || words::state_said(say, state.get()).into());
     let tag = nodes::tag(app, member);
-    let of = move |of: fn(App, &Member) -> String| move || member.with(|member| of(app, member));
+    let of = move |of: fn(App, &Member) -> String| move || of(app, &member.get_clone());
     let facts: Vec<View> = vec![
         parts::fact(
             say.reason,
