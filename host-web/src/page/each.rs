@@ -17,6 +17,11 @@ pub(crate) fn text(make: impl FnMut() -> String + 'static) -> View {
 
 /// A value that follows what it is made of and changes only when it is another one.
 pub(crate) fn memo<T: PartialEq>(make: impl FnMut() -> T + 'static) -> ReadSignal<T> {
+    boxed_memo(Box::new(make))
+}
+
+/// Compiled once for each type instead of once for each closure; as are the two below.
+fn boxed_memo<T: PartialEq>(make: Box<dyn FnMut() -> T>) -> ReadSignal<T> {
     create_selector(make)
 }
 
@@ -26,8 +31,10 @@ pub(crate) fn when<T: PartialEq + Clone + 'static>(
     choose: impl FnMut() -> T + 'static,
     show: impl Fn(T) -> View + 'static,
 ) -> View {
-    let chosen = memo(choose);
-    let show = Rc::new(show);
+    boxed_when(memo(choose), Rc::new(show))
+}
+
+fn boxed_when<T: Clone + 'static>(chosen: ReadSignal<T>, show: Rc<dyn Fn(T) -> View>) -> View {
     View::from_dynamic(move || {
         let (chosen, show) = (chosen.get_clone(), Rc::clone(&show));
         component_scope(move || show(chosen))
@@ -39,6 +46,17 @@ pub(crate) fn when<T: PartialEq + Clone + 'static>(
 pub(crate) fn each<K, T>(
     items: ReadSignal<Vec<(K, T)>>,
     show: impl Fn(ReadSignal<T>) -> View + 'static,
+) -> View
+where
+    K: Clone + Ord + Hash + 'static,
+    T: Clone + PartialEq + 'static,
+{
+    boxed_each(items, Box::new(show))
+}
+
+fn boxed_each<K, T>(
+    items: ReadSignal<Vec<(K, T)>>,
+    show: Box<dyn Fn(ReadSignal<T>) -> View>,
 ) -> View
 where
     K: Clone + Ord + Hash + 'static,
