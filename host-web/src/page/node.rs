@@ -217,9 +217,12 @@ fn term(app: App, term: ReadSignal<HealthTerm>) -> View {
     let age = parts::known(app, move || {
         term.with(|term| term.age_ms.map(|age| words::ago(say, age)))
     });
-    let observers = text(move || match term.with(|term| term.observers) {
-        0 => say.own_word.into(),
-        observers => observers.to_string(),
+    let observers = parts::known(app, move || {
+        let (value, observers) = term.with(|term| (term.value, term.observers));
+        value.map(|_| match observers {
+            0 => say.own_word.into(),
+            observers => observers.to_string(),
+        })
     });
     view! {
         tr {
