@@ -96,3 +96,84 @@ where
     };
     view! { Keyed(list=keys, view=make, key=|key: &K| key.clone()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+    use web_sys::{Element, Node};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    /// Shows what `make` makes of a signal, under an element of its own.
+    fn stage<T: 'static>(first: T, make: impl FnOnce(Signal<T>) -> View) -> (Element, Signal<T>) {
+        let (_, document) = crate::page::dom::window_and_document().unwrap();
+        let top = document.create_element("div").unwrap();
+        let mut given = None;
+        let view = |given: &mut Option<Signal<T>>| make(*given.insert(create_signal(first)));
+        sycamore::render_to(|| view(&mut given), &top);
+        (top, given.unwrap())
+    }
+
+    fn letters(text: &str) -> Vec<(char, String)> {
+        text.chars().map(|one| (one, one.to_string())).collect()
+    }
+
+    fn shown(top: &Element) -> Vec<Node> {
+        let found = top.query_selector_all("i").unwrap();
+        (0..found.length()).filter_map(|at| found.get(at)).collect()
+    }
+
+    #[wasm_bindgen_test]
+    fn a_list_takes_each_next_order_and_keeps_the_nodes_of_what_stays() {
+        let (top, items) = stage(letters("abcd"), |items| {
+            each(*items, |item| view! { i { (item.get_clone()) } })
+        });
+        for next in [
+            "dabc", "bcda", "b", "xbyz", "zyx", "", "abcdefgh", "hagbfced",
+        ] {
+            let before = shown(&top);
+            items.set(letters(next));
+            let after = shown(&top);
+            let text: String = after.iter().filter_map(Node::text_content).collect();
+            assert_eq!(text, next);
+            for node in &after {
+                let same = |other: &&Node| other.text_content() == node.text_content();
+                if let Some(other) = before.iter().find(same) {
+                    assert!(other == node, "{next}");
+                }
+            }
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn an_item_that_changes_keeps_its_node() {
+        let (top, items) = stage(letters("ab"), |items| {
+            each(*items, |item| {
+                let text = text(move || item.get_clone());
+                view! { i { (text) } }
+            })
+        });
+        let before = shown(&top);
+        items.set(vec![('a', "one".into()), ('b', "b".into())]);
+        let after = shown(&top);
+        assert!(before == after);
+        assert_eq!(top.text_content().as_deref(), Some("oneb"));
+    }
+
+    #[wasm_bindgen_test]
+    fn a_choice_is_made_anew_only_when_it_is_another_one() {
+        let (top, number) = stage(1_u32, |number| {
+            when(
+                move || number.get() % 2,
+                |rest| view! { i { (rest.to_string()) } },
+            )
+        });
+        let first = shown(&top);
+        number.set(3);
+        assert!(shown(&top) == first);
+        number.set(4);
+        assert!(shown(&top) != first);
+        assert_eq!(top.text_content().as_deref(), Some("0"));
+    }
+}
