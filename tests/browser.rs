@@ -16,3 +16,5 @@ mod looks;
 mod recordings;
 #[path = "browser/values.rs"]
 mod values;
+#[path = "browser/views.rs"]
+mod views;

@@ -7,16 +7,18 @@
 //! | `client` | a page's end of the worker: requests, watches, respawn after a crash |
 //! | `page` | the console: views over snapshots, the mesh drawn on a canvas |
 //! | `draw` | charts, the world map and the matrix on canvases |
-//! | `template` | the templates that views are made from |
+//! | `route` | what the page's address says |
+//! | `catalogue` | what the console says, in English and in German |
 //! | `script` | the typed API for scripts |
 //!
 //! One wasm module serves both the page and the worker; `boot.js`, `sporenet.js` and `worker.js` each
 //! call the entry point of their side. Nothing here decides anything about the mesh: the core does.
 
+pub mod catalogue;
 pub mod draw;
 pub mod graph;
 pub mod protocol;
-pub mod template;
+pub mod route;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]

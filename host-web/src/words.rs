@@ -1,6 +1,8 @@
 //! Numbers, ages and states in words and shapes.
 
+use crate::catalogue::{Phrases, fill};
 use sporenet_core::{
+    kernel::id::Role,
     membership::member::MemberState,
     node::snapshot::{Severity, Verdict},
 };
@@ -36,11 +38,11 @@ pub fn span(millis: u64) -> String {
 
 /// How long ago that was.
 #[must_use]
-pub fn ago(millis: u64) -> String {
+pub fn ago(say: &Phrases, millis: u64) -> String {
     if millis < 1_500 {
-        return "just now".into();
+        return say.just_now.into();
     }
-    format!("{} ago", span(millis))
+    fill(say.ago, &[&span(millis)])
 }
 
 /// A round-trip time.
@@ -66,12 +68,6 @@ pub fn bytes(count: u64) -> String {
         1_024..1_048_576 => format!("{} KiB", tenths(1_024)),
         _ => format!("{} MiB", tenths(1_048_576)),
     }
-}
-
-/// A number with its noun.
-#[must_use]
-pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// The first eight digits of an identity.
@@ -102,7 +98,7 @@ pub fn value(bytes: &[u8]) -> String {
     }
 }
 
-/// The word for a state.
+/// The word by which a program knows a state, also the class of what shows it.
 #[must_use]
 pub const fn state(state: MemberState) -> &'static str {
     match state {
@@ -114,7 +110,28 @@ pub const fn state(state: MemberState) -> &'static str {
     }
 }
 
-/// The word for a severity.
+/// The word for a state in the reader's language.
+#[must_use]
+pub const fn state_said(say: &Phrases, state: MemberState) -> &'static str {
+    match state {
+        MemberState::Alive => say.alive,
+        MemberState::Suspect => say.suspect,
+        MemberState::Dead => say.dead,
+        MemberState::Left => say.left,
+        MemberState::Parked => say.parked,
+    }
+}
+
+/// The word for a role in the reader's language.
+#[must_use]
+pub const fn role(say: &Phrases, role: Role) -> &'static str {
+    match role {
+        Role::Relay => say.relay,
+        Role::Tab => say.tab,
+    }
+}
+
+/// The word by which a program knows a severity, also the class of what shows it.
 #[must_use]
 pub const fn severity(severity: Severity) -> &'static str {
     match severity {
@@ -124,37 +141,43 @@ pub const fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// The word for a severity in the reader's language.
+#[must_use]
+pub const fn severity_said(say: &Phrases, severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => say.info,
+        Severity::Warn => say.warning,
+        Severity::Error => say.error,
+    }
+}
+
 /// A verdict: its word, a headline, and what to do next.
 #[must_use]
-pub const fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+pub const fn verdict(
+    say: &Phrases,
+    verdict: Verdict,
+) -> (&'static str, &'static str, &'static str) {
     match verdict {
-        Verdict::Healthy => ("healthy", "The mesh is whole", "Nothing to do."),
-        Verdict::Degraded => (
-            "degraded",
-            "The mesh works, with gaps",
-            "It repairs itself. The nodes that need a look come first in the list below.",
-        ),
-        Verdict::Isolated => (
-            "isolated",
-            "This tab is on its own",
-            "Keep it open: it redials by itself, and what you write here is sent once a relay answers.",
-        ),
-        Verdict::Fenced => (
-            "fenced",
-            "This identity runs elsewhere",
-            "It takes no writes here. Close the other copy and reload, or join anew with a fresh link.",
-        ),
-        Verdict::Joining => (
-            "joining",
-            "Waiting to be let in",
-            "If this lasts longer than a few seconds, ask for a fresh link: sporenet invite.",
-        ),
-        Verdict::Leaving => (
-            "leaving",
-            "Leaving the mesh",
-            "The node says goodbye and hands over what is still on its way.",
-        ),
+        Verdict::Healthy => (say.healthy_word, say.healthy_title, say.healthy_next),
+        Verdict::Degraded => (say.degraded_word, say.degraded_title, say.degraded_next),
+        Verdict::Isolated => (say.isolated_word, say.isolated_title, say.isolated_next),
+        Verdict::Fenced => (say.fenced_word, say.fenced_title, say.fenced_next),
+        Verdict::Joining => (say.joining_word, say.joining_title, say.joining_next),
+        Verdict::Leaving => (say.leaving_word, say.leaving_title, say.leaving_next),
     }
+}
+
+/// A share of a whole in thousandths, as `12.3 %`.
+#[must_use]
+pub fn permille(permille: u64) -> String {
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+/// A part of a whole, as `12.3 %`; `None` if either is not known.
+#[must_use]
+pub fn percent(part: Option<u64>, whole: Option<u64>) -> Option<String> {
+    let whole = whole.filter(|whole| *whole > 0)?;
+    Some(permille(part?.saturating_mul(1_000) / whole))
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ fn tabs_notice_a_killed_relay_and_move_to_another() {
     });
     for page in [&first, &second] {
         let told = page
-            .texts(".event")
+            .events()
             .into_iter()
             .find(|event| event.contains("member_dead"));
         assert!(
             told.is_some_and(|event| event.contains("relay-1")),
             "{:?}",
-            page.texts(".event")
+            page.events()
         );
     }
     first.put_by_script("app", "after", "the death");

@@ -54,7 +54,7 @@ fn offline_a_tab_reads_and_writes_and_catches_up_when_it_is_back() {
             if there {
                 Ok(())
             } else {
-                Err((seen, page.text(".connections")))
+                Err((seen, page.text("main")))
             }
         },
     );

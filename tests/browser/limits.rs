@@ -125,8 +125,7 @@ fn five_hundred_keys_make_no_long_page() {
     let height = "return document.documentElement.scrollHeight";
     let height = page.here().run(height, &[]).as_u64().unwrap();
     assert!(height < 6_000, "{height} px");
-    page.here()
-        .run("document.querySelector('[data-click=more]').click()", &[]);
+    page.click("#more");
     wait::eventually("more keys are shown", PATIENCE, || {
         let rows = page.texts(".entry-key").len();
         if rows == 200 { Ok(()) } else { Err(rows) }

@@ -70,6 +70,7 @@ fn the_keyboard_is_enough_to_put_a_value() {
     let relay = Relay::found("alone");
     let browser = Browser::start();
     let page = Page::open(&browser, &relay.invite(&[]).browser);
+    page.here().keys("gd");
     tab_to(&page, "namespace");
     page.here().keys("app\u{e007}");
     wait::until("the namespace is open", Duration::from_secs(20), || {
@@ -130,8 +131,30 @@ fn the_console_fits_1440_and_360_pixels_and_is_worth_showing() {
     shoot(&first, "one-relay-down");
 }
 
-/// Pictures at both widths; nothing may stick out to the right.
+/// Every view, with the name of its picture.
+const VIEWS: [(&str, &str); 8] = [
+    ("overview", "#/"),
+    ("nodes", "#/nodes"),
+    ("topology", "#/topology"),
+    ("metrics", "#/metrics"),
+    ("data", "#/data/app"),
+    ("recordings", "#/recordings"),
+    ("connections", "#/connections"),
+    ("settings", "#/settings"),
+];
+
+/// Pictures of every view; nothing may stick out to the right.
 fn shoot(page: &Page<'_>, name: &str) {
+    for (view, fragment) in VIEWS {
+        page.at(fragment);
+        shoot_view(page, &format!("{name}-{view}"));
+    }
+    page.at(&format!("#/nodes/{}", page.id()));
+    shoot_view(page, &format!("{name}-node"));
+}
+
+/// Pictures of one view at both widths.
+fn shoot_view(page: &Page<'_>, name: &str) {
     if webdriver::keeps_pictures() {
         wait::throughout("the drawing comes to rest", Duration::from_secs(3), || true);
     }
@@ -141,7 +164,7 @@ fn shoot(page: &Page<'_>, name: &str) {
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
             &[],
         );
-        assert_eq!(sticks_out, 0, "at {width} px something sticks out");
+        assert_eq!(sticks_out, 0, "{name}: at {width} px something sticks out");
         page.here().keep_picture(&format!("{name}-{width}"));
     }
 }

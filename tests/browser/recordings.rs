@@ -22,7 +22,8 @@ fn a_death_recorded_in_a_tab_is_gone_through_again_with_equal_hashes() {
     browser.download_to(folder.path());
     let tab = Page::open(&browser, &mesh.links.browser);
     tab.here().run("window.isSamePage = true", &[]);
-    click(&tab, "record");
+    tab.at("#/recordings");
+    tab.click("#record");
     wait::eventually("the recording runs", PATIENCE, || {
         let said = tab.text(".recorder");
         if said.contains("so far") {
@@ -40,10 +41,11 @@ fn a_death_recorded_in_a_tab_is_gone_through_again_with_equal_hashes() {
     wait::until("the death is shown", PATIENCE, || {
         tab.state_of(&id).as_deref() == Some("dead")
     });
-    click(&tab, "record-save");
+    tab.at("#/recordings");
+    tab.click("#record-save");
     let file = saved(folder.path());
     tab.here().keep_picture("recording");
-    click(&tab, "record-stop");
+    tab.click("#record-stop");
     wait::eventually("a stopped recording can still be saved", PATIENCE, || {
         let said = tab.text(".recorder");
         if said.contains("can be saved") && said.contains("Start recording") {
@@ -121,7 +123,7 @@ fn number(now: &str) -> Option<u64> {
 /// Uses a button of the bar and waits until the page shows another moment.
 fn move_by(page: &Page<'_>, what: &str) {
     let before = page.text(".replay-now");
-    click(page, what);
+    page.click(&format!("#go-{what}"));
     let _ = wait::eventually("the replay moved", PATIENCE, || {
         let now = page.text(".replay-now");
         let busy = page.text(".replay-verdict").contains("Checking");
@@ -131,14 +133,6 @@ fn move_by(page: &Page<'_>, what: &str) {
         } else {
             Err(now)
         }
-    });
-}
-
-fn click(page: &Page<'_>, what: &str) {
-    let script = "const it = document.querySelector(arguments[0]); it?.click(); return !!it";
-    let selector = format!("[data-click={what}]");
-    wait::until(&format!("there is {what}"), PATIENCE, || {
-        page.here().run(script, &[selector.clone().into()]) == true
     });
 }
 

@@ -6,7 +6,7 @@ use crate::{
     webdriver::{Browser, Tab},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 /// What a tab may take for anything that no promise limits.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,6 +17,8 @@ pub struct Page<'b> {
     browser: &'b Browser,
     /// The tab.
     pub tab: Tab,
+    /// The view with the namespace that was opened last.
+    open: RefCell<Option<String>>,
 }
 
 impl<'b> Page<'b> {
@@ -34,6 +36,7 @@ impl<'b> Page<'b> {
         Self {
             browser,
             tab: browser.open(url),
+            open: RefCell::default(),
         }
     }
 
@@ -63,6 +66,47 @@ impl<'b> Page<'b> {
         self.here().run_async(body, arguments)
     }
 
+    /// Goes to a view by its fragment, such as `#/nodes`, as following a link to it does.
+    pub fn at(&self, fragment: &str) {
+        let body = "
+            if ((location.hash || '#/') === args[0]) return;
+            const moved = new Promise((done) => addEventListener('hashchange', done, { once: true }));
+            location.hash = args[0];
+            await moved;";
+        let moved = self.script(body, &[json!(fragment)]);
+        assert!(moved.is_ok(), "{fragment}: {moved:?}");
+    }
+
+    /// Goes back to the namespace that was opened last, if one was.
+    fn at_data(&self) {
+        let open = self.open.borrow().clone();
+        if let Some(open) = open {
+            self.at(&open);
+        }
+    }
+
+    /// The fragment in the address.
+    #[must_use]
+    pub fn fragment(&self) -> String {
+        let fragment = self.here().run("return location.hash", &[]);
+        fragment.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Clicks on an element, once it is there.
+    pub fn click(&self, selector: &str) {
+        let script = "const it = document.querySelector(arguments[0]); it?.click(); return !!it";
+        wait::until(&format!("there is {selector}"), PATIENCE, || {
+            self.here().run(script, &[json!(selector)]) == true
+        });
+    }
+
+    /// The texts of the last hour's events, newest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        self.at("#/");
+        self.texts(".event")
+    }
+
     /// The text of the first element that a selector finds; empty if there is none.
     #[must_use]
     pub fn text(&self, selector: &str) -> String {
@@ -79,6 +123,7 @@ impl<'b> Page<'b> {
     /// The names in the node table in a state, sorted.
     #[must_use]
     pub fn names(&self, state: &str) -> Vec<String> {
+        self.at("#/nodes");
         let mut names = self.texts(&format!("tr[id^=node-].{state} .node-name"));
         names.sort();
         names
@@ -87,6 +132,7 @@ impl<'b> Page<'b> {
     /// The number in a counter.
     #[must_use]
     pub fn counter(&self, state: &str) -> Option<u64> {
+        self.at("#/");
         self.text(&format!(".counter.{state} .counter-number"))
             .trim()
             .parse()
@@ -96,6 +142,7 @@ impl<'b> Page<'b> {
     /// The state of a member in the node table, by its id.
     #[must_use]
     pub fn state_of(&self, id: &str) -> Option<String> {
+        self.at("#/nodes");
         let script = "return document.getElementById(arguments[0])?.className ?? null";
         let found = self.here().run(script, &[json!(format!("node-{id}"))]);
         found
@@ -139,6 +186,7 @@ impl<'b> Page<'b> {
 
     /// Opens a namespace in the data browser.
     pub fn open_namespace(&self, namespace: &str) {
+        self.at("#/data");
         self.fill("#namespace", namespace);
         self.submit("form.open-form");
         wait::eventually("the namespace is open", PATIENCE, || {
@@ -149,10 +197,12 @@ impl<'b> Page<'b> {
                 Err(text)
             }
         });
+        *self.open.borrow_mut() = Some(self.fragment());
     }
 
     /// Puts a value through the page's form and waits until the page says that it is stored.
     pub fn put(&self, key: &str, value: &str) {
+        self.at_data();
         self.fill("#key", key);
         self.fill("#value", value);
         self.submit("form.put");
@@ -169,6 +219,7 @@ impl<'b> Page<'b> {
     /// The value that the data browser shows for a key of the open namespace.
     #[must_use]
     pub fn shown(&self, key: &str) -> Option<String> {
+        self.at_data();
         let script = "const rows = [...document.querySelectorAll('li.entry')];\
             const row = rows.find(r => r.querySelector('.entry-key').innerText === arguments[0]);\
             return row ? row.querySelector('.entry-value').innerText : null";

@@ -1,118 +1,137 @@
 //! Each connection and what is being done about it; in the header, the sum of it.
 
 use crate::{
+    catalogue::{count, fill},
     page::{
-        state::State,
-        view::{Slot, View, view},
+        each::{each, memo, text, when},
+        parts,
+        state::{App, as_u64},
     },
     protocol::Phase,
     words,
 };
 use sporenet_core::node::snapshot::Connection;
+use sycamore::prelude::*;
 
 /// The connection in one line: its class and its words.
-fn summary(state: &State) -> (&'static str, String) {
-    if state.status.is_none() {
-        let words = match &state.phase {
-            Phase::NeedsLink | Phase::Failed(_) => "not joined",
-            Phase::Departed => "left",
+fn summary(app: App) -> (&'static str, String) {
+    let (state, say) = (app.state, app.say);
+    if state.status.with(Option::is_none) {
+        let words = state.phase.with(|phase| match phase {
+            Phase::NeedsLink | Phase::Failed(_) => say.pill_not_joined,
+            Phase::Departed => say.pill_left,
             Phase::Loading
             | Phase::Running { .. }
             | Phase::Admitted
             | Phase::Fenced { .. }
-            | Phase::StorageLost { .. } => "starting",
-        };
+            | Phase::StorageLost { .. } => say.pill_starting,
+        });
         return ("pill waiting", words.into());
     }
-    let connections = state.connections.iter();
-    let linked = connections.filter(|connection| is_linked(connection));
-    let linked = u64::try_from(linked.count()).unwrap_or(u64::MAX);
-    if linked > 0 {
-        return (
-            "pill good",
-            format!("linked to {}", words::count(linked, "relay", "relays")),
-        );
-    }
-    if !state.online {
-        return (
-            "pill bad",
-            "this device is offline; redials when it is back".into(),
-        );
-    }
-    let waits = state.connections.iter();
-    match waits.filter_map(|connection| connection.retry_in_ms).min() {
-        Some(millis) => (
-            "pill bad",
-            format!(
-                "offline, next try in {}",
-                words::span(millis.saturating_add(999))
-            ),
-        ),
-        None => ("pill waiting", "connecting".into()),
-    }
+    state.connections.with(|connections| {
+        let linked = connections
+            .iter()
+            .filter(|connection| is_linked(connection));
+        let linked = as_u64(linked.count());
+        if linked > 0 {
+            let relays = count(linked, (say.relays_one, say.relays_many));
+            return ("pill good", fill(say.pill_linked, &[&relays]));
+        }
+        if !state.online.get() {
+            return ("pill bad", say.pill_device_offline.into());
+        }
+        let waits = connections.iter();
+        match waits.filter_map(|connection| connection.retry_in_ms).min() {
+            Some(millis) => {
+                let wait = words::span(millis.saturating_add(999));
+                ("pill bad", fill(say.pill_offline, &[&wait]))
+            }
+            None => ("pill waiting", say.pill_connecting.into()),
+        }
+    })
 }
 
 fn is_linked(connection: &Connection) -> bool {
     connection.doing.starts_with("linked")
 }
 
-pub(crate) fn pill(state: &State) -> View {
-    let (class, words) = summary(state);
-    view!(
-        "<p class='{}' role='status'><span class='pill-dot' aria-hidden='true'></span>{}</p>",
-        class,
-        words
-    )
+/// The sum of all connections, in the header.
+pub(crate) fn pill(app: App) -> View {
+    let summary = memo(move || summary(app));
+    let class = memo(move || summary.with(|(class, _)| *class));
+    let words = text(move || summary.with(|(_, words)| words.clone()));
+    view! {
+        p(class=move || class.get(), role="status") {
+            span(class="pill-dot", aria-hidden="true")
+            (words)
+        }
+    }
 }
 
 /// The connections, or that there are none.
-pub(crate) fn list(state: &State) -> View {
-    if state.connections.is_empty() {
-        return view!("<p class='empty'>No relay is known yet.</p>");
-    }
-    let connections = state.connections.iter();
-    let items: Vec<_> = connections
-        .map(|connection| item(state, connection))
-        .collect();
-    view!("<ul class='links'>{}</ul>", items)
-}
-
-pub(crate) fn panel(state: &State) -> View {
-    view!(
-        "<section class='panel connections' aria-labelledby='connections-title'>\
-           <div class='panel-head'><h2 id='connections-title'>Connections</h2></div>\
-           {}\
-           <p class='muted small'>Lost connections are redialled for ever, each time after a longer wait. \
-             Writes made meanwhile are kept and sent.</p>\
-         </section>",
-        list(state)
+pub(crate) fn list(app: App) -> View {
+    let connections = app.state.connections;
+    let items = memo(move || {
+        connections.with(|connections| {
+            let items = connections.iter().enumerate();
+            // One address may be dialled for two reasons.
+            items
+                .map(|(place, one)| (format!("{place} {}", one.address), one.clone()))
+                .collect::<Vec<_>>()
+        })
+    });
+    when(
+        move || connections.with(Vec::is_empty),
+        move |is_empty| {
+            if is_empty {
+                return view! { p(class="empty") { (app.say.no_relay) } };
+            }
+            let list = each(items, move |connection| item(app, connection));
+            view! { ul(class="links") { (list) } }
+        },
     )
 }
 
-fn item(state: &State, connection: &Connection) -> View {
-    let peer = connection.peer.as_deref();
-    let name = peer.map(|id| state.name_of(id).unwrap_or_else(|| words::short(id)));
-    let failures = match connection.failures {
-        0 => Slot::Nothing,
-        number => Slot::Text(format!(
-            " · {} failed in a row",
-            words::count(u64::from(number), "attempt", "attempts")
-        )),
-    };
-    view!(
-        "<li class='{}'>\
-           <span class='link-name'>{}</span>\
-           <span class='mono link-address'>{}</span>\
-           <span class='link-doing'>{}{}</span>\
-         </li>",
-        if is_linked(connection) {
+/// The view.
+pub(crate) fn view(app: App) -> View {
+    let (heading, list) = (parts::heading(app.say.connections), list(app));
+    view! {
+        (heading)
+        section(class="panel connections") {
+            (list)
+            p(class="muted small") { (app.say.connections_hint) }
+        }
+    }
+}
+
+fn item(app: App, connection: ReadSignal<Connection>) -> View {
+    let class = memo(move || {
+        if connection.with(is_linked) {
             "link good"
         } else {
             "link bad"
+        }
+    });
+    let name = text(move || match connection.with(|one| one.peer.clone()) {
+        Some(peer) => app.state.called(&peer),
+        None => app.say.a_relay_at.into(),
+    });
+    let address = text(move || connection.with(|one| one.address.to_string()));
+    let doing = text(move || connection.with(|one| one.doing.clone()));
+    let failures = text(
+        move || match connection.with(|one| u64::from(one.failures)) {
+            0 => String::new(),
+            number => format!(
+                " · {}",
+                count(number, (app.say.failed_one, app.say.failed_many))
+            ),
         },
-        name.unwrap_or("a relay at"),
-        connection.address.to_string(),
-        connection.doing.as_str(),
-        failures,
-    )
+    );
+    view! {
+        li(class=move || class.get()) {
+            span(class="link-name") { (name) }
+            span(class="mono link-address") { (address) }
+            span(class="link-doing") { (doing) (failures) }
+        }
+    }
 }

@@ -33,21 +33,88 @@ pub fn kept(name: &str) -> Option<String> {
     tab_storage()?.get_item(name).ok()?
 }
 
-/// The join link in the page's fragment, if there is one. The fragment is erased at once, so that the
-/// secret stays in neither the address bar nor the history.
+/// Storage that outlives the tab, for what someone chose; `None` where the browser forbids it.
+fn lasting_storage() -> Option<Storage> {
+    window_and_document()?.0.local_storage().ok()?
+}
+
+/// Keeps or forgets what someone chose, for all tabs of this browser.
+pub fn choose(name: &str, value: Option<&str>) {
+    if let Some(storage) = lasting_storage() {
+        let _ = match value {
+            Some(value) => storage.set_item(name, value),
+            None => storage.remove_item(name),
+        };
+    }
+}
+
+/// What someone chose.
 #[must_use]
-pub fn take_link() -> Option<String> {
-    let (window, _) = window_and_document()?;
-    let location = window.location();
-    let fragment = location.hash().ok()?;
+pub fn chosen(name: &str) -> Option<String> {
+    lasting_storage()?.get_item(name).ok()?
+}
+
+/// The language that the browser asks for, such as `de-AT`; empty if it does not say.
+#[must_use]
+pub fn browser_language() -> String {
+    let language = window_and_document().and_then(|(window, _)| window.navigator().language());
+    language.unwrap_or_default()
+}
+
+/// Says in which language the page is.
+pub fn set_language(tag: &str) {
+    let root = window_and_document().and_then(|(_, document)| document.document_element());
+    if let Some(root) = root {
+        let _ = root.set_attribute("lang", tag);
+    }
+}
+
+/// The address's fragment with its `#`; empty if there is none.
+#[must_use]
+pub fn fragment() -> String {
+    let hash = window_and_document().and_then(|(window, _)| window.location().hash().ok());
+    hash.unwrap_or_default()
+}
+
+/// Goes to a fragment, as following a link to it does.
+pub fn go(fragment: &str) {
+    if let Some((window, _)) = window_and_document() {
+        let _ = window.location().set_hash(fragment);
+    }
+}
+
+/// Puts another fragment into the address without a step of the history.
+pub fn restate(fragment: &str) {
+    if let Some((window, _)) = window_and_document()
+        && let (Ok(path), Ok(search), Ok(history)) = (
+            window.location().pathname(),
+            window.location().search(),
+            window.history(),
+        )
+    {
+        let url = path + &search + fragment;
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&url));
+    }
+}
+
+/// The join link in the page's fragment, if there is one. In its place comes what stood there before, at
+/// once, so that the secret stays in neither the address bar nor the history.
+#[must_use]
+pub fn take_link(before: &str) -> Option<String> {
+    let fragment = fragment();
     fragment
         .strip_prefix("#spore=")
         .filter(|spore| !spore.is_empty())?;
-    let link = location.href().ok()?;
-    let path = location.pathname().ok()? + &location.search().ok()?;
-    let history = window.history().ok()?;
-    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&path));
+    let link = window_and_document()?.0.location().href().ok()?;
+    restate(before);
     Some(link)
+}
+
+/// Whether a media query holds now.
+#[must_use]
+pub fn asks_for(query: &str) -> bool {
+    let media = window_and_document().and_then(|(window, _)| window.match_media(query).ok()?);
+    media.is_some_and(|media| media.matches())
 }
 
 /// Whether the user asks for little motion, and tells `changed` when that changes.
@@ -70,6 +137,27 @@ pub fn listen(
     let closure = Closure::<dyn FnMut(web_sys::Event)>::new(handler);
     let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
     closure.forget();
+}
+
+/// Calls `then` once what runs now is done and the page has followed.
+pub fn soon(then: impl FnOnce() + 'static) {
+    wasm_bindgen_futures::spawn_local(async move { then() });
+}
+
+/// Gives an element the focus.
+pub fn focus(id: &str) {
+    if let Some(element) = element(id) {
+        let _ = element.focus();
+    }
+}
+
+/// Scrolls an element into view.
+pub fn reveal(id: &str) {
+    if let Some(element) = element(id) {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
 }
 
 /// An element of the page.

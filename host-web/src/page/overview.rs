@@ -1,151 +1,166 @@
-//! The verdict in plain words with its reasons and the next step; four counters.
+//! How everything is: the verdict, the facts behind it and the next step; four counters; what changed in
+//! the last hour; throughput and latency.
 
 use crate::{
+    catalogue::fill,
     page::{
-        parts,
-        state::{State, Trouble},
-        view::{View, view},
+        charts,
+        each::{memo, text, when},
+        join, nodes, parts,
+        state::App,
+        timeline,
     },
-    protocol::Phase,
     words,
 };
 use sporenet_core::{
     membership::member::MemberState,
-    node::snapshot::{Severity, Status},
+    node::snapshot::{MemberCounts, Status},
 };
+use sycamore::prelude::*;
 
-pub(crate) fn panel(state: &State) -> View {
-    let status = state.status.as_ref();
-    let verdict = status.map(|status| status.verdict);
-    let words = verdict.map(|verdict| {
-        let (word, headline, next) = words::verdict(verdict);
-        view!(
-            "<p class='eyebrow'>{}</p><h1 id='verdict-title'>{}</h1><p class='next'>{}</p>",
-            word,
-            headline,
-            next
-        )
-    });
-    let counts = status.map(|status| status.members).unwrap_or_default();
-    view!(
-        "<section class='panel verdict' aria-labelledby='verdict-title'>\
-           <div class='verdict-shape'>{}</div>\
-           <div class='verdict-words' role='status'>{}<ul class='reasons'>{}</ul></div>\
-           {}\
-         </section>\
-         <section class='counters' aria-label='Members by state'>{}</section>",
-        parts::verdict_shape(verdict),
-        words,
-        reasons(status),
-        numbers(status),
-        vec![
-            counter(MemberState::Alive, "answering", counts.alive),
-            counter(
-                MemberState::Suspect,
-                "not answering, may refute",
-                counts.suspect
-            ),
-            counter(MemberState::Parked, "away, will be back", counts.parked),
-            counter(MemberState::Dead, "gone, still probed", counts.dead),
-        ],
-    )
+/// What counts as changed lately.
+const HOUR_MS: u64 = 3_600_000;
+/// The series beside the timeline.
+const CHARTS: [&str; 4] = ["messages_in", "messages_out", "writes", "latency"];
+
+/// The view.
+pub(crate) fn view(app: App) -> View {
+    let say = app.say;
+    let (verdict, counters) = (verdict(app), counters(app));
+    let now = app.state.now_ms;
+    let lately = timeline::list(
+        app,
+        move |entry| entry.wall.as_millis().saturating_add(HOUR_MS) >= now.get(),
+        say.quiet_hour,
+    );
+    let charts = charts::grid(app, Some(&CHARTS));
+    let worst = nodes::worst(app);
+    view! {
+        div(class="grid") {
+            (verdict)
+            (counters)
+            section(class="panel timeline", aria-labelledby="timeline-title") {
+                div(class="panel-head") {
+                    h2(id="timeline-title") { (say.last_hour) }
+                    p(class="muted") { (say.newest_first) }
+                }
+                (lately)
+            }
+            div(class="aside") {
+                (worst)
+                section(class="panel", aria-labelledby="throughput-title") {
+                    div(class="panel-head") { h2(id="throughput-title") { (say.throughput) } a(href="#/metrics") { (say.metrics) } }
+                    (charts)
+                }
+            }
+        }
+    }
 }
 
-/// Why the verdict is what it is.
-pub(crate) fn reasons(status: Option<&Status>) -> Vec<View> {
-    let reasons = status.map_or([].as_slice(), |status| &status.reasons);
-    reasons
-        .iter()
-        .map(|reason| view!("<li>{}</li>", reason.as_str()))
-        .collect()
+fn verdict(app: App) -> View {
+    let status = app.state.status;
+    let shown = when(
+        move || status.with(|status| status.as_ref().map(|status| status.verdict)),
+        move |verdict| {
+            let shape = parts::verdict_shape(verdict);
+            let (word, headline, next) = match verdict {
+                Some(verdict) => words::verdict(app.say, verdict),
+                None => ("", app.say.no_verdict, ""),
+            };
+            let reasons = join::reasons(app);
+            view! {
+                div(class="verdict-shape") { (shape) }
+                div(class="verdict-words") {
+                    p(class="eyebrow") { (word) }
+                    h1(id="verdict-title") { (headline) }
+                    h2(class="eyebrow") { (app.say.why) }
+                    ul(class="reasons") { (reasons) }
+                    h2(class="eyebrow") { (app.say.next_step) }
+                    p(class="next") { (next) }
+                }
+            }
+        },
+    );
+    let numbers = numbers(app);
+    view! {
+        section(class="panel verdict", aria-labelledby="verdict-title") { (shown) (numbers) }
+    }
 }
 
-fn numbers(status: Option<&Status>) -> View {
-    let number = |of: fn(&Status) -> String| status.map_or_else(|| "–".into(), of);
-    view!(
-        "<dl class='numbers'>\
-           <div><dt>keys here</dt><dd>{}</dd></div>\
-           <div><dt>batches</dt><dd>{}</dd></div>\
-           <div><dt>up for</dt><dd>{}</dd></div>\
-           <div><dt>incarnation</dt><dd>{}</dd></div>\
-           <div><dt>clock</dt><dd>{}</dd></div>\
-         </dl>",
-        number(|status| status.kv.keys.to_string()),
-        number(|status| status.kv.batches.to_string()),
-        number(|status| words::span(status.uptime_s.saturating_mul(1_000))),
-        number(|status| status.incarnation.to_string()),
-        number(|status| status.clock_ahead_ms.map_or_else(|| "–".into(), clock)),
-    )
+fn numbers(app: App) -> View {
+    let say = app.say;
+    let number = move |of: fn(App, &Status) -> String| {
+        move || {
+            app.state.status.with(|status| match status {
+                Some(status) => of(app, status),
+                None => say.unknown.into(),
+            })
+        }
+    };
+    let keys = parts::fact(
+        say.keys_here,
+        number(|_, status| status.kv.keys.to_string()),
+    );
+    let batches = parts::fact(
+        say.batches,
+        number(|_, status| status.kv.batches.to_string()),
+    );
+    let up_for = parts::fact(
+        say.up_for,
+        number(|_, status| words::span(status.uptime_s.saturating_mul(1_000))),
+    );
+    let incarnation = parts::fact(
+        say.incarnation,
+        number(|_, status| status.incarnation.to_string()),
+    );
+    let clock = parts::fact(say.clock, number(clock));
+    view! { dl(class="numbers") { (keys) (batches) (up_for) (incarnation) (clock) } }
 }
 
 /// How far this clock is from those of its peers.
-fn clock(ahead_ms: i64) -> String {
-    match ahead_ms {
-        -999..=999 => "agrees".into(),
-        1_000.. => format!("{} ahead", words::span(ahead_ms.unsigned_abs())),
-        ..=-1_000 => format!("{} behind", words::span(ahead_ms.unsigned_abs())),
+fn clock(app: App, status: &Status) -> String {
+    let span = |ahead: i64| words::span(ahead.unsigned_abs());
+    match status.clock_ahead_ms {
+        None => app.say.unknown.into(),
+        Some(-999..=999) => app.say.clock_agrees.into(),
+        Some(ahead @ 1_000..) => fill(app.say.clock_ahead, &[&span(ahead)]),
+        Some(ahead @ ..=-1_000) => fill(app.say.clock_behind, &[&span(ahead)]),
     }
 }
 
-fn counter(state: MemberState, hint: &str, count: u32) -> View {
-    let word = words::state(state);
-    let quiet = if count == 0 { " quiet" } else { "" };
-    view!(
-        "<div class='{}'>\
-           <p class='counter-word'>{}{}</p>\
-           <p class='counter-number'>{}</p>\
-           <p class='counter-hint'>{}</p>\
-         </div>",
-        format!("counter {word}{quiet}"),
-        parts::state_shape(state),
-        word,
-        count.to_string(),
-        hint,
-    )
-}
-
-/// What is wrong beside the mesh itself: the worker, the storage, the identity.
-pub(crate) fn trouble(state: &State) -> View {
-    let banner = what_is_wrong(state).map(|(title, text)| {
-        view!(
-            "<div class='banner'>{}<p><strong>{}</strong> {}</p></div>",
-            parts::severity_shape(Severity::Warn),
-            title,
-            text,
-        )
+fn counters(app: App) -> View {
+    let say = app.say;
+    let alive = counter(app, MemberState::Alive, say.alive_hint, |all| all.alive);
+    let suspect = counter(app, MemberState::Suspect, say.suspect_hint, |all| {
+        all.suspect
     });
-    view!("<div aria-live='polite'>{}</div>", banner)
+    let parked = counter(app, MemberState::Parked, say.parked_hint, |all| all.parked);
+    let dead = counter(app, MemberState::Dead, say.dead_hint, |all| all.dead);
+    view! {
+        section(class="counters", aria-label=say.by_state) { (alive) (suspect) (parked) (dead) }
+    }
 }
 
-fn what_is_wrong(state: &State) -> Option<(&'static str, String)> {
-    if let Some(trouble) = &state.trouble {
-        return Some(match trouble {
-            Trouble::NotStarted(why) => (
-                "The node does not start",
-                format!(
-                    "It is tried again. Check that the relay still runs and can be reached, then reload this page. The browser said: {why}"
-                ),
-            ),
-            Trouble::Crashed(why) => (
-                "The node stopped and is starting again",
-                format!(
-                    "Nothing that was acknowledged is lost: it recovers from this browser's storage. The browser said: {why}"
-                ),
-            ),
-            Trouble::Storage(why) => (
-                "This tab's storage is gone",
-                format!(
-                    "What was not yet copied to a relay may be lost ({why}). Reload the page to start anew."
-                ),
-            ),
-        });
+fn counter(app: App, state: MemberState, hint: &'static str, of: fn(&MemberCounts) -> u32) -> View {
+    let status = app.state.status;
+    let count =
+        memo(move || status.with(|status| status.as_ref().map(|status| of(&status.members))));
+    let word = words::state(state);
+    let class = move || {
+        let quiet = if count.get() == Some(0) { " quiet" } else { "" };
+        format!("counter {word}{quiet}")
+    };
+    let number = text(move || match count.get() {
+        Some(count) => count.to_string(),
+        None => app.say.unknown.into(),
+    });
+    let shape = parts::state_shape(state);
+    let href = format!("#/nodes?state={word}");
+    view! {
+        a(class=class, href=href) {
+            span(class="counter-word") { (shape) (words::state_said(app.say, state)) }
+            span(class="counter-number") { (number) }
+            span(class="counter-hint") { (hint) }
+        }
     }
-    if let Phase::Fenced { why } = &state.phase {
-        return Some(("This identity is fenced", why.clone()));
-    }
-    let volatile = state.volatile.as_ref()?;
-    Some((
-        "This tab keeps nothing after it is closed",
-        format!("Its identity and data live in memory only: {volatile}."),
-    ))
 }

@@ -1,10 +1,17 @@
-//! Small parts that several views share: the mark, and one shape per state.
+//! Small parts that several views share: the mark, icons, and one shape per state.
 
-use crate::page::view::{View, view};
+use crate::{
+    page::{
+        each::{text, when},
+        state::App,
+    },
+    route::Section,
+};
 use sporenet_core::{
     membership::member::MemberState,
     node::snapshot::{Severity, Verdict},
 };
+use sycamore::prelude::*;
 
 /// The shape of a state, in the colour that its class gives.
 pub(crate) fn state_shape(state: MemberState) -> View {
@@ -63,25 +70,74 @@ pub(crate) fn verdict_shape(verdict: Option<Verdict>) -> View {
 }
 
 fn shape(class: &'static str, path: &'static str) -> View {
-    view!(
-        "<svg class='{}' viewBox='0 0 16 16' aria-hidden='true'><path d='{}' fill-rule='evenodd'/></svg>",
-        class,
-        path
-    )
+    view! {
+        svg(class=class, viewBox="0 0 16 16", aria-hidden="true") {
+            path(d=path, fill-rule="evenodd")
+        }
+    }
+}
+
+/// The icon of an entry of the rail.
+pub(crate) fn icon(section: Section) -> View {
+    let path = match section {
+        Section::Overview => "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z",
+        Section::Nodes => {
+            "M12 3l7.8 4.5v9L12 21l-7.8-4.5v-9zM12 9.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5z"
+        }
+        Section::Topology => {
+            "M7.6 7.3 11 15M16.4 7.3 13 15M8.5 6h7M8.5 6a2.5 2.5 0 1 1-5 0a2.5 2.5 0 1 1 5 0z\
+             M20.5 6a2.5 2.5 0 1 1-5 0a2.5 2.5 0 1 1 5 0zM14.5 17.5a2.5 2.5 0 1 1-5 0a2.5 2.5 0 1 1 5 0z"
+        }
+        Section::Metrics => "M4 4v16h16M7.5 15.5l4-6 3.5 3.5L20 6",
+        Section::Data => {
+            "M4.5 6c0-1.7 3.4-3 7.5-3s7.5 1.3 7.5 3-3.4 3-7.5 3-7.5-1.3-7.5-3zM4.5 6v12c0 1.7 3.4 3 7.5 3\
+             s7.5-1.3 7.5-3V6M4.5 12c0 1.7 3.4 3 7.5 3s7.5-1.3 7.5-3"
+        }
+        Section::Recordings => {
+            "M12 3.5a8.5 8.5 0 1 0 0 17a8.5 8.5 0 1 0 0-17zM12 8.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7z"
+        }
+        Section::Connections => {
+            "M9 15l6-6M10.5 6.5 12 5a4.6 4.6 0 0 1 6.5 6.5L17 13M13.5 17.5 12 19a4.6 4.6 0 0 1-6.5-6.5L7 11"
+        }
+        Section::Settings => "M4 7h8M18 7h2M4 17h3M13 17h7M15 4.5v5M10 14.5v5",
+    };
+    view! {
+        svg(class="icon", viewBox="0 0 24 24", aria-hidden="true") { path(d=path) }
+    }
 }
 
 /// The mark: a spore with three hyphae.
 pub(crate) fn mark() -> View {
-    view!(
-        "<svg class='mark' viewBox='0 0 48 48' aria-hidden='true'>\
-           <path class='mark-hypha' d='M24 24C17 21 13 16 12 7M24 24c8-1 13-5 16-11M24 24c-2 8-7 13-14 15\
-            M24 24c5 5 8 10 8 17M24 24c7 1 12 4 17 7M24 24c-8 1-14 0-19-4'/>\
-           <path class='mark-cell' d='M24 13.5 33.1 18.75V29.25L24 34.5 14.9 29.25V18.75z'/>\
-           <circle class='mark-core' cx='24' cy='24' r='4.2'/>\
-           <circle class='mark-tip' cx='12' cy='7' r='2.2'/>\
-           <circle class='mark-tip' cx='40' cy='13' r='2.2'/>\
-           <circle class='mark-tip' cx='10' cy='39' r='2.2'/>\
-           <circle class='mark-tip' cx='32' cy='41' r='2.2'/>\
-         </svg>"
-    )
+    view! {
+        svg(class="mark", viewBox="0 0 48 48", aria-hidden="true") {
+            path(class="mark-hypha", d="M24 24C17 21 13 16 12 7M24 24c8-1 13-5 16-11M24 24c-2 8-7 13-14 15M24 24c5 5 8 10 8 17M24 24c7 1 12 4 17 7M24 24c-8 1-14 0-19-4")
+            path(class="mark-cell", d="M24 13.5 33.1 18.75V29.25L24 34.5 14.9 29.25V18.75z")
+            circle(class="mark-core", cx="24", cy="24", r="4.2")
+            circle(class="mark-tip", cx="12", cy="7", r="2.2")
+            circle(class="mark-tip", cx="40", cy="13", r="2.2")
+            circle(class="mark-tip", cx="10", cy="39", r="2.2")
+            circle(class="mark-tip", cx="32", cy="41", r="2.2")
+        }
+    }
+}
+
+/// Text where there is any, and otherwise the word for what nobody knows.
+pub(crate) fn known(app: App, make: impl FnMut() -> Option<String> + 'static) -> View {
+    when(make, move |known| match known {
+        Some(known) => view! { (known) },
+        None => view! { span(class="muted") { (app.say.unknown) } },
+    })
+}
+
+/// A name with its value in a list of facts.
+pub(crate) fn fact(name: &'static str, value: impl FnMut() -> String + 'static) -> View {
+    let value = text(value);
+    view! {
+        div { dt { (name) } dd { (value) } }
+    }
+}
+
+/// The heading of a view.
+pub(crate) fn heading(title: &'static str) -> View {
+    view! { h1(class="view-title") { (title) } }
 }

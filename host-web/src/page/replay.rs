@@ -1,59 +1,48 @@
 //! The replay page: a file is opened, and the node in it is shown at every moment.
 
 use crate::{
+    catalogue::{count, fill},
     client::Client,
     page::{
-        Console, dom, parts,
-        state::State,
-        view::{View, view},
+        dom,
+        each::{memo, text, when},
+        parts,
+        state::{App, State},
     },
     protocol::{Failure, Go, Replayed},
-    words,
 };
 use sporenet_core::node::snapshot::Severity;
 use std::rc::Rc;
-use wasm_bindgen::{JsCast, prelude::*};
+use sycamore::prelude::*;
+use wasm_bindgen::JsCast;
 
 /// What a replay page knows besides snapshots.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Replaying {
     /// How to start a worker.
-    pub(crate) spawn: Option<js_sys::Function>,
+    spawn: js_sys::Function,
     /// The file's name.
-    pub(crate) file: String,
+    file: String,
     /// Where the replay is.
     pub(crate) now: Option<Replayed>,
     /// Why the file could not be opened.
     pub(crate) error: Option<Failure>,
 }
 
-/// The replay page's entry point, called by `replay.js` with a function that starts a worker.
-#[wasm_bindgen]
-#[expect(
-    unreachable_pub,
-    reason = "the browser calls it; `wasm_bindgen` wants it public"
-)]
-pub fn replay_main(spawn: js_sys::Function) {
-    words::set_here("the recorded node");
-    let Some((console, _)) = Console::put_up() else {
-        return;
-    };
-    console.state.borrow_mut().replaying = Some(Replaying {
-        spawn: Some(spawn),
-        ..Replaying::default()
-    });
-    let mover = Rc::clone(&console);
-    dom::listen(&console.root.clone(), "input", move |event| {
-        let target = event.target().and_then(|target| target.dyn_into().ok());
-        if target.is_some_and(|target: web_sys::Element| target.id() == "moment") {
-            go_to_slider(&mover);
+impl Replaying {
+    /// Before a file was chosen.
+    pub(crate) const fn new(spawn: js_sys::Function) -> Self {
+        Self {
+            spawn,
+            file: String::new(),
+            now: None,
+            error: None,
         }
-    });
-    console.draw();
+    }
 }
 
 /// Opens the file that was chosen, in a worker of its own.
-pub(crate) fn choose(console: &Rc<Console>) {
+fn choose(app: App) {
     let Some(input) = dom::element("recording") else {
         return;
     };
@@ -66,192 +55,266 @@ pub(crate) fn choose(console: &Rc<Console>) {
     };
     let name = js_sys::Reflect::get(&blob, &"name".into()).ok();
     let name = name.and_then(|name| name.as_string()).unwrap_or_default();
-    let opener = Rc::clone(console);
     wasm_bindgen_futures::spawn_local(async move {
         let read = wasm_bindgen_futures::JsFuture::from(blob.array_buffer()).await;
         match read {
-            Ok(buffer) => open(&opener, name, &js_sys::Uint8Array::new(&buffer).to_vec()),
-            Err(_) => opener.change(|state| {
-                if let Some(replaying) = &mut state.replaying {
-                    let text = format!("the browser could not read {name}");
-                    replaying.error = Some(Failure::new("unreadable", text));
-                }
+            Ok(buffer) => open(app.state, name, &js_sys::Uint8Array::new(&buffer).to_vec()),
+            Err(_) => update(app.state, |replaying| {
+                let text = fill(app.say.replay_unreadable, &[&name]);
+                replaying.error = Some(Failure::new("unreadable", text));
             }),
         }
     });
 }
 
-fn open(console: &Rc<Console>, file: String, bytes: &[u8]) {
-    let (before, spawn) = {
-        let mut state = console.state.borrow_mut();
-        let spawn = state.replaying.as_mut().and_then(|replaying| {
-            replaying.file = file;
-            replaying.now = None;
-            replaying.error = None;
-            replaying.spawn.clone()
-        });
-        (state.client.take(), spawn)
-    };
+fn update(state: State, change: impl FnOnce(&mut Replaying)) {
+    state
+        .replaying
+        .update(|replaying| replaying.as_mut().map(change));
+}
+
+fn open(state: State, file: String, bytes: &[u8]) {
+    update(state, |replaying| {
+        replaying.file = file;
+        replaying.now = None;
+        replaying.error = None;
+    });
+    let before = state.client.take();
     if let Some(before) = before {
         before.end();
     }
-    let Some(spawn) = spawn else { return };
-    let taker = Rc::clone(console);
-    let client = Client::replay(spawn, bytes.to_vec(), move |notice| {
-        taker.change(|state| {
-            state.take(notice);
-            taker.picture.take(state);
-        });
-        follow_slider(&taker);
-    });
-    console.change(|state| state.client = Some(client));
+    let spawn = state
+        .replaying
+        .with_untracked(|replaying| replaying.as_ref().map(|replaying| replaying.spawn.clone()));
+    if let Some(spawn) = spawn {
+        let client = Client::replay(spawn, bytes.to_vec(), move |notice| state.take(notice));
+        state.client.set(Some(client));
+    }
 }
 
-/// Does what a button of the bar asks for.
-pub(crate) fn act(console: &Rc<Console>, what: &str) {
-    let state = console.state.borrow();
-    let Some(now) = state.replaying.as_ref().and_then(|r| r.now.as_ref()) else {
-        return;
-    };
-    let go = match what {
-        "first" => Go::To(now.from_us),
-        "entry-back" => Go::Entry { on: false },
-        "back" => Go::Inputs(-1),
-        "on" => Go::Inputs(1),
-        "entry-on" => Go::Entry { on: true },
-        "last" => Go::To(now.to_us),
-        _ => return,
-    };
-    if let Some(client) = &state.client {
+fn go(state: State, go: Go) {
+    let client = state
+        .client
+        .with_untracked(|client| client.as_ref().map(Rc::clone));
+    if let Some(client) = client {
         client.go(go);
     }
 }
 
-fn go_to_slider(console: &Rc<Console>) {
-    let state = console.state.borrow();
-    if let (Ok(at), Some(client)) = (dom::field("moment").parse(), &state.client) {
-        client.go(Go::To(at));
-    }
-}
-
-/// A slider that was moved no longer follows its attribute.
-fn follow_slider(console: &Console) {
-    let state = console.state.borrow();
-    let now = state.replaying.as_ref().and_then(|r| r.now.as_ref());
-    if let Some(now) = now
-        && dom::element("moment").is_some_and(|slider| !slider.matches(":active").unwrap_or(false))
-    {
-        dom::set_field("moment", &now.at_us.to_string());
-    }
-}
-
 /// Where a file is chosen.
-pub(crate) fn chooser(replaying: &Replaying) -> View {
-    let error = replaying.error.as_ref().map(|failure| {
-        view!(
-            "{}{}: {}",
-            parts::severity_shape(Severity::Error),
-            replaying.file.as_str(),
-            failure.text.as_str()
-        )
+pub(crate) fn chooser(app: App) -> View {
+    let (state, say) = (app.state, app.say);
+    let mark = parts::mark();
+    let known = memo(move || {
+        state.replaying.with(|replaying| {
+            let replaying = replaying.as_ref();
+            replaying.map(|replaying| (replaying.file.clone(), replaying.error.clone()))
+        })
     });
-    let wait = (error.is_none() && !replaying.file.is_empty())
-        .then(|| format!("Opening {}…", replaying.file));
-    view!(
-        "<section class='panel join'>\
-           <div class='join-mark' aria-hidden='true'>{}</div>\
-           <h1>Replay a recording</h1>\
-           <p class='lead'>The node of the recording runs again in this tab, input by input, and shows what it knew \
-             at every moment. Nothing is sent anywhere.</p>\
-           <form>\
-             <label for='recording'>Recording, a file that ends in .sporerec</label>\
-             <input id='recording' type='file' accept='.sporerec' data-change='recording' aria-describedby='file-error'/>\
-             <p id='file-error' class='field-error' role='alert'>{}</p>\
-             <p class='muted' role='status'>{}</p>\
-           </form>\
-           <div class='how'>\
-             <h2>No recording yet?</h2>\
-             <ol>\
-               <li>In the console of a tab: Start recording, and later Save recording.</li>\
-               <li>On a relay:<pre><code>sporenet record start</code></pre><pre><code>sporenet record save</code></pre></li>\
-             </ol>\
-             <p class='muted'>A recording holds the values that the node held. It holds none of its keys.</p>\
-           </div>\
-         </section>",
-        parts::mark(),
-        error,
-        wait.unwrap_or_default(),
-    )
+    let error = when(
+        move || known.get_clone(),
+        |known| {
+            let Some((file, Some(failure))) = known else {
+                return View::new();
+            };
+            let shape = parts::severity_shape(Severity::Error);
+            view! { (shape) (file) ": " (failure.text) }
+        },
+    );
+    let wait = text(move || match known.get_clone() {
+        Some((file, None)) if !file.is_empty() => fill(say.replay_opening, &[&file]),
+        _ => String::new(),
+    });
+    view! {
+        section(class="panel join") {
+            div(class="join-mark", aria-hidden="true") { (mark) }
+            h1 { (say.replay_title) }
+            p(class="lead") { (say.replay_lead) }
+            form {
+                label(r#for="recording") { (say.replay_choose) }
+                input(id="recording", r#type="file", accept=".sporerec", aria-describedby="file-error",
+                    on:change=move |_| choose(app))
+                p(id="file-error", class="field-error", role="alert") { (error) }
+                p(class="muted", role="status") { (wait) }
+            }
+            div(class="how") {
+                h2 { (say.replay_none) }
+                ol {
+                    li { (say.replay_in_tab) }
+                    li { (say.replay_on_relay)
+                        pre { code { "sporenet record start" } }
+                        pre { code { "sporenet record save" } }
+                    }
+                }
+                p(class="muted") { (say.replay_values) }
+            }
+        }
+    }
 }
 
 /// The bar with which one goes through a recording.
-pub(crate) fn bar(state: &State, replaying: &Replaying, now: &Replayed) -> View {
-    let name = state.status.as_ref().map(|status| status.name.to_string());
-    let since = now.at_us.saturating_sub(now.from_us);
-    let moment = format!(
-        "{} of {}",
-        seconds(since),
-        seconds(now.to_us.saturating_sub(now.from_us))
+pub(crate) fn bar(app: App) -> View {
+    let (state, say) = (app.state, app.say);
+    let title = text(move || {
+        let name = state
+            .status
+            .with(|status| status.as_ref().map(|status| status.name.to_string()));
+        fill(say.replay_of, &[&name.unwrap_or_default()])
+    });
+    let by = text(move || {
+        state.replaying.with(|replaying| {
+            let known = replaying
+                .as_ref()
+                .and_then(|all| Some((&all.file, all.now.as_ref()?)));
+            known.map_or_else(String::new, |(file, now)| {
+                fill(say.replay_by, &[file, &now.program])
+            })
+        })
+    });
+    let of = move |of: fn(App, &Replayed) -> String| {
+        move || {
+            state.replaying.with(|replaying| {
+                let now = replaying.as_ref().and_then(|all| all.now.as_ref());
+                now.map_or_else(String::new, |now| of(app, now))
+            })
+        }
+    };
+    let (hash, input) = (
+        text(of(|_, now| now.state_hash.clone())),
+        text(of(|app, now| {
+            fill(app.say.replay_input, &[&now.inputs.to_string(), &now.input])
+        })),
     );
-    view!(
-        "<section class='panel replay' aria-labelledby='replay-title'>\
-           <div class='panel-head'>\
-             <h1 id='replay-title'>Replay of {}</h1>\
-             <p class='muted'>{} · recorded by sporenet {}</p>\
-           </div>\
-           {}\
-           <div class='replay-bar'>\
-             <button class='button' data-click='first' aria-label='To the start'>|◀</button>\
-             <button class='button' data-click='entry-back' aria-label='Before the newest timeline entry'>◀◀</button>\
-             <button class='button' data-click='back' aria-label='One input back'>◀</button>\
-             <input id='moment' type='range' min='{}' max='{}' step='1000' value='{}' aria-label='Moment' aria-valuetext='{}'/>\
-             <button class='button' data-click='on' aria-label='One input on'>▶</button>\
-             <button class='button' data-click='entry-on' aria-label='To the next timeline entry'>▶▶</button>\
-             <button class='button' data-click='last' aria-label='To the end'>▶|</button>\
-           </div>\
-           <p class='replay-now'><span class='mono'>{}</span> <time>{}</time> <span>{}</span></p>\
-           <p class='muted small'>state <span class='mono replay-hash'>{}</span> · <a href='replay.html'>another file</a></p>\
-         </section>",
-        name.unwrap_or_default(),
-        replaying.file.as_str(),
-        now.program.as_str(),
-        verdict(now),
-        now.from_us.to_string(),
-        now.to_us.to_string(),
-        now.at_us.to_string(),
-        moment.as_str(),
-        moment.as_str(),
-        dom::moment(state.now_ms),
-        format!("input {}: {}", now.inputs, now.input),
-        now.state_hash.as_str(),
+    let (moment, clock) = (
+        text(of(moment)),
+        text(move || dom::moment(state.now_ms.get())),
+    );
+    let (verdict, controls) = (verdict(app), controls(app));
+    view! {
+        section(class="panel replay", aria-labelledby="replay-title") {
+            div(class="panel-head") {
+                h2(id="replay-title") { (title) }
+                p(class="muted") { (by) }
+            }
+            (verdict)
+            (controls)
+            p(class="replay-now") {
+                span(class="mono") { (moment) } " "
+                time { (clock) } " "
+                span { (input) }
+            }
+            p(class="muted small") {
+                (say.replay_state) " " span(class="mono replay-hash") { (hash) } " · "
+                a(href="replay.html") { (say.replay_other) }
+            }
+        }
+    }
+}
+
+fn moment(app: App, now: &Replayed) -> String {
+    let since = now.at_us.saturating_sub(now.from_us);
+    let whole = now.to_us.saturating_sub(now.from_us);
+    fill(
+        app.say.replay_moment_of,
+        &[&seconds(since), &seconds(whole)],
     )
+}
+
+fn controls(app: App) -> View {
+    let (state, say) = (app.state, app.say);
+    let bounds = memo(move || {
+        state.replaying.with(|replaying| {
+            let now = replaying.as_ref().and_then(|all| all.now.as_ref());
+            now.map(|now| (now.from_us, now.to_us)).unwrap_or_default()
+        })
+    });
+    let said = memo(move || {
+        state.replaying.with(|replaying| {
+            let now = replaying.as_ref().and_then(|all| all.now.as_ref());
+            now.map(|now| moment(app, now)).unwrap_or_default()
+        })
+    });
+    follow(state);
+    let ends = move || bounds.get_untracked();
+    let first = move |_| go(state, Go::To(ends().0));
+    let last = move |_| go(state, Go::To(ends().1));
+    let slide = move |_| {
+        if let Ok(at) = dom::field("moment").parse() {
+            go(state, Go::To(at));
+        }
+    };
+    view! {
+        div(class="replay-bar") {
+            button(id="go-first", class="button", r#type="button", aria-label=say.replay_first, on:click=first) { "|◀" }
+            button(id="go-entry-back", class="button", r#type="button", aria-label=say.replay_entry_back,
+                on:click=move |_| go(state, Go::Entry { on: false })) { "◀◀" }
+            button(id="go-back", class="button", r#type="button", aria-label=say.replay_back,
+                on:click=move |_| go(state, Go::Inputs(-1))) { "◀" }
+            input(id="moment", r#type="range", step="1000", aria-label=say.replay_moment, aria-valuetext=said,
+                min=move || bounds.get().0.to_string(), max=move || bounds.get().1.to_string(), on:input=slide)
+            button(id="go-on", class="button", r#type="button", aria-label=say.replay_on,
+                on:click=move |_| go(state, Go::Inputs(1))) { "▶" }
+            button(id="go-entry-on", class="button", r#type="button", aria-label=say.replay_entry_on,
+                on:click=move |_| go(state, Go::Entry { on: true })) { "▶▶" }
+            button(id="go-last", class="button", r#type="button", aria-label=say.replay_last, on:click=last) { "▶|" }
+        }
+    }
+}
+
+/// Keeps the slider at the replay's moment, unless it is being moved.
+fn follow(state: State) {
+    let at = memo(move || {
+        state.replaying.with(|replaying| {
+            let now = replaying.as_ref().and_then(|all| all.now.as_ref());
+            now.map(|now| now.at_us)
+        })
+    });
+    create_effect(move || {
+        let Some(at) = at.get() else { return };
+        dom::soon(move || {
+            let slider = dom::element("moment");
+            if slider.is_some_and(|slider| !slider.matches(":active").unwrap_or(false)) {
+                dom::set_field("moment", &at.to_string());
+            }
+        });
+    });
 }
 
 /// Whether the replay is the same as what was recorded.
-fn verdict(now: &Replayed) -> View {
-    let (class, shape, text) = match &now.mismatch {
-        Some(why) => ("bad", Severity::Error, format!("Not the same run: {why}")),
-        None if now.busy => (
-            "busy",
-            Severity::Info,
-            format!("Checking… {} so far", checks(now)),
-        ),
-        None => (
-            "good",
-            Severity::Info,
-            format!("{} up to here", checks(now)),
-        ),
+fn verdict(app: App) -> View {
+    let state = app.state;
+    let known = move || {
+        state.replaying.with(|replaying| {
+            let now = replaying.as_ref()?.now.as_ref()?;
+            Some((now.mismatch.clone(), now.busy, now.checks))
+        })
     };
-    view!(
-        "<p class='{}' role='status'>{}<span>{}</span></p>",
-        format!("replay-verdict {class}"),
-        parts::severity_shape(shape),
-        text
-    )
-}
-
-fn checks(now: &Replayed) -> String {
-    words::count(now.checks, "state hash equal", "state hashes equal")
+    when(known, move |known| {
+        let Some((mismatch, busy, checks)) = known else {
+            return View::new();
+        };
+        let say = app.say;
+        let checks = count(checks, (say.hashes_one, say.hashes_many));
+        let (class, shape, text) = match mismatch {
+            Some(why) => (
+                "replay-verdict bad",
+                Severity::Error,
+                fill(say.replay_differs, &[&why]),
+            ),
+            None if busy => (
+                "replay-verdict busy",
+                Severity::Info,
+                fill(say.replay_checking, &[&checks]),
+            ),
+            None => (
+                "replay-verdict good",
+                Severity::Info,
+                fill(say.replay_equal, &[&checks]),
+            ),
+        };
+        let shape = parts::severity_shape(shape);
+        view! { p(class=class, role="status") { (shape) span { (text) } } }
+    })
 }
 
 /// Seconds with three digits behind the point.

@@ -1,66 +1,74 @@
 //! What happened, newest first.
 
 use crate::{
+    catalogue::fill,
     page::{
-        dom, parts,
-        state::State,
-        view::{Slot, View, view},
+        dom,
+        each::{each, memo, text, when},
+        parts,
+        state::App,
     },
     words,
 };
 use sporenet_core::node::snapshot::TimelineEntry;
+use sycamore::prelude::*;
 
-/// The most entries on the page; older ones stay with the node.
+/// The most entries in one list; older ones stay with the node.
 const SHOWN_MAX: usize = 100;
 
-pub(crate) fn panel(state: &State) -> View {
-    let entries = state.timeline.iter().take(SHOWN_MAX);
-    let items: Vec<_> = entries
-        .map(|entry| {
-            let wall = entry.wall.as_millis();
-            (format!("{wall} {}", entry.id), item(state, entry, wall))
+/// The entries that `wanted` takes, or `empty` if there are none. What `wanted` reads is followed.
+pub(crate) fn list(
+    app: App,
+    wanted: impl Fn(&TimelineEntry) -> bool + 'static,
+    empty: &'static str,
+) -> View {
+    let found = memo(move || {
+        app.state.timeline.with(|timeline| {
+            let found = timeline.iter().filter(|entry| wanted(entry));
+            found
+                .map(|entry| ((entry.wall.as_millis(), entry.id), entry.clone()))
+                .collect::<Vec<_>>()
         })
-        .collect();
-    let list = if items.is_empty() {
-        view!(
-            "<p class='empty'>Nothing has happened yet. Joins, suspicions, deaths and refusals appear here \
-             with their causes.</p>"
-        )
-    } else {
-        view!(
-            "<ol class='events' tabindex='0' aria-label='Timeline entries'>{}</ol>",
-            items
-        )
-    };
-    view!(
-        "<section class='panel timeline' aria-labelledby='timeline-title'>\
-           <div class='panel-head'><h2 id='timeline-title'>Timeline</h2><p class='muted'>newest first</p></div>\
-           {}\
-         </section>",
-        list
-    )
+    });
+    let entries =
+        memo(move || found.with(|found| found.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>()));
+    let older = text(move || match found.with(Vec::len).checked_sub(SHOWN_MAX) {
+        None | Some(0) => String::new(),
+        Some(older) => fill(app.say.older_entries, &[&older.to_string()]),
+    });
+    let list = when(
+        move || entries.with(Vec::is_empty),
+        move |is_empty| {
+            if is_empty {
+                return view! { p(class="empty") { (empty) } };
+            }
+            let items = each(entries, move |entry| item(app, entry));
+            view! { ol(class="events", tabindex="0", aria-label=app.say.timeline_entries) { (items) } }
+        },
+    );
+    view! { (list) p(class="muted small older") { (older) } }
 }
 
-fn item(state: &State, entry: &TimelineEntry, wall: u64) -> View {
-    let word = words::severity(entry.severity);
-    view!(
-        "<li class='{}'>\
-           <span class='event-shape'>{}<span class='visually-hidden'>{}</span></span>\
-           <div>\
-             <p class='event-text'>{}</p>\
-             <p class='event-meta'>\
-               <time datetime='{}' title='{}'>{}</time><span class='mono'>{}</span><span class='event-word'>{}</span>\
-             </p>\
-           </div>\
-         </li>",
-        format!("event {word}"),
-        parts::severity_shape(entry.severity),
-        word,
-        entry.text.as_str(),
-        Slot::Made(wall, dom::iso),
-        Slot::Made(wall, dom::moment),
-        words::ago(state.now_ms.saturating_sub(wall)),
-        entry.code.as_str(),
-        word,
-    )
+/// An entry never changes; only how long ago it was does.
+fn item(app: App, entry: ReadSignal<TimelineEntry>) -> View {
+    let entry = entry.get_clone_untracked();
+    let wall = entry.wall.as_millis();
+    let class = format!("event {}", words::severity(entry.severity));
+    let word = words::severity_said(app.say, entry.severity);
+    let shape = parts::severity_shape(entry.severity);
+    let (iso, moment) = (dom::iso(wall), dom::moment(wall));
+    let ago = text(move || app.state.since(app.say, wall));
+    view! {
+        li(class=class) {
+            span(class="event-shape") { (shape) span(class="visually-hidden") { (word) } }
+            div {
+                p(class="event-text") { (entry.text) }
+                p(class="event-meta") {
+                    time(datetime=iso, title=moment) { (ago) }
+                    span(class="mono") { (entry.code) }
+                    span(class="event-word") { (word) }
+                }
+            }
+        }
+    }
 }

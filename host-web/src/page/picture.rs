@@ -1,17 +1,14 @@
-//! The mesh as a live picture on a canvas, and as a table for the keyboard and for screen readers.
+//! The mesh as a live picture on a canvas.
 
 use crate::{
     graph::{
         layout::{Fit, Layout},
         paint::{self, Edge, Frame, Node, Scene},
     },
-    page::{
-        dom,
-        state::State,
-        view::{View, view},
-    },
-    words,
+    page::dom,
+    route::Place,
 };
+use sporenet_core::node::snapshot::{Edge as KnownEdge, Member};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -21,71 +18,6 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 /// Between two frames: calm motion needs no more, and the worker shares the processor.
 const FRAME_MS: f64 = 40.0;
-
-/// The canvas on the page.
-pub(crate) const CANVAS: &str = "picture";
-
-pub(crate) fn panel(state: &State) -> View {
-    let nodes = count(state.members.len());
-    let own = count(state.edges.iter().filter(|edge| edge.own).count());
-    let summary = format!(
-        "The mesh: {}, {} held by {}. The same as a table follows.",
-        words::count(nodes, "node", "nodes"),
-        words::count(own, "link", "links"),
-        words::here(),
-    );
-    view!(
-        "<section class='panel mesh' aria-labelledby='mesh-title'>\
-           <div class='panel-head'>\
-             <h2 id='mesh-title'>The mesh</h2>\
-             <ul class='legend'>\
-               <li><span class='key own' aria-hidden='true'></span>link of {}</li>\
-               <li><span class='key inferred' aria-hidden='true'></span>inferred</li>\
-             </ul>\
-           </div>\
-           <canvas id='picture' class='picture' role='img' aria-label='{}' data-click='node'></canvas>\
-           {}\
-         </section>",
-        words::here(),
-        summary,
-        edge_table(state)
-    )
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-fn edge_table(state: &State) -> View {
-    let name = |id| state.name_of(id).unwrap_or_else(|| words::short(id));
-    let edges = state.edges.iter();
-    let rows: Vec<_> = edges
-        .map(|edge| {
-            let known = if edge.own {
-                format!("held by {}", words::here())
-            } else {
-                "inferred".into()
-            };
-            view!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
-                name(&edge.a),
-                name(&edge.b),
-                known
-            )
-        })
-        .collect();
-    view!(
-        "<details class='twin'>\
-           <summary>{} as a table</summary>\
-           <table>\
-             <thead><tr><th scope='col'>From</th><th scope='col'>To</th><th scope='col'>Known</th></tr></thead>\
-             <tbody>{}</tbody>\
-           </table>\
-         </details>",
-        words::count(count(rows.len()), "link", "links"),
-        rows
-    )
-}
 
 /// The picture, its pointer and its clock.
 #[derive(Default)]
@@ -115,9 +47,9 @@ impl Picture {
     }
 
     /// Takes the members and edges that are there now.
-    pub(crate) fn take(&self, state: &State) {
-        let members = state.members.iter();
+    pub(crate) fn take(&self, members: &[Member], edges: &[KnownEdge]) {
         let nodes: Vec<_> = members
+            .iter()
             .map(|member| Node {
                 id: member.id.clone(),
                 name: member.name.to_string(),
@@ -126,8 +58,8 @@ impl Picture {
                 this_node: member.this_node,
             })
             .collect();
-        let edges = state.edges.iter();
         let edges: Vec<_> = edges
+            .iter()
             .map(|edge| Edge {
                 a: edge.a.clone(),
                 b: edge.b.clone(),
@@ -144,26 +76,22 @@ impl Picture {
         self.stale.set(true);
     }
 
-    /// Draws on the canvas that is on the page now, if there is one.
-    pub(crate) fn follow(self: &Rc<Self>) {
-        let canvas = dom::element(CANVAS).and_then(|canvas| canvas.dyn_into().ok());
-        let mut drawn_on = self.canvas.borrow_mut();
-        let Some(canvas): Option<HtmlCanvasElement> = canvas else {
-            *drawn_on = None;
-            return;
-        };
-        if drawn_on.as_ref().is_some_and(|(known, _)| *known == canvas) {
-            return;
-        }
+    /// Draws on this canvas from now on.
+    pub(crate) fn put_on(self: &Rc<Self>, canvas: HtmlCanvasElement) {
         let context = canvas.get_context("2d").ok().flatten();
-        *drawn_on = context
+        *self.canvas.borrow_mut() = context
             .and_then(|context| context.dyn_into().ok())
             .map(|context| (canvas, context));
-        drop(drawn_on);
         self.size.set((0, 0));
         if !self.runs.replace(true) {
             run_frames(Rc::clone(self));
         }
+    }
+
+    /// Draws no more: the canvas leaves the page.
+    pub(crate) fn leave(&self) {
+        *self.canvas.borrow_mut() = None;
+        self.scene.borrow_mut().pointed = None;
     }
 
     fn tick(&self, at: f64) {
@@ -241,12 +169,11 @@ impl Picture {
         self.stale.set(true);
     }
 
-    /// A click on a node goes to its row, as Tab and the table do.
-    pub(crate) fn go_to_row(&self) {
+    /// A click on a node goes to its page.
+    pub(crate) fn go_to_node(&self) {
         let pointed = self.scene.borrow().pointed.clone();
-        if let Some(row) = pointed.and_then(|id| dom::element(&format!("node-{id}"))) {
-            row.scroll_into_view();
-            let _ = row.focus();
+        if let Some(id) = pointed {
+            dom::go(&Place::Node(id).href());
         }
     }
 }
