@@ -9,8 +9,8 @@ use crate::{
 };
 use core::time::Duration;
 use made_up::{
-    cast, chart, connections, edges, entries, entry, health, id, members, paths, text, timeline,
-    vitals,
+    Cast, cast, chart, connections, edges, entries, entry, health, id, members, paths, text,
+    timeline, vitals,
 };
 use sporenet_core::{
     kernel::{id::Role, text::Name},
@@ -82,54 +82,7 @@ fn take(gallery: &Rc<Gallery>, message: ToWorker) {
                 tick(Rc::clone(gallery));
             }
         }
-        ToWorker::Request { id, request } => match request {
-            Request::Watch { .. } => {
-                *gallery.watch.borrow_mut() = Some(id);
-                post(FromWorker::Answer {
-                    id,
-                    answer: Ok(Answer::Watching),
-                });
-                let entries = if gallery.scene == "empty" {
-                    Vec::new()
-                } else {
-                    entries()
-                };
-                post(FromWorker::Watched {
-                    id,
-                    entries,
-                    reset: true,
-                    more: false,
-                });
-            }
-            Request::Write { .. } if gallery.scene == "alone" => {
-                let text = "the write is stored here, but no other relay confirmed it in time; it will still be replicated";
-                post(FromWorker::Answer {
-                    id,
-                    answer: Err(Failure::new("not_replicated", text)),
-                });
-            }
-            Request::Write { key, value, .. } => {
-                post(FromWorker::Answer {
-                    id,
-                    answer: Ok(Answer::Written),
-                });
-                if let Some(watch) = *gallery.watch.borrow() {
-                    let entries = vec![entry(&key, value.as_deref(), 7, 0)];
-                    post(FromWorker::Watched {
-                        id: watch,
-                        entries,
-                        reset: false,
-                        more: false,
-                    });
-                }
-            }
-            Request::Get { .. }
-            | Request::Close { .. }
-            | Request::Members
-            | Request::Status
-            | Request::Recording(_)
-            | Request::Leave => {}
-        },
+        ToWorker::Request { id, request } => answer(gallery, id, request),
         ToWorker::Visible(_)
         | ToWorker::Taken { .. }
         | ToWorker::Open(_)
@@ -137,6 +90,59 @@ fn take(gallery: &Rc<Gallery>, message: ToWorker) {
         | ToWorker::Freeze
         | ToWorker::NetworkChanged
         | ToWorker::Unwatch { .. } => {}
+    }
+}
+
+/// Answers what the console asks.
+fn answer(gallery: &Gallery, id: u64, request: Request) {
+    let post = |message: FromWorker| gallery.scope.post(&message);
+    match request {
+        Request::Watch { .. } => {
+            *gallery.watch.borrow_mut() = Some(id);
+            post(FromWorker::Answer {
+                id,
+                answer: Ok(Answer::Watching),
+            });
+            let entries = if gallery.scene == "empty" {
+                Vec::new()
+            } else {
+                entries()
+            };
+            post(FromWorker::Watched {
+                id,
+                entries,
+                reset: true,
+                more: false,
+            });
+        }
+        Request::Write { .. } if gallery.scene == "alone" => {
+            let text = "the write is stored here, but no other relay confirmed it in time; it will still be replicated";
+            post(FromWorker::Answer {
+                id,
+                answer: Err(Failure::new("not_replicated", text)),
+            });
+        }
+        Request::Write { key, value, .. } => {
+            post(FromWorker::Answer {
+                id,
+                answer: Ok(Answer::Written),
+            });
+            if let Some(watch) = *gallery.watch.borrow() {
+                let entries = vec![entry(&key, value.as_deref(), 7, 0)];
+                post(FromWorker::Watched {
+                    id: watch,
+                    entries,
+                    reset: false,
+                    more: false,
+                });
+            }
+        }
+        Request::Get { .. }
+        | Request::Close { .. }
+        | Request::Members
+        | Request::Status
+        | Request::Recording(_)
+        | Request::Leave => {}
     }
 }
 
@@ -154,57 +160,11 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
     let now = gallery.scope.now().as_millis();
     let wall_ms = gallery.scope.wall().as_millis();
     let cast = cast(&gallery.scene);
-    let count = |wanted: MemberState| {
-        u32::try_from(cast.iter().filter(|one| one.3 == wanted).count()).unwrap_or(0)
-    };
-    let (verdict, reasons): (_, &[&str]) = match gallery.scene.as_str() {
-        "alone" => (
-            Verdict::Isolated,
-            &[
-                "no relay answers since 1 min",
-                "3 relays are known and redialled",
-            ],
-        ),
-        "outage" => (
-            Verdict::Degraded,
-            &[
-                "attic is dead since 8 s: links reset and redial refused",
-                "<img src=x onerror=alert(1)> does not answer",
-            ],
-        ),
-        _ => (
-            Verdict::Healthy,
-            &["every member answers or announced its absence"],
-        ),
-    };
     let told = gallery.told.replace(9);
     Snapshot {
         wall_ms,
         joining: None,
-        status: Status {
-            id: id(7).to_string(),
-            name: text::<64>("Chrome on Linux #1") as Name,
-            network: "7d1fc2a09b".repeat(6) + "7d1f",
-            version: env!("CARGO_PKG_VERSION").into(),
-            role: Role::Tab,
-            incarnation: 9,
-            verdict,
-            reasons: reasons.iter().map(|reason| (*reason).into()).collect(),
-            mode: "normal".into(),
-            members: MemberCounts {
-                alive: count(MemberState::Alive),
-                suspect: count(MemberState::Suspect),
-                dead: count(MemberState::Dead),
-                left: count(MemberState::Left),
-                parked: count(MemberState::Parked),
-            },
-            kv: KvCounts {
-                keys: 1_284,
-                batches: 312,
-            },
-            uptime_s: 402 + now / 1_000,
-            clock_ahead_ms: Some(3),
-        },
+        status: status(&gallery.scene, now, &cast),
         members: members(&gallery.scene, now, &cast),
         edges: edges(&cast),
         connections: connections(&gallery.scene, now),
@@ -236,5 +196,55 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
             ]
         },
         recording: sporenet_core::node::recording::RecordingStatus::default(),
+    }
+}
+
+fn status(scene: &str, now: u64, cast: &[Cast]) -> Status {
+    let count = |wanted: MemberState| {
+        u32::try_from(cast.iter().filter(|one| one.3 == wanted).count()).unwrap_or(0)
+    };
+    let (verdict, reasons): (_, &[&str]) = match scene {
+        "alone" => (
+            Verdict::Isolated,
+            &[
+                "no relay answers since 1 min",
+                "3 relays are known and redialled",
+            ],
+        ),
+        "outage" => (
+            Verdict::Degraded,
+            &[
+                "attic is dead since 8 s: links reset and redial refused",
+                "<img src=x onerror=alert(1)> does not answer",
+            ],
+        ),
+        _ => (
+            Verdict::Healthy,
+            &["every member answers or announced its absence"],
+        ),
+    };
+    Status {
+        id: id(7).to_string(),
+        name: text::<64>("Chrome on Linux #1") as Name,
+        network: "7d1fc2a09b".repeat(6) + "7d1f",
+        version: env!("CARGO_PKG_VERSION").into(),
+        role: Role::Tab,
+        incarnation: 9,
+        verdict,
+        reasons: reasons.iter().map(|reason| (*reason).into()).collect(),
+        mode: "normal".into(),
+        members: MemberCounts {
+            alive: count(MemberState::Alive),
+            suspect: count(MemberState::Suspect),
+            dead: count(MemberState::Dead),
+            left: count(MemberState::Left),
+            parked: count(MemberState::Parked),
+        },
+        kv: KvCounts {
+            keys: 1_284,
+            batches: 312,
+        },
+        uptime_s: 402 + now / 1_000,
+        clock_ahead_ms: Some(3),
     }
 }

@@ -131,7 +131,14 @@ impl Place {
         let of = match self {
             Self::Node(of) | Self::Data(Some(of)) => Some(of),
             Self::Unknown(path) => return format!("#/{path}"),
-            _ => None,
+            Self::Overview
+            | Self::Nodes
+            | Self::Topology
+            | Self::Metrics
+            | Self::Data(None)
+            | Self::Recordings
+            | Self::Connections
+            | Self::Settings => None,
         };
         let word = self.section().map_or("", Section::word);
         match of {

@@ -37,5 +37,9 @@ fn a_tab_joins_through_nginx_at_a_sub_path_by_the_printed_link() {
     });
     let address = page.here().run("return location.href", &[]);
     let address = address.as_str().unwrap();
-    assert!(address.ends_with("/mesh/"), "{address}");
+    let (page, view) = address.split_once('#').expect("a view is open");
+    assert!(
+        page.ends_with("/mesh/") && !view.contains("spore"),
+        "{address}"
+    );
 }

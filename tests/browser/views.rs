@@ -7,7 +7,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
-const CONTROL: &str = "\u{e009}";
+const CONTROL: char = '\u{e009}';
 
 /// Waits until the page's heading is this.
 fn headed(page: &Page<'_>, heading: &str) {
@@ -129,7 +129,7 @@ fn the_palette_jumps_to_views_nodes_and_namespaces() {
     let page = Page::open(&browser, &relay.invite(&[]).browser);
     page.put_by_script("garden", "k", "v");
     let open = |typed: &str| {
-        page.here().keys(&format!("{CONTROL}k"));
+        page.here().chord(CONTROL, 'k');
         wait::until("the palette is open", PATIENCE, || {
             page.here().run("return document.activeElement.id", &[]) == "palette-input"
         });

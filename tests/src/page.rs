@@ -22,11 +22,19 @@ pub struct Page<'b> {
 }
 
 impl<'b> Page<'b> {
-    /// Opens a link and waits until the tab's node has been let in.
+    /// Opens a link and waits until the tab's node has been let in and the page shows its views.
     #[must_use]
     pub fn open(browser: &'b Browser, link: &str) -> Self {
         let page = Self::visit(browser, link);
         page.is_in();
+        wait::eventually("the views are there", PATIENCE, || {
+            let rail = page.texts(".rail");
+            if rail.is_empty() {
+                Err(page.text("main"))
+            } else {
+                Ok(())
+            }
+        });
         page
     }
 

@@ -273,6 +273,19 @@ impl Browser {
         self.post("/actions", &actions);
     }
 
+    /// Presses a key while another one is held.
+    pub fn chord(&self, held: char, key: char) {
+        let strokes = [
+            ("keyDown", held),
+            ("keyDown", key),
+            ("keyUp", key),
+            ("keyUp", held),
+        ];
+        let strokes = strokes.map(|(kind, key)| json!({"type": kind, "value": key}));
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]});
+        self.post("/actions", &actions);
+    }
+
     /// Saves what pages offer to download in a folder, without asking.
     pub fn download_to(&self, folder: &Path) {
         self.devtools(

@@ -215,7 +215,7 @@ fn entry(app: App, row: ReadSignal<Row>) -> View {
             None => view! { em { (say.deleted) } },
         },
     );
-    let author = text(move || row.with(|row| state.author(&row.view.entry.author)));
+    let author = text(move || state.author(&row.with(|row| row.view.entry.author)));
     let size = text(move || words::bytes(row.with(|row| row.view.value_bytes)));
     let wall = memo(move || row.with(|row| row.view.entry.written_at.as_millis()));
     let ago = text(move || state.since(say, wall.get()));

@@ -92,7 +92,7 @@ fn head(app: App, member: ReadSignal<Member>) -> View {
     let name = text(move || member.with(|member| member.name.to_string()));
     let word = text(move || words::state_said(say, state.get()).into());
     let tag = nodes::tag(app, member);
-    let of = move |of: fn(App, &Member) -> String| move || member.with(|member| of(app, member));
+    let of = move |of: fn(App, &Member) -> String| move || of(app, &member.get_clone());
     let facts: Vec<View> = vec![
         parts::fact(
             say.reason,
@@ -217,9 +217,12 @@ fn term(app: App, term: ReadSignal<HealthTerm>) -> View {
     let age = parts::known(app, move || {
         term.with(|term| term.age_ms.map(|age| words::ago(say, age)))
     });
-    let observers = text(move || match term.with(|term| term.observers) {
-        0 => say.own_word.into(),
-        observers => observers.to_string(),
+    let observers = parts::known(app, move || {
+        let (value, observers) = term.with(|term| (term.value, term.observers));
+        value.map(|_| match observers {
+            0 => say.own_word.into(),
+            observers => observers.to_string(),
+        })
     });
     view! {
         tr {

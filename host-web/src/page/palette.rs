@@ -124,7 +124,7 @@ fn option(row: ReadSignal<(usize, Target)>, chosen: Signal<usize>) -> View {
         li(role="option",
             id=memo(move || row.with(|(place, _)| option_id(*place))),
             aria-selected=move || is_chosen.get().to_string(),
-            on:click=move |_| row.with_untracked(|(_, target)| jump(&target.href))) {
+            on:click=move |_| jump(&row.get_clone_untracked().1.href)) {
             span(class="palette-name") { (name) }
             span(class="mono muted small") { (more) }
             span(class="palette-kind") { (kind) }
