@@ -89,8 +89,22 @@ macro_rules! phrases {
         pub static GERMAN: Phrases = Phrases { $($name: $german,)* };
 
         #[cfg(test)]
-        const PAIRS: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
+        pub(super) const PAIRS: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
     };
+}
+
+pub mod alerts;
+
+impl Phrases {
+    /// What is said of alerts in the same language.
+    #[must_use]
+    pub fn alerts(&self) -> &'static alerts::Phrases {
+        if core::ptr::eq(self, &raw const GERMAN) {
+            &alerts::GERMAN
+        } else {
+            &alerts::ENGLISH
+        }
+    }
 }
 
 phrases! {
@@ -485,7 +499,7 @@ mod tests {
 
     #[test]
     fn both_languages_say_something_and_fill_in_as_much() {
-        for (name, english, german) in PAIRS {
+        for (name, english, german) in PAIRS.iter().chain(alerts::PAIRS) {
             assert!(
                 !english.trim().is_empty() && !german.trim().is_empty(),
                 "{name}"

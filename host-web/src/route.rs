@@ -5,11 +5,16 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+/// What stands before an incident's id.
+const INCIDENTS: &str = "incidents";
+
 /// An entry of the rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// How everything is.
     Overview,
+    /// What is wrong.
+    Alerts,
     /// The members.
     Nodes,
     /// The picture of the mesh.
@@ -28,8 +33,9 @@ pub enum Section {
 
 impl Section {
     /// All of them in the rail's order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
+        Self::Alerts,
         Self::Nodes,
         Self::Topology,
         Self::Metrics,
@@ -44,6 +50,7 @@ impl Section {
     pub const fn key(self) -> char {
         match self {
             Self::Overview => 'o',
+            Self::Alerts => 'a',
             Self::Nodes => 'n',
             Self::Topology => 't',
             Self::Metrics => 'm',
@@ -59,6 +66,7 @@ impl Section {
     pub const fn place(self) -> Place {
         match self {
             Self::Overview => Place::Overview,
+            Self::Alerts => Place::Alerts,
             Self::Nodes => Place::Nodes,
             Self::Topology => Place::Topology,
             Self::Metrics => Place::Metrics,
@@ -72,6 +80,7 @@ impl Section {
     const fn word(self) -> &'static str {
         match self {
             Self::Overview => "",
+            Self::Alerts => "alerts",
             Self::Nodes => "nodes",
             Self::Topology => "topology",
             Self::Metrics => "metrics",
@@ -88,6 +97,10 @@ impl Section {
 pub enum Place {
     /// How everything is.
     Overview,
+    /// Incidents, alerts and rules.
+    Alerts,
+    /// One incident, by its id.
+    Incident(String),
     /// All members.
     Nodes,
     /// One member, by its identity.
@@ -114,6 +127,7 @@ impl Place {
     pub const fn section(&self) -> Option<Section> {
         Some(match self {
             Self::Overview => Section::Overview,
+            Self::Alerts | Self::Incident(_) => Section::Alerts,
             Self::Nodes | Self::Node(_) => Section::Nodes,
             Self::Topology => Section::Topology,
             Self::Metrics => Section::Metrics,
@@ -130,8 +144,10 @@ impl Place {
     pub fn href(&self) -> String {
         let of = match self {
             Self::Node(of) | Self::Data(Some(of)) => Some(of),
+            Self::Incident(id) => return format!("#/{INCIDENTS}/{}", escaped(id)),
             Self::Unknown(path) => return format!("#/{path}"),
             Self::Overview
+            | Self::Alerts
             | Self::Nodes
             | Self::Topology
             | Self::Metrics
@@ -181,6 +197,7 @@ impl Route {
             (Some(section), None) => section.place(),
             (Some(Section::Nodes), Some(id)) => Place::Node(id),
             (Some(Section::Data), Some(namespace)) => Place::Data(Some(namespace)),
+            (None, Some(id)) if word == INCIDENTS => Place::Incident(id),
             (_, _) => Place::Unknown(path.into()),
         };
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -282,6 +299,8 @@ mod tests {
         for name in ["a/b?c=d&e#f", "grün 100%", "%41", "+", "\u{1f344}"] {
             let route = Route::to(Place::Data(Some(name.into()))).with("prefix", name);
             assert_eq!(Route::of(&route.href()), route, "{}", route.href());
+            let route = Route::to(Place::Incident(name.into()));
+            assert_eq!(Route::of(&route.href()), route, "{}", route.href());
         }
     }
 
@@ -297,6 +316,10 @@ mod tests {
             );
         }
         assert_eq!(Route::of("#/nodes/").place, Place::Nodes);
+        assert_eq!(
+            Route::of("#/incidents").place,
+            Place::Unknown("incidents".into())
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::{
     catalogue::fill,
     page::{
-        banner, connections, data, dom,
+        alerts, banner, connections, data, dom,
         each::{memo, when},
         join, keys, metrics, node, nodes, overview, palette, parts, recordings, replay, settings,
         state::{App, Stage, State},
@@ -16,8 +16,9 @@ use sycamore::prelude::*;
 use sycamore::web::events::MouseEvent;
 
 /// What the replay page shows of a recorded node.
-const REPLAYED: [Section; 5] = [
+const REPLAYED: [Section; 6] = [
     Section::Overview,
+    Section::Alerts,
     Section::Nodes,
     Section::Topology,
     Section::Connections,
@@ -41,9 +42,10 @@ pub(crate) fn sections(state: State) -> Vec<Section> {
 }
 
 /// The name of an entry of the rail.
-pub(crate) const fn name(app: App, section: Section) -> &'static str {
+pub(crate) fn name(app: App, section: Section) -> &'static str {
     match section {
         Section::Overview => app.say.overview,
+        Section::Alerts => app.say.alerts().alerts,
         Section::Nodes => app.say.nodes,
         Section::Topology => app.say.topology,
         Section::Metrics => app.say.metrics,
@@ -76,6 +78,7 @@ pub(crate) fn page(app: App) -> View {
     );
     let (banner, body) = (banner::banner(app), body(app));
     let (palette, keys) = (palette::dialog(app), keys::dialog(app));
+    let news = alerts::live(app);
     let foot = fill(app.say.foot, &[env!("CARGO_PKG_VERSION"), words::here()]);
     view! {
         a(class="skip", href="#main", on:click=|event: MouseEvent| {
@@ -88,6 +91,7 @@ pub(crate) fn page(app: App) -> View {
             main(id="main", tabindex="-1") { (banner) (body) }
             footer(class="foot") { p { (foot) } }
         }
+        (news)
         (palette)
         (keys)
     }
@@ -181,12 +185,18 @@ fn rail(app: App) -> View {
             };
             let keys = format!("g {}", section.key());
             let (icon, href) = (parts::icon(section), section.place().href());
+            let count = if section == Section::Alerts {
+                alerts::badge(app)
+            } else {
+                View::new()
+            };
             view! {
                 li(class=class) {
                     a(href=href, aria-current=current, aria-keyshortcuts=keys,
                         on:click=move |_| is_open.set(false)) {
                         (icon)
                         span { (name(app, section)) }
+                        (count)
                     }
                 }
             }
@@ -247,6 +257,8 @@ fn outlet(app: App) -> View {
             Place::Unknown(_) => nowhere(app, &place),
             _ if !is_shown => nowhere(app, &place),
             Place::Overview => overview::view(app),
+            Place::Alerts => alerts::view(app),
+            Place::Incident(id) => alerts::incident_view(app, id),
             Place::Nodes => nodes::view(app),
             Place::Node(id) => node::view(app, id),
             Place::Topology => topology::view(app),

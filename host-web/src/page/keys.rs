@@ -2,7 +2,7 @@
 
 use crate::{
     page::{
-        dom,
+        alerts, dom,
         each::when,
         frame, palette,
         state::{App, Stage, State},
@@ -70,6 +70,7 @@ fn take(state: State, event: &KeyboardEvent, went: &Cell<Option<f64>>) {
             event.prevent_default();
             dom::focus(FILTER);
         }
+        "a" | "r" | "s" => alerts::take_key(state, event),
         _ => {}
     }
 }
@@ -152,6 +153,7 @@ fn list(app: App) -> View {
             div { dt { kbd { "Ctrl K" } " · " kbd { "⌘ K" } } dd { (say.keys_palette) } }
             div { dt { kbd { "/" } } dd { (say.keys_filter) } }
             (jumps)
+            div { dt { kbd { "a" } " · " kbd { "r" } " · " kbd { "s" } } dd { (say.alerts().keys_incident) } }
             div { dt { kbd { "?" } } dd { (say.keys_this) } }
             div { dt { kbd { "Esc" } } dd { (say.keys_close) } }
         }

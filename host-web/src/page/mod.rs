@@ -5,6 +5,7 @@
 //! | `state` | what the page knows, as signals |
 //! | `frame` | rail, header and footer, and the place where a view stands |
 //! | `banner` | what is wrong beside the mesh |
+//! | `alerts` | incidents, alerts, rules and the mesh's settings |
 //! | `overview` | verdict, counters, the last hour, throughput |
 //! | `nodes`, `scroll` | all members, of which only the rows in sight are on the page |
 //! | `node` | one member: score, vitals, paths, events |
@@ -20,6 +21,7 @@
 //! | `replay` | the page on which a recording is gone through |
 //! | `each`, `parts`, `dom` | lists and text that follow signals, shapes, browser calls |
 
+mod alerts;
 mod banner;
 mod browser;
 mod charts;

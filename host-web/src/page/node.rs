@@ -2,6 +2,7 @@
 
 use crate::{
     page::{
+        alerts,
         each::{each, memo, text, when},
         nodes, parts,
         state::App,
@@ -58,6 +59,7 @@ fn known(app: App, member: ReadSignal<Member>) -> View {
         vitals_of(app, id.clone()),
         paths(app, id.clone()),
     );
+    let alerts = alerts::of_node(app, id.clone());
     let events = timeline::list(
         app,
         move |entry| {
@@ -69,6 +71,7 @@ fn known(app: App, member: ReadSignal<Member>) -> View {
     );
     view! {
         (head)
+        (alerts)
         div(class="grid halves") {
             (score)
             (vitals)

@@ -4,7 +4,7 @@
 use crate::{
     catalogue::fill,
     page::{
-        charts,
+        alerts, charts,
         each::{memo, text, when},
         join, nodes, parts,
         state::App,
@@ -34,11 +34,12 @@ pub(crate) fn view(app: App) -> View {
         say.quiet_hour,
     );
     let charts = charts::grid(app, Some(&CHARTS));
-    let worst = nodes::worst(app);
+    let (incidents, worst) = (alerts::open_now(app), nodes::worst(app));
     view! {
         div(class="grid") {
             (verdict)
             (counters)
+            (incidents)
             section(class="panel timeline", aria-labelledby="timeline-title") {
                 div(class="panel-head") {
                     h2(id="timeline-title") { (say.last_hour) }

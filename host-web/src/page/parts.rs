@@ -10,6 +10,7 @@ use crate::{
 use sporenet_core::{
     membership::member::MemberState,
     node::snapshot::{Severity, Verdict},
+    observe::alerts::record::Grade,
 };
 use sycamore::prelude::*;
 
@@ -37,6 +38,20 @@ pub(crate) fn severity_shape(severity: Severity) -> View {
         Severity::Info => ("shape info", "M8 3a5 5 0 1 0 0 10A5 5 0 1 0 8 3z"),
         Severity::Warn => ("shape warn", "M8 1.8 15 14H1z"),
         Severity::Error => ("shape error", "M2.5 2.5h11v11h-11z"),
+    };
+    shape(class, path)
+}
+
+/// The shape of an incident's severity: the graver, the more corners.
+pub(crate) fn grade_shape(grade: Grade) -> View {
+    let (class, path) = match grade {
+        Grade::Low => ("shape low", "M8 3a5 5 0 1 0 0 10A5 5 0 1 0 8 3z"),
+        Grade::Medium => ("shape medium", "M8 1.8 15 14H1z"),
+        Grade::High => ("shape high", "M8 1 15 8 8 15 1 8z"),
+        Grade::Critical => (
+            "shape critical",
+            "M5 1h6l4 4v6l-4 4H5l-4-4V5zM7 4v5h2V4zm0 6.2v2h2v-2z",
+        ),
     };
     shape(class, path)
 }
@@ -81,6 +96,7 @@ fn shape(class: &'static str, path: &'static str) -> View {
 pub(crate) fn icon(section: Section) -> View {
     let path = match section {
         Section::Overview => "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z",
+        Section::Alerts => "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15zM10 21h4M12 5V3",
         Section::Nodes => {
             "M12 3l7.8 4.5v9L12 21l-7.8-4.5v-9zM12 9.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5z"
         }

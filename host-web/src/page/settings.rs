@@ -3,7 +3,7 @@
 use crate::{
     catalogue::{Language, fill},
     page::{
-        dom, keys, parts,
+        alerts, dom, keys, parts,
         state::{App, State, TIMELINE_MAX},
         theme::{self, Theme},
         tour,
@@ -43,7 +43,8 @@ pub(crate) fn view(app: App) -> View {
         appearance(app),
         in_force(app),
     );
-    view! { (heading) div(class="grid halves") { (appearance) (in_force) } }
+    let mesh = alerts::mesh(app);
+    view! { (heading) div(class="grid halves") { (appearance) (in_force) (mesh) } }
 }
 
 fn appearance(app: App) -> View {

@@ -6,7 +6,7 @@
 use crate::{
     catalogue::{Language, Phrases, count},
     client::{Client, Notice},
-    page::{browser::Browser, dom, picture::Picture, replay::Replaying},
+    page::{alerts::Alarm, browser::Browser, dom, picture::Picture, replay::Replaying},
     protocol::{Failure, Phase, Snapshot},
     route::Route,
     words,
@@ -91,6 +91,7 @@ pub(crate) struct State {
     pub(crate) now_ms: Signal<u64>,
     pub(crate) client: Signal<Option<Rc<Client>>>,
     pub(crate) browser: Browser,
+    pub(crate) alarm: Alarm,
     pub(crate) picture: Signal<Rc<Picture>>,
     /// Only on the replay page.
     pub(crate) replaying: Signal<Option<Replaying>>,
@@ -157,6 +158,7 @@ impl State {
             now_ms: create_signal(dom::wall_ms()),
             client: create_signal(None),
             browser: Browser::new(),
+            alarm: Alarm::new(),
             picture: create_signal(Picture::new()),
             replaying,
             route: create_signal(Route::of(&dom::fragment())),
@@ -261,6 +263,9 @@ impl State {
         put(self.paths, snapshot.paths);
         put(self.charts, snapshot.charts);
         put(self.health, snapshot.health);
+        self.alarm.take_wrong(snapshot.alerts, snapshot.incidents);
+        self.alarm
+            .take_followed(snapshot.silences, snapshot.channels, snapshot.settings);
         put(self.namespaces, snapshot.namespaces);
         put(self.recording, snapshot.recording);
         put(self.status, Some(snapshot.status));

@@ -375,8 +375,15 @@ fn status_of(answer: Answer) -> Option<(Box<Status>, Option<JoinTrouble>)> {
         | Answer::Written
         | Answer::Watching
         | Answer::Members(_)
-        | Answer::Left => None,
-        Answer::Recording(_) => None,
+        | Answer::Left
+        | Answer::Recording(_)
+        | Answer::Alerts(_)
+        | Answer::Incidents(_)
+        | Answer::Settings(_)
+        | Answer::History(_)
+        | Answer::DryRun(_)
+        | Answer::Series(_)
+        | Answer::SeriesList(_) => None,
     }
 }
 

@@ -26,7 +26,7 @@ use sporenet_core::{
         snapshot::Entry,
     },
     observe::{
-        alerts::{Wish, WishRefusal, record::RESERVED},
+        alerts::{Standing, Wish, WishRefusal, record::RESERVED},
         series::Series,
     },
     replication::{
@@ -38,6 +38,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Between two snapshots when something happened.
 const SNAPSHOT_BUSY: Duration = Duration::from_millis(250);
+/// Between two snapshots of a hidden page, when something happened: it may notify of an incident.
+const SNAPSHOT_HIDDEN: Duration = Duration::from_secs(5);
 /// Between two snapshots when only ages change.
 const SNAPSHOT_CALM: Duration = Duration::from_secs(1);
 /// How long a read waits for a relay to give a namespace that was just opened.
@@ -124,18 +126,20 @@ impl Dispatcher {
     /// When [`Dispatcher::tend`] wants to be called next.
     #[must_use]
     pub fn due(&self) -> Option<Time> {
-        let snapshot = (self.snapshots && self.visible).then(|| self.snapshot_due());
+        let snapshot = self.snapshot_due();
         let get = self.gets.iter().map(|get| get.until).min();
         [snapshot, get, self.flush_at].into_iter().flatten().min()
     }
 
-    fn snapshot_due(&self) -> Time {
-        let interval = if self.touched {
-            SNAPSHOT_BUSY
-        } else {
-            SNAPSHOT_CALM
+    /// When the next snapshot is to be sent, if one is.
+    fn snapshot_due(&self) -> Option<Time> {
+        let interval = match (self.visible, self.touched) {
+            (true, true) => SNAPSHOT_BUSY,
+            (true, false) => SNAPSHOT_CALM,
+            (false, true) => SNAPSHOT_HIDDEN,
+            (false, false) => return None,
         };
-        self.snapshot_at + interval
+        self.snapshots.then(|| self.snapshot_at + interval)
     }
 
     /// Sends what is due.
@@ -145,7 +149,7 @@ impl Dispatcher {
             self.flush_at = None;
             self.flush(endpoint.node());
         }
-        if self.snapshots && self.visible && self.snapshot_due() <= now {
+        if self.snapshot_due().is_some_and(|due| due <= now) {
             self.snapshot_at = now;
             self.touched = false;
             self.send_snapshot(now, endpoint);
@@ -445,8 +449,14 @@ impl Dispatcher {
             paths: shown(node.rtt_matrix(now), PATHS_SHOWN_MAX),
             charts: node.charts(),
             health: shown(node.health(now), MEMBERS_SHOWN_MAX),
-            alerts: shown(node.alert_views(), ALERTS_SHOWN_MAX),
-            incidents: shown(node.incident_views(), ALERTS_SHOWN_MAX),
+            alerts: shown(
+                open_first(node.alert_views(), |one| one.state),
+                ALERTS_SHOWN_MAX,
+            ),
+            incidents: shown(
+                open_first(node.incident_views(), |one| one.state),
+                ALERTS_SHOWN_MAX,
+            ),
             silences: node.silence_views(),
             channels: node.channel_views(),
             settings: node.setting_views(),
@@ -455,6 +465,12 @@ impl Dispatcher {
             recording: node.recording_status(),
         })));
     }
+}
+
+/// With what is over at the end, so that it is what is left out; otherwise in the same order.
+fn open_first<T>(mut all: Vec<T>, state: impl Fn(&T) -> Standing) -> Vec<T> {
+    all.sort_by_key(|one| state(one) == Standing::Resolved);
+    all
 }
 
 /// The first of many.

@@ -1,0 +1,156 @@
+//! Notices of the browser and of a screen reader: that an incident is new, once for each.
+
+use crate::{
+    catalogue::fill,
+    page::{
+        alerts::known::Alarm,
+        dom,
+        each::{memo, text, when},
+        state::App,
+    },
+    route::Place,
+};
+use sporenet_core::{
+    node::alert_views::IncidentView,
+    observe::alerts::{Standing, record::Grade},
+};
+use sycamore::prelude::*;
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{Notification, NotificationOptions, NotificationPermission};
+
+/// Where it is kept that this browser notifies.
+const KEPT: &str = "sporenet.notify";
+/// The least severity that is worth a notice.
+const GRADE_MIN: Grade = Grade::Medium;
+/// The most incidents that are remembered as told of; those with the lowest ids are forgotten first.
+const HEARD_MAX: usize = 1_000;
+
+/// Whether this browser was asked to notify, and may.
+pub(crate) fn is_on() -> bool {
+    dom::chosen(KEPT).is_some() && is_allowed()
+}
+
+/// Whether the browser has notifications at all.
+fn is_there() -> bool {
+    let window = dom::window_and_document();
+    window.is_some_and(|(window, _)| {
+        js_sys::Reflect::has(&window, &"Notification".into()).unwrap_or_default()
+    })
+}
+
+fn is_allowed() -> bool {
+    is_there() && Notification::permission() == NotificationPermission::Granted
+}
+
+/// Tells of each incident that is new. Those of the first snapshot are not: the page shows them already.
+pub(super) fn look(alarm: Alarm, incidents: &[IncidentView]) {
+    let grave = incidents
+        .iter()
+        .filter(|one| one.state != Standing::Resolved && one.severity >= GRADE_MIN);
+    let Some(mut heard) = alarm.heard.get_clone_untracked() else {
+        alarm
+            .heard
+            .set(Some(grave.map(|one| one.id.clone()).collect()));
+        return;
+    };
+    let new: Vec<&IncidentView> = grave.filter(|one| !heard.contains(&one.id)).collect();
+    let Some(newest) = new.first() else { return };
+    alarm.news.set(Some(newest.title.clone()));
+    if alarm.tells.get_untracked() {
+        for incident in &new {
+            notify(incident);
+        }
+    }
+    heard.extend(new.iter().map(|one| one.id.clone()));
+    while heard.len() > HEARD_MAX {
+        heard.pop_first();
+    }
+    alarm.heard.set(Some(heard));
+}
+
+fn notify(incident: &IncidentView) {
+    let options = NotificationOptions::new();
+    options.set_body(&incident.next_step);
+    // A second tab replaces the notice in place of showing another.
+    options.set_tag(&format!("sporenet-{}", incident.id));
+    // Some browsers offer them to service workers only; then there is none.
+    let Ok(notice) = Notification::new_with_options(&incident.title, &options) else {
+        return;
+    };
+    let href = Place::Incident(incident.id.clone()).href();
+    let clicked = Closure::once_into_js(move || {
+        if let Some((window, _)) = dom::window_and_document() {
+            let _ = window.focus();
+        }
+        dom::go(&href);
+    });
+    notice.set_onclick(clicked.dyn_ref());
+}
+
+/// Switches the notices on or off.
+fn switch(app: App) {
+    let alarm = app.state.alarm;
+    if alarm.tells.get_untracked() {
+        dom::choose(KEPT, None);
+        alarm.tells.set(false);
+        return;
+    }
+    let refused = app.say.alerts().tell_refused;
+    let Ok(asked) = Notification::request_permission() else {
+        alarm.say(KEPT, Err(refused.into()));
+        return;
+    };
+    wasm_bindgen_futures::spawn_local(async move {
+        // What was answered stands in the permission.
+        let _ = wasm_bindgen_futures::JsFuture::from(asked).await;
+        app.state.change(|| {
+            if is_allowed() {
+                dom::choose(KEPT, Some("on"));
+                alarm.tells.set(true);
+            } else {
+                alarm.say(KEPT, Err(refused.into()));
+            }
+        });
+    });
+}
+
+/// The switch.
+pub(super) fn button(app: App) -> View {
+    let (alarm, say) = (app.state.alarm, app.say.alerts());
+    if !is_there() {
+        return view! { p(class="muted small") { (say.tell_unknown) } };
+    }
+    let note = text(move || {
+        let outcome = alarm.outcome_of(KEPT);
+        match (alarm.tells.get(), outcome) {
+            (true, _) => say.tell_on.into(),
+            (false, Some(Err(why))) => why,
+            (false, Some(Ok(_)) | None) => String::new(),
+        }
+    });
+    let pressed = move || alarm.tells.get().to_string();
+    view! {
+        div(class="tell") {
+            button(id="tell", class="button small", r#type="button", aria-pressed=pressed,
+                on:click=move |_| switch(app)) { (say.tell_here) }
+            p(class="muted small", role="status") { (note) }
+        }
+    }
+}
+
+/// What a screen reader is told when an incident is new.
+pub(crate) fn live(app: App) -> View {
+    let alarm = app.state.alarm;
+    let news = memo(move || alarm.news.get_clone());
+    let shown = when(
+        move || news.get_clone(),
+        move |title| match title {
+            None => View::new(),
+            Some(title) => {
+                let text = fill(app.say.alerts().new_incident, &[&title]);
+                view! { (text) }
+            }
+        },
+    );
+    view! { p(id="alert-live", class="visually-hidden", role="status", aria-live="polite") { (shown) } }
+}
