@@ -17,6 +17,7 @@ use crate::{
             snapshot::{KvCounts, MemberCounts, Status, Verdict},
         },
     },
+    observe::alerts::record::RESERVED,
 };
 use alloc::{
     format,
@@ -41,7 +42,13 @@ impl Node {
         let (verdict, mut reasons) = self.judge(now);
         // The worst come first, so that the cut leaves out the least.
         reasons.truncate(REASONS_MAX);
-        let (keys, batches) = self.replica.counts();
+        let (live, batches) = self.replica.counts();
+        // What the mesh keeps for itself is not what its users stored.
+        let namespaces = self.replica.namespaces();
+        let own = namespaces
+            .iter()
+            .filter(|(name, _)| name.starts_with(RESERVED));
+        let keys = own.fold(live, |keys, (_, count)| keys.saturating_sub(*count));
         Status {
             id: self.id().to_string(),
             name: self.config.name.clone(),

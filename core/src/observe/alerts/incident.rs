@@ -3,7 +3,7 @@
 //! They follow from the alerts alone, so every node that holds the same alerts sees the same incidents. An
 //! alert joins an incident that is not over, began at most two minutes ago or grew since, and
 //!
-//! - is about one of its nodes, or
+//! - is about one of its nodes (but a death never joins what is no death), or
 //! - says that a relay is out of reach, as the incident says of another within half a minute: one cut or
 //!   one outage takes many at once.
 
@@ -112,6 +112,10 @@ impl<'a> Building<'a> {
             && self
                 .unreachable_ms
                 .is_some_and(|last| since.saturating_sub(last) <= TOGETHER_MS);
+        // A death is news, whatever was wrong before it: it begins an incident of its own.
+        if alert.metric == Metric::Unreachable && self.unreachable_ms.is_none() {
+            return false;
+        }
         together || nodes_of(alert).any(|node| self.nodes.contains(&node))
     }
 
