@@ -1,6 +1,7 @@
 //! A worker that makes its snapshots up, so that every state of the console can be looked at
 //! (docs/console.md). Only with the feature `gallery`; never shipped.
 
+mod alerts;
 mod made_up;
 
 use crate::{
@@ -137,7 +138,18 @@ fn answer(gallery: &Gallery, id: u64, request: Request) {
                 });
             }
         }
-        Request::Get { .. }
+        Request::Wish(_) | Request::History { .. } | Request::DryRun { .. } => {
+            let wall_ms = gallery.scope.wall().as_millis();
+            if let Some(answer) = alerts::answer(&gallery.scene, wall_ms, request) {
+                post(FromWorker::Answer { id, answer });
+            }
+        }
+        Request::Alerts
+        | Request::Incidents
+        | Request::Settings
+        | Request::Series { .. }
+        | Request::SeriesList
+        | Request::Get { .. }
         | Request::Close { .. }
         | Request::Members
         | Request::Status
@@ -181,6 +193,11 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
         .map(|(series, unit, scale)| chart(wall_ms, series, unit, scale))
         .collect(),
         health: cast.iter().map(health).collect(),
+        alerts: alerts::alerts(&gallery.scene, wall_ms),
+        incidents: alerts::incidents(&gallery.scene, wall_ms),
+        silences: alerts::silences(&gallery.scene, wall_ms),
+        channels: alerts::channels(&gallery.scene),
+        settings: alerts::settings(wall_ms),
         timeline: if told == 0 {
             timeline(&gallery.scene, wall_ms)
         } else {

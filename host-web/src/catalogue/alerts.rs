@@ -4,6 +4,7 @@ phrases! {
     // The view
     alerts: "Alerts", "Alarme";
     incidents: "Incidents", "Vorfälle";
+    incident: "incident", "Vorfall";
     all_alerts: "All alerts", "Alle Alarme";
     nothing_fires: "Nothing fires.", "Nichts schlägt an.";
     nothing_text: "An incident appears here as soon as a rule is broken for long enough.",

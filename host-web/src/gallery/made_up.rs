@@ -251,6 +251,7 @@ fn member(now: u64, Cast(number, name, role, state, zone, rtt, reason, since): &
         reason: reason.map(Into::into),
         since_ms: since + now,
         homes: Vec::new(),
+        place: None,
         this_node: *number == 7,
         linked: rtt.is_some(),
     }

@@ -167,6 +167,15 @@ fn targets(app: App) -> Vec<Target> {
         });
         nodes.collect::<Vec<_>>()
     });
+    let incidents = state.alarm.incidents.with(|incidents| {
+        let incidents = incidents.iter().map(|incident| Target {
+            kind: app.say.alerts().incident,
+            name: incident.title.clone(),
+            more: incident.id.clone(),
+            href: Place::Incident(incident.id.clone()).href(),
+        });
+        incidents.collect::<Vec<_>>()
+    });
     let namespaces = state.namespaces.with(|namespaces| {
         let namespaces = namespaces.iter().map(|(name, keys)| Target {
             kind: app.say.namespace,
@@ -176,5 +185,6 @@ fn targets(app: App) -> Vec<Target> {
         });
         namespaces.collect::<Vec<_>>()
     });
-    views.chain(nodes).chain(namespaces).collect()
+    let all = views.chain(nodes).chain(incidents).chain(namespaces);
+    all.collect()
 }

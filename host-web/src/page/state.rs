@@ -263,6 +263,9 @@ impl State {
         put(self.paths, snapshot.paths);
         put(self.charts, snapshot.charts);
         put(self.health, snapshot.health);
+        if !self.is_replay() {
+            self.alarm.hear(&snapshot.incidents);
+        }
         self.alarm.take_wrong(snapshot.alerts, snapshot.incidents);
         self.alarm
             .take_followed(snapshot.silences, snapshot.channels, snapshot.settings);

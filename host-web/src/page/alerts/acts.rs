@@ -12,7 +12,10 @@ use crate::{
 };
 use sporenet_core::{
     kernel::text::Text,
-    node::{alert_views::IncidentView, snapshot::Severity},
+    node::{
+        alert_views::{AlertView, IncidentView},
+        snapshot::Severity,
+    },
     observe::alerts::{
         Standing, Wish,
         record::{Id, Note},
@@ -119,25 +122,11 @@ fn act(app: App, about: &str, field: &str, acknowledges: bool) {
     }
 }
 
-/// Silences each rule of the incident at each node; where that would be many, the rules everywhere.
+/// Notifies nobody of an incident for a while.
 fn silence(app: App, incident: &IncidentView) {
     let say = app.say.alerts();
     let alarm = app.state.alarm;
-    let fits: BTreeSet<(String, String)> = alarm.alerts.with_untracked(|alerts| {
-        let own = alerts
-            .iter()
-            .filter(|alert| incident.alerts.contains(&alert.id) && alert.ended_ms.is_none());
-        own.map(|alert| (alert.rule.clone(), alert.node.clone()))
-            .collect()
-    });
-    let fits: BTreeSet<String> = if fits.len() > SILENCES_MAX {
-        fits.into_iter().map(|(rule, _)| rule).collect()
-    } else {
-        let both = |(rule, node): (String, String)| {
-            format!("{rule} {}", node.get(..NODE_DIGITS).unwrap_or(&node))
-        };
-        fits.into_iter().map(both).collect()
-    };
+    let fits = alarm.alerts.with_untracked(|alerts| fits(incident, alerts));
     let note = match note(&format!("note-{}", incident.id)) {
         Ok(note) => note,
         Err(why) => {
@@ -159,6 +148,28 @@ fn silence(app: App, incident: &IncidentView) {
         return;
     }
     known::wish(app, &incident.id, wishes, say.silenced_done);
+}
+
+/// What fits the open alerts of an incident: each of its rules at each node; where those are many, its rules.
+fn fits(incident: &IncidentView, alerts: &[AlertView]) -> BTreeSet<String> {
+    let own = alerts
+        .iter()
+        .filter(|alert| incident.alerts.contains(&alert.id) && alert.ended_ms.is_none());
+    let pairs: BTreeSet<(&str, &str)> = own
+        .map(|alert| {
+            let node = alert.node.get(..NODE_DIGITS).unwrap_or(&alert.node);
+            (alert.rule.as_str(), node)
+        })
+        .collect();
+    let is_many = pairs.len() > SILENCES_MAX;
+    let fits = pairs.into_iter().map(|(rule, node)| {
+        if is_many {
+            rule.to_owned()
+        } else {
+            format!("{rule} {node}")
+        }
+    });
+    fits.collect()
 }
 
 /// Takes a key for the incident that has the focus, or for the one whose page is open.
@@ -191,5 +202,80 @@ fn open_incident(state: State) -> Option<String> {
         Some(id)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sporenet_core::observe::alerts::record::Grade;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    fn alert(number: usize, rule: &str, ended_ms: Option<u64>) -> AlertView {
+        AlertView {
+            id: format!("{number:08x}"),
+            rule: rule.into(),
+            severity: Grade::Low,
+            state: Standing::Firing,
+            node: format!("{number:064}"),
+            node_name: String::new(),
+            peer: None,
+            peer_name: None,
+            metric: String::new(),
+            value: None,
+            threshold: None,
+            unit: String::new(),
+            since_ms: 0,
+            ended_ms,
+            acknowledged_by: None,
+            acknowledged_ms: None,
+            note: None,
+            silenced_until_ms: None,
+            incident: None,
+            text: String::new(),
+        }
+    }
+
+    fn incident(alerts: &[AlertView]) -> IncidentView {
+        IncidentView {
+            id: "0000000a".into(),
+            title: String::new(),
+            severity: Grade::Low,
+            state: Standing::Firing,
+            cause: String::new(),
+            causes: Vec::new(),
+            next_step: String::new(),
+            nodes: Vec::new(),
+            alerts: alerts.iter().map(|alert| alert.id.clone()).collect(),
+            since_ms: 0,
+            ended_ms: None,
+            acknowledged_by: None,
+            note: None,
+            notified: Vec::new(),
+        }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_silence_fits_the_open_alerts_of_its_incident_and_no_other() {
+        let own = [alert(1, "cpu", None), alert(2, "disk", Some(7))];
+        let incident = incident(&own);
+        let [open, over] = own;
+        let other = alert(3, "loss", None);
+        let fits = fits(&incident, &[open, over, other]);
+        assert_eq!(fits, BTreeSet::from(["cpu 0000000000000000".to_owned()]));
+    }
+
+    #[wasm_bindgen_test]
+    fn a_silence_of_many_alerts_fits_their_rules() {
+        let own: Vec<AlertView> = (0..20)
+            .map(|number| AlertView {
+                node: format!("{number:016}"),
+                ..alert(number, "cpu", None)
+            })
+            .collect();
+        let fits = fits(&incident(&own), &own);
+        assert_eq!(fits, BTreeSet::from(["cpu".to_owned()]));
     }
 }

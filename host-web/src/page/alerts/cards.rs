@@ -23,8 +23,14 @@ const NAMES_MAX: usize = 6;
 /// The most incidents on the overview.
 const OVERVIEW_MAX: usize = 3;
 
-/// By id and beginning: the next alert about the same has the same id.
-type Alerts = ReadSignal<Vec<((String, u64), AlertView)>>;
+/// By [`key`].
+type Alerts = ReadSignal<Vec<(Key, AlertView)>>;
+type Key = (String, bool);
+
+/// What tells an alert from all others: one that is pending has the id of the last one about the same.
+pub(super) fn key(alert: &AlertView) -> Key {
+    (alert.id.clone(), alert.state == Standing::Pending)
+}
 
 /// An incident in a list.
 pub(super) fn incident(app: App, incident: ReadSignal<IncidentView>) -> View {
@@ -254,7 +260,7 @@ pub(crate) fn of_node(app: App, node: String) -> View {
             let own = alerts
                 .iter()
                 .filter(|alert| alert.state != Standing::Resolved && alert.node == node);
-            own.map(|alert| ((alert.id.clone(), alert.since_ms), alert.clone()))
+            own.map(|alert| (key(alert), alert.clone()))
                 .collect::<Vec<_>>()
         })
     });

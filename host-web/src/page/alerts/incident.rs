@@ -173,7 +173,7 @@ fn alerts(app: App, incident: ReadSignal<IncidentView>) -> View {
             let own = alerts
                 .iter()
                 .filter(|alert| alert.incident.is_some() && ids.contains(&alert.id));
-            own.map(|alert| ((alert.id.clone(), alert.since_ms), alert.clone()))
+            own.map(|alert| (cards::key(alert), alert.clone()))
                 .collect::<Vec<_>>()
         })
     });

@@ -72,7 +72,6 @@ impl Alarm {
 
     /// Takes what a snapshot says of what is wrong.
     pub(crate) fn take_wrong(self, alerts: Vec<AlertView>, incidents: Vec<IncidentView>) {
-        tell::look(self, &incidents);
         put(self.alerts, alerts);
         put(self.incidents, incidents);
     }

@@ -135,9 +135,8 @@ fn alerts(app: App) -> View {
             let shown = alerts
                 .iter()
                 .filter(|alert| is_all || alert.state != Standing::Resolved);
-            // One that is pending has the name of the one that it becomes.
             shown
-                .map(|alert| ((alert.id.clone(), alert.since_ms), alert.clone()))
+                .map(|alert| (cards::key(alert), alert.clone()))
                 .collect::<Vec<_>>()
         })
     });

@@ -42,30 +42,31 @@ fn is_allowed() -> bool {
     is_there() && Notification::permission() == NotificationPermission::Granted
 }
 
-/// Tells of each incident that is new. Those of the first snapshot are not: the page shows them already.
-pub(super) fn look(alarm: Alarm, incidents: &[IncidentView]) {
-    let grave = incidents
-        .iter()
-        .filter(|one| one.state != Standing::Resolved && one.severity >= GRADE_MIN);
-    let Some(mut heard) = alarm.heard.get_clone_untracked() else {
-        alarm
-            .heard
-            .set(Some(grave.map(|one| one.id.clone()).collect()));
-        return;
-    };
-    let new: Vec<&IncidentView> = grave.filter(|one| !heard.contains(&one.id)).collect();
-    let Some(newest) = new.first() else { return };
-    alarm.news.set(Some(newest.title.clone()));
-    if alarm.tells.get_untracked() {
-        for incident in &new {
-            notify(incident);
+impl Alarm {
+    /// Tells of each incident that is new. Those of the first snapshot are not: the page shows them already.
+    pub(crate) fn hear(self, incidents: &[IncidentView]) {
+        let grave = incidents
+            .iter()
+            .filter(|one| one.state != Standing::Resolved && one.severity >= GRADE_MIN);
+        let Some(mut heard) = self.heard.get_clone_untracked() else {
+            self.heard
+                .set(Some(grave.map(|one| one.id.clone()).collect()));
+            return;
+        };
+        let new: Vec<&IncidentView> = grave.filter(|one| !heard.contains(&one.id)).collect();
+        let Some(newest) = new.first() else { return };
+        self.news.set(Some(newest.title.clone()));
+        if self.tells.get_untracked() {
+            for incident in &new {
+                notify(incident);
+            }
         }
+        heard.extend(new.iter().map(|one| one.id.clone()));
+        while heard.len() > HEARD_MAX {
+            heard.pop_first();
+        }
+        self.heard.set(Some(heard));
     }
-    heard.extend(new.iter().map(|one| one.id.clone()));
-    while heard.len() > HEARD_MAX {
-        heard.pop_first();
-    }
-    alarm.heard.set(Some(heard));
 }
 
 fn notify(incident: &IncidentView) {
@@ -153,4 +154,66 @@ pub(crate) fn live(app: App) -> View {
         },
     );
     view! { p(id="alert-live", class="visually-hidden", role="status", aria-live="polite") { (shown) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    fn incident(id: &str, severity: Grade, state: Standing) -> IncidentView {
+        IncidentView {
+            id: id.into(),
+            title: format!("incident {id}"),
+            severity,
+            state,
+            cause: "node_down".into(),
+            causes: Vec::new(),
+            next_step: String::new(),
+            nodes: Vec::new(),
+            alerts: Vec::new(),
+            since_ms: 0,
+            ended_ms: None,
+            acknowledged_by: None,
+            note: None,
+            notified: Vec::new(),
+        }
+    }
+
+    /// What is news about these incidents, given what was heard before.
+    fn news(alarm: Alarm, incidents: &[IncidentView]) -> Option<String> {
+        alarm.news.set(None);
+        alarm.hear(incidents);
+        alarm.news.get_clone_untracked()
+    }
+
+    #[wasm_bindgen_test]
+    fn an_incident_is_news_once_and_never_in_the_first_snapshot() {
+        let root = create_root(|| {
+            let alarm = Alarm::new();
+            let first = incident("a", Grade::High, Standing::Firing);
+            let next = incident("b", Grade::Medium, Standing::Firing);
+            assert_eq!(news(alarm, &[first.clone()]), None);
+            let both = [next, first];
+            assert_eq!(news(alarm, &both), Some("incident b".into()));
+            assert_eq!(news(alarm, &both), None);
+        });
+        root.dispose();
+    }
+
+    #[wasm_bindgen_test]
+    fn what_is_mild_or_over_is_no_news_until_it_is_grave() {
+        let root = create_root(|| {
+            let alarm = Alarm::new();
+            assert_eq!(news(alarm, &[]), None);
+            let mild = incident("a", Grade::Low, Standing::Firing);
+            let over = incident("b", Grade::Critical, Standing::Resolved);
+            assert_eq!(news(alarm, &[mild, over]), None);
+            let grave = incident("a", Grade::Medium, Standing::Firing);
+            assert_eq!(news(alarm, &[grave]), Some("incident a".into()));
+        });
+        root.dispose();
+    }
 }
