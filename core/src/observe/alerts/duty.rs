@@ -18,10 +18,16 @@ pub(super) const fn weight(subject: u64, node: &NodeId) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Who judges how a node is: one of the others.
-pub(super) fn judge_of(subject: &NodeId, present: impl Iterator<Item = NodeId>) -> Option<NodeId> {
+/// How many relays come before this one in judging how a node is. Nobody judges itself.
+pub(super) fn rank_as_judge(
+    subject: &NodeId,
+    me: &NodeId,
+    present: impl Iterator<Item = NodeId>,
+) -> u32 {
+    let own = (weight(subject.prefix(), me), *me);
     let others = present.filter(|node| node != subject);
-    others.max_by_key(|node| (weight(subject.prefix(), node), *node))
+    let before = others.filter(|node| (weight(subject.prefix(), node), *node) > own);
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
 }
 
 /// How many of the candidates come before a node, for an incident.

@@ -4,7 +4,7 @@ use super::{
     board::Board,
     config::Config,
     contract::{Command, Delivered, Event, Look, Presence, Reading, Seen, Stats},
-    duty::judge_of,
+    duty::rank_as_judge,
     incident::{Incident, correlate},
     record::{About, Alert, CHANNELS_MAX, Channel, Channels, Deed, Grade, Id, Place, to_bytes},
     rule::{Level, Metric, Rule},
@@ -33,6 +33,10 @@ pub(super) enum Timer {
     Tidy,
 }
 
+/// How many relays judge a node: the next one if the one before does not, such as where its log is damaged.
+const JUDGES: u32 = 3;
+/// How much longer each waits than the one before it, in milliseconds.
+const STAND_IN_MS: u32 = 15_000;
 /// How long a record that was written may take to come back before it is written again.
 const WRITING: Duration = Duration::from_secs(5);
 
@@ -48,8 +52,8 @@ pub struct Alerts {
     pub(super) wall_ms: u64,
     /// The members at the last look.
     pub(super) members: Vec<Seen>,
-    /// Whom this node judges; made anew when the members change.
-    judged: BTreeSet<NodeId>,
+    /// Whom this node judges, and how many judge it before; made anew when the members change.
+    judged: BTreeMap<NodeId, u32>,
     pub(super) board: Board,
     pub(super) incidents: Vec<Incident>,
     /// Whether `incidents` are older than the board.
@@ -78,7 +82,7 @@ impl Alerts {
             started_at: now,
             wall_ms: 0,
             members: Vec::new(),
-            judged: BTreeSet::new(),
+            judged: BTreeMap::new(),
             board: Board::default(),
             incidents: Vec::new(),
             is_stale: false,
@@ -92,10 +96,10 @@ impl Alerts {
         }
     }
 
-    /// Whether it is this node that judges how another is.
+    /// Whether this node judges how another is, or does if those before it do not.
     #[must_use]
     pub fn judges(&self, node: &NodeId) -> bool {
-        self.judged.contains(node)
+        self.judged.contains_key(node)
     }
 
     /// The relays that are there and can write.
@@ -158,18 +162,21 @@ impl Alerts {
 
     /// Works out anew whom this node judges.
     fn share_duties(&mut self) {
+        self.is_stale = true;
         if self.role != Role::Relay {
             return;
         }
         let relays: Vec<NodeId> = self.relays_here().collect();
-        let mine = self.members.iter().filter(|seen| {
-            seen.node != self.me && judge_of(&seen.node, relays.iter().copied()) == Some(self.me)
+        let others = self.members.iter().filter(|seen| seen.node != self.me);
+        let ranked = others.filter_map(|seen| {
+            let rank = rank_as_judge(&seen.node, &self.me, relays.iter().copied());
+            (rank < JUDGES).then_some((seen.node, rank))
         });
-        self.judged = mine.map(|seen| seen.node).collect();
-        self.is_stale = true;
+        self.judged = ranked.collect();
     }
 
     fn judge(&mut self, about: &About, rule: &Rule, reading: &Reading) {
+        let rule = &self.with_patience(rule, about);
         let id = about.id();
         let (now, flap) = (self.now, self.flap());
         let open = self.board.alerts.get(&id);
@@ -225,6 +232,19 @@ impl Alerts {
                 trial.wrote_at = now;
                 self.end(id, false);
             }
+        }
+    }
+
+    /// A rule, with the patience of one that stands in for another.
+    fn with_patience(&self, rule: &Rule, about: &About) -> Rule {
+        let rank = match self.judged.get(&about.node) {
+            Some(rank) if rule.metric.is_seen_by_others() => *rank,
+            Some(_) | None => 0,
+        };
+        let patience = STAND_IN_MS.saturating_mul(rank);
+        Rule {
+            duration_ms: rule.duration_ms.saturating_add(patience),
+            ..*rule
         }
     }
 

@@ -44,6 +44,8 @@ struct Mesh {
     told: Vec<(usize, Id, u8)>,
     notices: Vec<Event>,
     delivers: bool,
+    /// Whose writes are lost.
+    mute: Option<usize>,
 }
 
 impl Mesh {
@@ -59,6 +61,7 @@ impl Mesh {
             told: Vec::new(),
             notices: Vec::new(),
             delivers: true,
+            mute: None,
         }
     }
 
@@ -88,6 +91,7 @@ impl Mesh {
                 Output::Send { message, .. } => match message {},
             };
             match event {
+                Event::Write { .. } if self.mute == Some(at) => {}
                 Event::Write { place, value } => self.write(at, place, value),
                 Event::Notify(key) => {
                     self.told.push((at, key.incident, key.step));
@@ -730,14 +734,34 @@ fn a_place_is_found_by_its_key() {
 }
 
 #[test]
-fn the_newest_of_many_relays_judges_who_is_dead_and_one_alone_does_not_judge_itself() {
+fn one_relay_judges_each_and_two_stand_in_for_it() {
     let mut mesh = Mesh::of(5);
     mesh.pass(1, &[]);
     for subject in 0..5 {
         let judges = mesh.nodes.iter().filter(|node| node.judges(&id(subject)));
-        assert_eq!(judges.count(), 1);
+        assert_eq!(judges.count(), 3);
         assert!(!mesh.nodes[usize::from(subject)].judges(&id(subject)));
     }
+}
+
+#[test]
+fn what_the_one_that_judges_can_not_write_the_next_one_does() {
+    let mut mesh = Mesh::of(5);
+    mesh.pass(70, &[]);
+    mesh.presence[3] = Presence::Missed;
+    mesh.pass(2, &[]);
+    assert_eq!(
+        mesh.standings(0),
+        [("unreachable".into(), Standing::Firing)]
+    );
+    // What the first one writes is lost from now on.
+    let alert = mesh.first(0);
+    let author = mesh.nodes[0].board.alerts[&alert].0;
+    mesh.mute = mesh.nodes.iter().position(|node| node.me == author);
+    mesh.presence[3] = Presence::Here;
+    mesh.pass(40, &[]);
+    assert_eq!(mesh.standings(0)[0].1, Standing::Resolved);
+    assert_ne!(mesh.nodes[0].board.alerts[&alert].0, author);
 }
 
 fn arbitrary_command() -> impl Strategy<Value = Command> {

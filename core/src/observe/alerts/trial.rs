@@ -145,10 +145,16 @@ impl Trial {
             return Step::Stay;
         }
         let calm_since = *self.calm_since.get_or_insert(now);
+        // Who stands in for another gives it time to end it first.
+        let calm_max = if rule.metric.is_seen_by_others() {
+            Duration::MAX
+        } else {
+            CALM_MAX
+        };
         let needed = if self.flaps(now, flap) {
             flap.window / 2
         } else {
-            Duration::from_millis(rule.duration_ms.into()).min(CALM_MAX)
+            Duration::from_millis(rule.duration_ms.into()).min(calm_max)
         };
         if now.since(calm_since) < needed {
             return Step::Stay;
