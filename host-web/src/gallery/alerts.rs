@@ -154,7 +154,7 @@ pub(super) fn incidents(scene: &str, wall_ms: u64) -> Vec<IncidentView> {
                 "Look at {}: is its machine on, does its process run?",
                 alert.node_name
             ),
-            nodes: vec![alert.node.clone(), id(1).to_string()],
+            nodes: vec![alert.node.clone(), id(8).to_string()],
             alerts: vec![alert.id.clone()],
             since_ms: alert.since_ms,
             ended_ms: alert.ended_ms,

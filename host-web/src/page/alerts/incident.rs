@@ -102,7 +102,9 @@ fn head(app: App, incident: ReadSignal<IncidentView>) -> View {
 
 fn nodes(app: App, incident: ReadSignal<IncidentView>) -> View {
     let nodes = memo(move || {
-        let nodes = incident.with(|incident| incident.nodes.clone());
+        let mut nodes = incident.with(|incident| incident.nodes.clone());
+        nodes.sort_unstable();
+        nodes.dedup();
         let named = nodes.into_iter().map(|id| (id.clone(), (id, ())));
         named.collect::<Vec<_>>()
     });
@@ -119,10 +121,9 @@ fn causes(app: App, incident: ReadSignal<IncidentView>) -> View {
     let say = app.say.alerts();
     let causes = memo(move || {
         incident.with(|incident| {
-            let causes = incident.causes.iter();
-            causes
-                .map(|cause| (cause.code.clone(), cause.clone()))
-                .collect::<Vec<_>>()
+            // Two causes may have one code, about different nodes.
+            let causes = incident.causes.iter().cloned();
+            causes.enumerate().collect::<Vec<_>>()
         })
     });
     let list = when(

@@ -45,7 +45,7 @@ pub(crate) fn mesh(app: App) -> View {
     let say = app.say.alerts();
     let list = list(app, false);
     view! {
-        section(class="panel mesh-settings", aria-labelledby="mesh-title") {
+        section(class="panel whole", aria-labelledby="mesh-title") {
             div(class="panel-head") { h2(id="mesh-title") { (say.mesh) } p(class="muted") { (say.mesh_text) } }
             (list)
         }

@@ -195,7 +195,7 @@ mod tests {
             let alarm = Alarm::new();
             let first = incident("a", Grade::High, Standing::Firing);
             let next = incident("b", Grade::Medium, Standing::Firing);
-            assert_eq!(news(alarm, &[first.clone()]), None);
+            assert_eq!(news(alarm, core::slice::from_ref(&first)), None);
             let both = [next, first];
             assert_eq!(news(alarm, &both), Some("incident b".into()));
             assert_eq!(news(alarm, &both), None);
