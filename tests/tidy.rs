@@ -2,6 +2,8 @@
 
 #[path = "tidy/machines.rs"]
 mod machines;
+#[path = "tidy/metrics.rs"]
+mod metrics;
 
 use sporenet_tests::tree::{self, Source};
 use std::collections::BTreeSet;
