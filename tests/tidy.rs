@@ -1,7 +1,11 @@
 //! The rules of the house that no lint knows: CONTRIBUTING.md, "Style", in one plain test each.
 
+#[path = "tidy/codes.rs"]
+mod codes;
 #[path = "tidy/machines.rs"]
 mod machines;
+#[path = "tidy/metrics.rs"]
+mod metrics;
 
 use sporenet_tests::tree::{self, Source};
 use std::collections::BTreeSet;

@@ -91,7 +91,7 @@ fn unknown(name: &str, known: &[&str]) -> String {
 }
 
 /// The names of a struct's fields, as its `Deserialize` asks for them.
-fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
+pub(super) fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
     // It always fails: there is no value, only the question.
     let _ = T::deserialize(Fields(&mut fields));

@@ -20,6 +20,7 @@
 //! | `history` | what history has |
 //! | `who` | who asks, for the audit log |
 //! | `recording` | starting, stopping and fetching a recording |
+//! | `openapi` | the API as a document for programs |
 //! | `console` | the embedded web bundle |
 
 mod alerts;
@@ -38,6 +39,7 @@ mod kv;
 mod listing;
 mod metrics;
 mod notify;
+mod openapi;
 pub(crate) mod places;
 mod probes;
 pub(crate) mod problem;
@@ -237,6 +239,7 @@ impl Server {
 
 fn router(api: Arc<Api>) -> Router {
     let v1 = Router::new()
+        .route("/openapi.json", get(openapi::openapi))
         .route("/status", get(status::status))
         .route("/members", get(status::members))
         .route("/edges", get(status::edges))
