@@ -82,10 +82,10 @@ pub(crate) async fn report(mut deliveries: Receiver<Delivery>, core: Handle) {
 
 /// Keeps the alerts and incidents that a notice is about as they are now.
 pub(crate) fn keep(history: &History, node: &Node, entry: &NoticeEntry) {
-    match &entry.notice {
-        Notice::Alert(alert) => keep_alerts(history, node, &[alert.about.id()]),
-        Notice::Acted { alerts, .. } => keep_alerts(history, node, alerts),
-        _ => {}
+    if let Notice::Alert(alert) = &entry.notice {
+        keep_alerts(history, node, &[alert.about.id()]);
+    } else if let Notice::Acted { alerts, .. } = &entry.notice {
+        keep_alerts(history, node, alerts);
     }
 }
 

@@ -9,14 +9,23 @@ use crate::{
         time::Time,
     },
     membership::join_link::JoinLink,
-    node::{config::Config, contract::HostInput, endpoint::EndpointInput, tuning::Tuning},
+    node::{
+        alert_views::Notification,
+        config::Config,
+        contract::{HostInput, Signal},
+        endpoint::EndpointInput,
+        tuning::Tuning,
+    },
     observe::{
-        alerts::record::{Channel, Grade},
+        alerts::{
+            Delivered,
+            record::{Channel, Grade},
+        },
         vitals::Sample,
     },
     sim::{clock::HostClock, disk::Disk},
 };
-use alloc::{collections::BTreeMap, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 
 /// What a host is called: its place in the order of creation.
 pub type HostId = u16;
@@ -161,16 +170,27 @@ pub(super) const fn host_at(address: &Address) -> HostId {
 }
 
 /// What a host measures of itself: anything, and not always everything.
-/// The channel over which every simulated relay notifies.
-pub(super) fn drawn_channel() -> Channel {
-    Channel {
+/// What a host tells its node every second: what it measured, and over which channel a relay notifies.
+pub(super) fn drawn_signals(now: Time, host: HostId, role: Role) -> impl Iterator<Item = Signal> {
+    let vitals = Signal::Vitals(Box::new(drawn_sample(now, host)));
+    let channel = Channel {
         name: Name::clean("ops"),
         kind: Text::clean("log"),
         grade_min: Grade::Low,
-    }
+    };
+    let channels = (role == Role::Relay).then(|| Signal::Channels(Vec::from([channel])));
+    core::iter::once(vitals).chain(channels)
 }
 
-pub(super) fn drawn_sample(now: Time, host: HostId) -> Sample {
+/// What a host tells its node of a notification: it always arrives.
+pub(super) fn delivered(notification: &Notification) -> Signal {
+    Signal::Delivered(Delivered {
+        key: notification.key.clone(),
+        error: None,
+    })
+}
+
+fn drawn_sample(now: Time, host: HostId) -> Sample {
     let mut rng = Rng::from_number(now.as_micros() ^ u64::from(host).wrapping_shl(48));
     Sample {
         cpu_permille: Some(rng.below(1_001)),

@@ -19,12 +19,11 @@ use crate::{
         endpoint::{EndpointInput, EndpointOutput},
         setup::{Setup, StartError},
     },
-    observe::alerts::Delivered,
     replication::write::AckLevel,
     sim::{
         clock::HostClock,
         disk::{Disk, DiskMode, Image},
-        host::{Connection, Happening, Host, Paused, drawn_channel, drawn_sample, host_at},
+        host::{Connection, Happening, Host, Paused, delivered, drawn_signals, host_at},
         network::{Network, PathConfig},
         settings,
         shell::Shell,
@@ -34,7 +33,6 @@ use crate::{
     wire::close::CloseReason,
 };
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, VecDeque},
     format,
     string::String,
@@ -581,11 +579,8 @@ impl<S: Shell> World<S> {
             Happening::Clock => {
                 let wall = Signal::WallClock(state.clock.wall(now));
                 shell.handle_input(local, EndpointInput::Host(wall.into()));
-                let vitals = Signal::Vitals(Box::new(drawn_sample(now, host)));
-                shell.handle_input(local, EndpointInput::Host(vitals.into()));
-                if state.config.role == Role::Relay {
-                    let channels = Signal::Channels(Vec::from([drawn_channel()]));
-                    shell.handle_input(local, EndpointInput::Host(channels.into()));
+                for signal in drawn_signals(now, host, state.config.role) {
+                    shell.handle_input(local, EndpointInput::Host(signal.into()));
                 }
                 self.after(Duration::from_secs(1), host, Happening::Clock);
             }
@@ -685,12 +680,8 @@ impl<S: Shell> World<S> {
                 self.notice(host, What::Told(HostOutput::Reply { id, reply }));
             }
             HostOutput::Notify(notification) => {
-                let delivered = Delivered {
-                    key: notification.key.clone(),
-                    error: None,
-                };
                 let span = Duration::from_millis(self.rng.below(500) + 10);
-                self.after(span, host, Happening::host(Signal::Delivered(delivered)));
+                self.after(span, host, Happening::host(delivered(&notification)));
                 self.notice(host, What::Told(HostOutput::Notify(notification)));
             }
             told @ (HostOutput::Changed(_) | HostOutput::Notice(_)) => {

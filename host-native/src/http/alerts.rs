@@ -65,6 +65,7 @@ pub(crate) async fn incidents(
 pub(crate) async fn incident(
     State(api): State<Arc<Api>>,
     InPath(id): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
 ) -> Result<Json<IncidentView>, Problem> {
     let incidents = within_patience(api.core().ask(|node, _| node.incident_views())).await?;
     let found = incidents.into_iter().find(|incident| incident.id == id);
@@ -95,6 +96,7 @@ pub(crate) struct Done {
 pub(crate) async fn acknowledge(
     State(api): State<Arc<Api>>,
     who: Who,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
@@ -106,6 +108,7 @@ pub(crate) async fn acknowledge(
 pub(crate) async fn resolve(
     State(api): State<Arc<Api>>,
     who: Who,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
@@ -154,6 +157,7 @@ pub(crate) struct Hushed {
 pub(crate) async fn silence(
     State(api): State<Arc<Api>>,
     who: Who,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
@@ -220,6 +224,7 @@ pub(crate) async fn unsilence(
     State(api): State<Arc<Api>>,
     who: Who,
     InPath(id): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
 ) -> Result<Json<Done>, Problem> {
     let id = id.parse().map_err(|()| not_known(&id))?;
     wish(&api, &who, Wish::Unsilence { id }).await
@@ -248,6 +253,7 @@ pub(crate) async fn settings(
 pub(crate) async fn setting(
     State(api): State<Arc<Api>>,
     InPath(key): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
 ) -> Result<Json<SettingView>, Problem> {
     let asked = key.clone();
     let view = within_patience(api.core().ask(move |node, _| node.setting_view(&asked))).await?;
@@ -264,6 +270,7 @@ fn no_setting(key: &str) -> Problem {
 pub(crate) async fn history(
     State(api): State<Arc<Api>>,
     InPath(key): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
 ) -> Result<Json<Vec<VersionView>>, Problem> {
     let asked = key.clone();
     let found =
@@ -286,6 +293,7 @@ pub(crate) async fn set(
     State(api): State<Arc<Api>>,
     who: Who,
     InPath(key): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
@@ -314,6 +322,7 @@ pub(crate) async fn revert(
     State(api): State<Arc<Api>>,
     who: Who,
     InPath(key): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
@@ -333,6 +342,7 @@ pub(crate) struct Tried {
 /// `POST /api/v1/dry-run`.
 pub(crate) async fn dry_run(
     State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<DryRun>, Problem> {

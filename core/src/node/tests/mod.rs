@@ -209,10 +209,7 @@ fn a_killed_relay_is_dead_everywhere_within_five_seconds_and_the_reason_is_told(
         format!("relay-{host} ({})", id.short())
     };
     let (one, other) = (name(hosts[0]), name(hosts[1]));
-    let by = [
-        format!("by {one}, {other}."),
-        format!("by {other}, {one}."),
-    ];
+    let by = [format!("by {one}, {other}."), format!("by {other}, {one}.")];
     let ends = |text: &str| by.iter().any(|by| text.ends_with(by));
     assert!(
         status.reasons[0].contains(" was found dead just now: ") && ends(&status.reasons[0]),
