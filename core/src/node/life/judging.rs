@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | processors, memory, disk, descriptors, event loop, commits, errors, shards | the node | the node |
 //! | round trip, loss, slowness of a path between relays | where it begins | where it begins |
-//! | whether a relay is dead, how healthy a node is, whether its store takes writes | others, or its own report | the relay whose duty it is |
+//! | how healthy a node is, whether its store takes writes | others, or its own report | the relay whose duty it is |
+//! | whether a relay is dead | others | the same; any relay, if nobody does for a while |
 //!
 //! Values are whole thousandths, so that all targets come to the same.
 
@@ -49,6 +50,9 @@ impl Node {
         let mut readings = self.own_readings(sample);
         readings.extend(self.path_readings());
         for seen in &members {
+            if seen.role == Role::Relay {
+                readings.push(absence(seen));
+            }
             if self.alerts.judges(&seen.node) {
                 self.read_other(seen, &mut readings);
             }
@@ -121,20 +125,6 @@ impl Node {
     /// What is this node's to judge of another.
     fn read_other(&self, seen: &Seen, readings: &mut Vec<Reading>) {
         let node = seen.node;
-        if seen.role == Role::Relay {
-            readings.push(Reading {
-                metric: Metric::Unreachable,
-                node,
-                peer: None,
-                value_milli: Some(if seen.presence == Presence::Missed {
-                    1_000
-                } else {
-                    0
-                }),
-                confidence: SETTLED,
-                of: None,
-            });
-        }
         // How the dead are is not known.
         if seen.presence != Presence::Here {
             return;
@@ -224,6 +214,18 @@ fn used(node: NodeId, sample: &Sample) -> [Reading; 5] {
         own(node, Metric::Disk, disk),
         own(node, Metric::Descriptors, descriptors),
     ]
+}
+
+/// Whether a relay is missed.
+const fn absence(seen: &Seen) -> Reading {
+    let value = match seen.presence {
+        Presence::Missed => 1_000,
+        Presence::Here | Presence::Away => 0,
+    };
+    Reading {
+        confidence: SETTLED,
+        ..own(seen.node, Metric::Unreachable, Some(value))
+    }
 }
 
 const fn own(node: NodeId, metric: Metric, value_milli: Option<i64>) -> Reading {

@@ -52,6 +52,8 @@ pub struct Alerts {
     pub(super) wall_ms: u64,
     /// The members at the last look.
     pub(super) members: Vec<Seen>,
+    /// How much longer this node waits than others without a duty.
+    spread_ms: u32,
     /// Whom this node judges, and how many judge it before; made anew when the members change.
     judged: BTreeMap<NodeId, u32>,
     pub(super) board: Board,
@@ -82,6 +84,7 @@ impl Alerts {
             started_at: now,
             wall_ms: 0,
             members: Vec::new(),
+            spread_ms: u32::from(me.as_bytes()[0] % 16).saturating_mul(1_000),
             judged: BTreeMap::new(),
             board: Board::default(),
             incidents: Vec::new(),
@@ -154,6 +157,10 @@ impl Alerts {
     }
 
     fn may_judge(&self, reading: &Reading) -> bool {
+        // Those whose duty it is may all be liars: who is dead, any relay says in the end.
+        if reading.metric == Metric::Unreachable {
+            return self.role == Role::Relay && reading.node != self.me;
+        }
         if reading.metric.is_seen_by_others() {
             return self.judges(&reading.node);
         }
@@ -237,11 +244,14 @@ impl Alerts {
 
     /// A rule, with the patience of one that stands in for another.
     fn with_patience(&self, rule: &Rule, about: &About) -> Rule {
-        let rank = match self.judged.get(&about.node) {
-            Some(rank) if rule.metric.is_seen_by_others() => *rank,
-            Some(_) | None => 0,
+        let patience = match self.judged.get(&about.node) {
+            _ if !rule.metric.is_seen_by_others() => 0,
+            Some(rank) => STAND_IN_MS.saturating_mul(*rank),
+            // A second apart, so that the first of them spares the others.
+            None => STAND_IN_MS
+                .saturating_mul(JUDGES)
+                .saturating_add(self.spread_ms),
         };
-        let patience = STAND_IN_MS.saturating_mul(rank);
         Rule {
             duration_ms: rule.duration_ms.saturating_add(patience),
             ..*rule
