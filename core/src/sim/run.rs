@@ -488,6 +488,11 @@ impl<'a, S: Shell> Run<'a, S> {
     }
 
     fn wrong_alert(&self) -> Option<String> {
+        // Who lies, or is cut off for good, may say of anybody that it is dead.
+        let mut hosts = self.world.hosts();
+        if hosts.any(|host| self.world.runs(host) && !self.is_settled(host)) {
+            return None;
+        }
         let nodes = self
             .settled()
             .filter_map(|host| Some((host, self.world.node(host)?)));
