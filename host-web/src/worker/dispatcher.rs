@@ -9,7 +9,7 @@ use crate::{
         ALERTS_SHOWN_MAX, Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX,
         PATHS_SHOWN_MAX, Request, Snapshot,
     },
-    worker::{recorder, scope::Scope},
+    worker::{questions, recorder, scope::Scope},
 };
 use core::time::Duration;
 use sporenet_core::{
@@ -203,8 +203,8 @@ impl Dispatcher {
             Request::Incidents => Ok(Some(Answer::Incidents(endpoint.node().incident_views()))),
             Request::Settings => Ok(Some(Answer::Settings(endpoint.node().setting_views()))),
             Request::SeriesList => Ok(Some(Answer::SeriesList(endpoint.node().series()))),
-            Request::History { name } => history(endpoint.node(), &name).map(Some),
-            Request::DryRun { rule } => dry_run(endpoint.node(), &rule).map(Some),
+            Request::History { name } => questions::history(endpoint.node(), &name).map(Some),
+            Request::DryRun { rule } => questions::dry_run(endpoint.node(), &rule).map(Some),
             Request::Series {
                 node,
                 series,
@@ -212,8 +212,8 @@ impl Dispatcher {
                 to_ms,
                 points,
             } => {
-                let points = points.clamp(1, POINTS_MAX);
-                series_of(endpoint.node(), (&node, &series), (from_ms, to_ms), points).map(Some)
+                let (which, window) = ((&*node, &*series), (from_ms, to_ms));
+                questions::series(endpoint.node(), which, window, points).map(Some)
             }
         };
         match answer {
@@ -649,39 +649,7 @@ fn text<const MAX: usize>(text: &str, what: &str) -> Result<Text<MAX>, Failure> 
     })
 }
 
-/// The most points of a series in an answer.
-const POINTS_MAX: u32 = 2_000;
-
-fn history(node: &Node, name: &str) -> Result<Answer, Failure> {
-    let unknown = || Failure::new("not_found", format!("there is no setting {name}"));
-    node.setting_history(name)
-        .map(Answer::History)
-        .ok_or_else(unknown)
-}
-
-fn dry_run(node: &Node, rule: &str) -> Result<Answer, Failure> {
-    let tried = node.dry_run(rule);
-    tried
-        .map(|tried| Answer::DryRun(Box::new(tried)))
-        .map_err(|refusal| refused(&Refusal::Wish(WishRefusal::Setting(refusal))))
-}
-
-fn series_of(
-    node: &Node,
-    (whose, name): (&str, &str),
-    window: (u64, u64),
-    points: u32,
-) -> Result<Answer, Failure> {
-    let unknown = || Failure::new("not_found", format!("there is no series {name} of {whose}"));
-    let id = whose.parse().map_err(|_| unknown())?;
-    let series = Series::called(name).ok_or_else(unknown)?;
-    let points = usize::try_from(points).unwrap_or(usize::MAX);
-    Ok(Answer::Series(
-        node.series_points(id, series, window, points),
-    ))
-}
-
-fn refused(refusal: &Refusal) -> Failure {
+pub(super) fn refused(refusal: &Refusal) -> Failure {
     let code = match refusal {
         Refusal::Write(WriteRefusal::ValueTooLarge { .. }) => "value_too_large",
         Refusal::Write(WriteRefusal::Full) => "full",

@@ -5,6 +5,7 @@
 //! | `boot` | from a page's `Start` to a running node: slot, store, setup |
 //! | `driver` | the loop around the core's `Endpoint`: one input at a time, timers, storage, links |
 //! | `dispatcher` | what the page asks: requests, answers, watches, snapshots |
+//! | `questions` | what is read from the node for a page at once |
 //! | `recorder` | recording the node's inputs |
 //! | `replay` | a recording's node in place of a running one |
 //! | `link` | WebSocket connections |
@@ -17,6 +18,7 @@ mod boot;
 pub mod dispatcher;
 pub mod driver;
 pub mod link;
+mod questions;
 mod recorder;
 mod replay;
 pub mod scope;
