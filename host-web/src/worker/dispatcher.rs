@@ -25,10 +25,7 @@ use sporenet_core::{
         endpoint::{Endpoint, EndpointInput},
         snapshot::Entry,
     },
-    observe::{
-        alerts::{Standing, Wish, WishRefusal, record::RESERVED},
-        series::Series,
-    },
+    observe::alerts::{Standing, Wish, record::RESERVED},
     replication::{
         replica::Following,
         write::{AckLevel, WriteBlock, WriteRefusal},
