@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Two pings of a relay to a relay without an answer.
 const SILENCE_NOTICED: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 const RELAYS: usize = 3;
 
 /// Relays that reach each other only through a proxy before each.

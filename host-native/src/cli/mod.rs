@@ -292,13 +292,13 @@ pub(crate) struct TrustArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ClientArgs {
     /// The node's data directory [default: ~/.local/share/sporenet]
-    #[arg(long, value_name = "DIR", env = "SPORENET_DATA")]
+    #[arg(long, value_name = "DIR", env = "SPORENET_DATA", global = true)]
     pub(crate) data: Option<PathBuf>,
     /// The node's API, such as http://127.0.0.1:7600, in place of a data directory
-    #[arg(long, value_name = "URL", env = "SPORENET_API")]
+    #[arg(long, value_name = "URL", env = "SPORENET_API", global = true)]
     pub(crate) api: Option<String>,
     /// The file with the API token [default: api.token in the data directory]
-    #[arg(long, value_name = "FILE", env = "SPORENET_TOKEN_FILE")]
+    #[arg(long, value_name = "FILE", env = "SPORENET_TOKEN_FILE", global = true)]
     pub(crate) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
