@@ -125,9 +125,15 @@ impl Node {
     /// What is this node's to judge of another.
     fn read_other(&self, seen: &Seen, readings: &mut Vec<Reading>) {
         let node = seen.node;
-        // How the dead are is not known.
-        if seen.presence != Presence::Here {
-            return;
+        match seen.presence {
+            Presence::Here => {}
+            // Not known is not fine: what fires goes on.
+            Presence::Missed => {
+                let unknown = [Metric::NodeHealth, Metric::StoreFailed];
+                readings.extend(unknown.map(|metric| own(node, metric, None)));
+                return;
+            }
+            Presence::Away => return,
         }
         let (health, confidence) = self.health_reading(node, self.now);
         readings.push(Reading {

@@ -161,10 +161,9 @@ impl Alerts {
         if reading.metric == Metric::Unreachable {
             return self.role == Role::Relay && reading.node != self.me;
         }
-        if reading.metric.is_seen_by_others() {
-            return self.judges(&reading.node);
-        }
-        reading.node == self.me
+        // Of others only what they can't write down themselves is read here.
+        let is_own = reading.node == self.me && !reading.metric.is_seen_by_others();
+        is_own || self.judges(&reading.node)
     }
 
     /// Works out anew whom this node judges.
@@ -293,7 +292,7 @@ impl Alerts {
         self.write_alert(id, &alert);
     }
 
-    /// Impact times confidence: Netdata and others leave it to a person; here what is lost counts.
+    /// Impact times confidence, both in percent.
     fn grade(&self, rule: &Rule, level: Level, reading: &Reading) -> Grade {
         let usual: u32 = match level {
             Level::Warn => 50,

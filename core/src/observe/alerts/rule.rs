@@ -117,7 +117,10 @@ impl Metric {
     /// Whether it is judged by another node than the one that it is about.
     #[must_use]
     pub const fn is_seen_by_others(self) -> bool {
-        matches!(self, Self::Unreachable | Self::NodeHealth)
+        matches!(
+            self,
+            Self::Unreachable | Self::NodeHealth | Self::StoreFailed
+        )
     }
 
     /// The metric of that name.

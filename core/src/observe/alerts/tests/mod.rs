@@ -536,6 +536,37 @@ fn one_relay_judges_each_and_two_stand_in_for_it() {
 }
 
 #[test]
+fn of_a_node_that_can_not_write_its_judge_tells_what_is_wrong() {
+    let mut mesh = Mesh::of(4);
+    mesh.pass(1, &[]);
+    let judges: Vec<usize> = (0..3).filter(|at| mesh.nodes[*at].judges(&id(3))).collect();
+    for _ in 0..12 {
+        mesh.now += 1_000;
+        for at in judges.iter().copied() {
+            let readings = vec![
+                reading(3, Metric::StoreFailed, Some(1_000)),
+                reading(3, Metric::ResourceUsage, Some(99_000)),
+            ];
+            let look = Look {
+                wall_ms: WALL_MS + mesh.now,
+                members: mesh.members(at),
+                readings,
+            };
+            mesh.tell(at, Command::Look(look));
+        }
+    }
+    let mut rules: Vec<_> = mesh.standings(0).into_iter().collect();
+    rules.sort();
+    assert_eq!(
+        rules,
+        [
+            ("resource-usage".into(), Standing::Firing),
+            ("store-failed".into(), Standing::Firing)
+        ]
+    );
+}
+
+#[test]
 fn what_the_one_that_judges_can_not_write_the_next_one_does() {
     let mut mesh = Mesh::of(5);
     mesh.pass(70, &[]);
