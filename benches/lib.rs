@@ -52,6 +52,11 @@ impl Spans {
         self.0[last * permille / 1_000]
     }
 
+    /// All of them, the shortest first.
+    pub fn all(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.0.iter().copied()
+    }
+
     /// Median, 99th percentile and maximum in milliseconds.
     #[must_use]
     pub fn show(&self) -> String {

@@ -14,6 +14,8 @@ mod limits;
 mod looks;
 #[path = "browser/recordings.rs"]
 mod recordings;
+#[path = "browser/typed.rs"]
+mod typed;
 #[path = "browser/values.rs"]
 mod values;
 #[path = "browser/views.rs"]

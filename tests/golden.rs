@@ -8,7 +8,7 @@ use sporenet_core::{
     kernel::{
         crypto::{Hash, Keypair, Secret, Signed, Verified},
         id::{Incarnation, InstanceId, NetworkId, NodeId, Role},
-        text::Name,
+        text::{Name, Text},
         time::WallTime,
     },
     membership::{
@@ -19,7 +19,17 @@ use sporenet_core::{
         swim::{self, TableEntry},
     },
     node::message::Message,
-    observe::vitals::{self, Passed, Path as PingPath, Report, Sample, Tag},
+    observe::{
+        alerts::{
+            record::{
+                About, Act, Alert, Channel, Channels, Deed, Ending, Grade, Outcome, Record,
+                Setting, Silence, Told, ToldKey, Version,
+            },
+            rule::{Level, Metric},
+            settings::Value,
+        },
+        vitals::{self, Passed, Path as PingPath, Report, Sample, Tag},
+    },
     overlay::{
         links,
         reach::{self, Dialled},
@@ -42,18 +52,127 @@ fn id(seed: u8) -> NodeId {
 /// it would be.
 #[track_caller]
 fn assert_pinned(machine: &str, messages: Vec<(&str, Message)>) {
-    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
-    let now: Vec<String> = messages
+    let bytes = messages
         .iter()
-        .map(|(name, message)| format!("{name} {}", hex(&message.encode())))
-        .collect();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/wire-v1-{machine}.hex"));
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let pinned: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    assert!(now == pinned, "the bytes are now:\n{}", now.join("\n"));
+        .map(|(name, message)| (*name, message.encode().to_vec()));
+    assert_bytes(&format!("wire-v1-{machine}"), bytes.collect());
     for (name, message) in messages {
         let decoded = Message::decode(message.kind(), &message.encode());
         assert_eq!(decoded, Ok(Some(message)), "{name}");
+    }
+}
+
+/// The bytes are exactly those of a file in `tests/golden`.
+#[track_caller]
+fn assert_bytes(file: &str, bytes: Vec<(&str, Vec<u8>)>) {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let now: Vec<String> = bytes
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}", hex(bytes)))
+        .collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{file}.hex"));
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let pinned: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(now == pinned, "the bytes are now:\n{}", now.join("\n"));
+}
+
+const WALL_MS: u64 = 1_767_225_600_000;
+
+fn about() -> About {
+    About {
+        rule: Text::new("slow-path").unwrap(),
+        node: id(1),
+        peer: Some(id(2)),
+    }
+}
+
+/// What nodes write about alerts.
+fn of_nodes() -> [(&'static str, Record); 4] {
+    let alert = Alert {
+        about: about(),
+        metric: Metric::SlowPath,
+        of: None,
+        level: Level::Critical,
+        grade: Grade::High,
+        value_milli: 61_250,
+        threshold_milli: 50_000,
+        since_ms: WALL_MS,
+        ended_ms: Some(WALL_MS + 90_000),
+        ending: Ending::ByItself,
+        calm_since_ms: 0,
+    };
+    let of_dead = Alert {
+        ending: Ending::NodeDown,
+        ..alert.clone()
+    };
+    let channel = Name::clean("pager");
+    let key = ToldKey {
+        incident: about().id(),
+        step: 1,
+        channel: channel.clone(),
+    };
+    let told = Told {
+        at_ms: WALL_MS,
+        outcome: Outcome::Failed(Text::new("503").unwrap()),
+        alerts: vec![about().id()],
+    };
+    let channels = Channels(vec![Channel {
+        name: channel,
+        kind: Text::new("webhook").unwrap(),
+        grade_min: Grade::Medium,
+    }]);
+    [
+        ("alert", Record::Alert(about().id(), alert)),
+        ("alert-of-dead", Record::Alert(about().id(), of_dead)),
+        ("told", Record::Told(key, told)),
+        ("channels", Record::Channels(id(1), channels)),
+    ]
+}
+
+/// What people write about them, and settings.
+fn of_people() -> [(&'static str, Record); 3] {
+    let note = Text::new("on it").ok();
+    let act = Act {
+        deed: Deed::Acknowledged,
+        at_ms: WALL_MS,
+        note: note.clone(),
+        alerts: vec![about().id()],
+    };
+    let silence = Silence {
+        fits: Text::new("slow-path low").unwrap(),
+        until_ms: WALL_MS + 7_200_000,
+        at_ms: WALL_MS,
+        note: note.clone(),
+    };
+    let rule = "slow_path above 5 50 for 10s samples 3";
+    let version = Version {
+        number: 2,
+        value: Some(Value::Rule(Some(rule.parse().unwrap()))),
+        by: id(1),
+        at_ms: WALL_MS,
+        note,
+    };
+    let setting = Setting {
+        versions: vec![version],
+    };
+    [
+        ("act", Record::Act(about().id(), act)),
+        ("silence", Record::Silence(about().id(), silence)),
+        ("setting", Record::Setting("rule.slow-path".into(), setting)),
+    ]
+}
+
+/// What stands in the namespaces `sys.…` is read by nodes of other versions too.
+#[test]
+fn records_of_alerts_and_settings_are_pinned() {
+    let records: Vec<(&str, Record)> = of_nodes().into_iter().chain(of_people()).collect();
+    let bytes = records
+        .iter()
+        .map(|(name, record)| (*name, record.bytes().to_vec()));
+    assert_bytes("records-v1-alerts", bytes.collect());
+    for (name, record) in records {
+        let read = Record::read(record.place(), &record.bytes());
+        assert_eq!(read, Some(record), "{name}");
     }
 }
 
@@ -102,19 +221,25 @@ fn what_relays_say_of_being_reached_is_pinned() {
 
 #[test]
 fn what_nodes_say_of_how_they_are_is_pinned() {
+    let sample = Sample {
+        cpu_permille: Some(237),
+        memory_used_kib: Some(5_812_344),
+        send_queue: Some(0),
+        visible: Some(true),
+        heap_limit_kib: Some(4_194_304),
+        reached: Some(0b1001),
+        ..Sample::default()
+    };
+    assert_pinned("vitals", vec![("reports", reports(sample))]);
+}
+
+fn reports(sample: Sample) -> Message {
     let report = Report {
         node: id(1),
         incarnation: Incarnation(300),
         sequence: 5,
         at: WallTime::from_millis(1_790_000_000_000),
-        sample: Sample {
-            cpu_permille: Some(237),
-            memory_used_kib: Some(5_812_344),
-            send_queue: Some(0),
-            visible: Some(true),
-            heap_limit_kib: Some(4_194_304),
-            ..Sample::default()
-        },
+        sample,
         paths: vec![PingPath {
             peer: Tag::of(id(2)),
             rtt_us: 31_234,
@@ -127,8 +252,7 @@ fn what_nodes_say_of_how_they_are_is_pinned() {
         age_ms: 1_500,
         report: Verified::seal(report, &keypair(1), NETWORK).to_signed(),
     }];
-    let reports = vitals::Message::Reports { reports };
-    assert_pinned("vitals", vec![("reports", Message::Vitals(reports))]);
+    Message::Vitals(vitals::Message::Reports { reports })
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod broken_output;
 mod catching_up;
 #[path = "processes/clocks.rs"]
 mod clocks;
+#[path = "processes/compaction.rs"]
+mod compaction;
 #[path = "processes/copies.rs"]
 mod copies;
 #[path = "processes/deaths.rs"]
@@ -41,6 +43,8 @@ mod history;
 mod hostile;
 #[path = "processes/http_guard.rs"]
 mod http_guard;
+#[path = "processes/imports.rs"]
+mod imports;
 #[path = "processes/joining.rs"]
 mod joining;
 #[path = "processes/large_answers.rs"]
@@ -55,15 +59,23 @@ mod lost_stores;
 mod notify;
 #[path = "processes/recordings.rs"]
 mod recordings;
+#[path = "processes/savepoints.rs"]
+mod savepoints;
 #[path = "processes/series.rs"]
 mod series;
 #[path = "processes/slow_readers.rs"]
 mod slow_readers;
 #[path = "processes/strangers.rs"]
 mod strangers;
+#[path = "processes/typed.rs"]
+mod typed;
 #[path = "processes/unknown_words.rs"]
 mod unknown_words;
 #[path = "processes/values.rs"]
 mod values;
+#[path = "processes/verify.rs"]
+mod verify;
 #[path = "processes/vitals.rs"]
 mod vitals;
+#[path = "processes/watching.rs"]
+mod watching;

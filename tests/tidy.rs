@@ -94,6 +94,8 @@ fn foreign_rooms(source: &Source, room: &str) -> BTreeSet<String> {
         .filter(|name| name != room && is_room(name))
         .filter(|name| room == "kernel" || !SHARED_ROOMS.contains(&name.as_str()))
         .filter(|name| !(room == "wire" && name == "kernel"))
+        // It has values only, and imports nothing itself.
+        .filter(|name| !(room == "observe" && name == "detection"))
         .collect()
 }
 

@@ -4,8 +4,9 @@ export type Ack = 'local' | 'relay';
 /** What a refused call is rejected with. */
 export interface MeshError extends Error {
   /**
-   * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_ack`, `bad_link`, `bad_name`,
-   * `bad_zone`, `bad_note`, `bad_setting`, `reserved`, `not_found`, `over`, `value_too_large`, `full`, `busy`, `not_replicated`, `key_ahead`, `not_writable`,
+   * A stable word: `bad_namespace`, `bad_key`, `bad_value`, `bad_element`, `bad_field`, `bad_ack`, `bad_link`, `bad_name`,
+   * `bad_zone`, `bad_note`, `bad_setting`, `reserved`, `not_found`, `over`, `value_too_large`, `full`, `busy`, `not_replicated`, `key_ahead`, `other_kind`, `too_many`, `part_too_long`,
+   * `key_reserved`, `not_writable`,
    * `no_network`, `other_network`, `not_admitted`, `invite_expired`, `invite_used`, `invite_role`,
    * `wrong_network`, `wrong_key`, `wrong_epoch`, `not_known`, `namespaces_full`, `watched`, `fenced`,
    * `damaged`, `config`, `starting`, `not_running`, `crashed`, `closed`.
@@ -25,6 +26,28 @@ export interface Conflict {
   writtenAt: number;
 }
 
+/** What a key holds. */
+export type Kind = 'register' | 'multi' | 'counter' | 'set' | 'map' | 'flag';
+
+/** One of several values that stand side by side, with where it came from. */
+export type Version = Conflict;
+
+/** A field of a map. */
+export interface Field {
+  value: Uint8Array;
+  /** The same as text, if it is UTF-8. */
+  text: string | null;
+  /** Who wrote it: 64 hexadecimal digits. */
+  author: string;
+  /** When, in milliseconds since 1970. */
+  writtenAt: number;
+  /** How many concurrent writes of it lost. */
+  conflicts: number;
+}
+
+/** What a key of a type holds: a counter, a set, a map, a flag, values side by side; `null` for a register. */
+export type Content = number | string[] | Map<string, Field> | boolean | Version[] | null;
+
 /** A value and where it came from. */
 export interface Entry {
   key: string;
@@ -38,6 +61,14 @@ export interface Entry {
   writtenAt: number;
   /** Concurrent writes that lost, newest first. */
   conflicts: Conflict[];
+  /** What the key holds. */
+  type: Kind;
+  /** The value by its type; `value` and `text` are the same for people. Of a set or map at most 1000. */
+  content: Content;
+  /** How many elements or fields there are; `null` for other types. */
+  total: number | null;
+  /** What else the key holds, if several types were begun at once. */
+  also: Kind[];
 }
 
 export type Role = 'relay' | 'tab';
@@ -100,6 +131,8 @@ export interface Alert {
   unit: string;
   since_ms: number;
   ended_ms: number | null;
+  /** Why it ended; `node_down`: its node is dead, so nobody knows the value. */
+  ending: 'by_itself' | 'by_hand' | 'node_down' | null;
   acknowledged_by: string | null;
   acknowledged_ms: number | null;
   note: string | null;
@@ -160,6 +193,64 @@ export interface WatchOptions {
   onError?: (error: MeshError) => void;
 }
 
+export interface WriteOptions {
+  /** When the call resolves; `'local'` if absent. */
+  ack?: Ack;
+}
+
+/** Follows one typed value. */
+export interface Followed<T> {
+  /**
+   * Calls back with the value, if there is one, and after every change; with nothing of its type once it is deleted.
+   * Answers a function that ends it.
+   */
+  onChange(callback: (value: T) => void, options?: { onError?: (error: MeshError) => void }): () => void;
+}
+
+/** A number that is added to. Two additions at once both count. */
+export interface MeshCounter extends Followed<number> {
+  /** Adds a whole number; less than zero takes away. */
+  add(by: number | bigint, options?: WriteOptions): Promise<void>;
+  /** What was added in all; exact up to 2^53. */
+  value(): Promise<number>;
+}
+
+/** A set of texts. Who adds an element wins over who removes it at the same time. */
+export interface MeshSet extends Followed<string[]> {
+  /** Puts at most 64 elements in, all or none. */
+  add(...elements: [string, ...(string | WriteOptions)[]]): Promise<void>;
+  /** Takes at most 64 elements out, all or none. */
+  remove(...elements: [string, ...(string | WriteOptions)[]]): Promise<void>;
+  /** All elements, in order. */
+  elements(): Promise<string[]>;
+  has(element: string): Promise<boolean>;
+}
+
+/** Values by name: each field is a value of its own. */
+export interface MeshMap extends Followed<Map<string, Field>> {
+  put(field: string, value: string | Uint8Array, options?: WriteOptions): Promise<void>;
+  delete(field: string, options?: WriteOptions): Promise<void>;
+  /** A field, or `null`. */
+  get(field: string): Promise<Field | null>;
+  /** All fields by name, in order. */
+  entries(): Promise<Map<string, Field>>;
+}
+
+/** On or off. On wins over off at the same time. */
+export interface MeshFlag extends Followed<boolean> {
+  on(options?: WriteOptions): Promise<void>;
+  off(options?: WriteOptions): Promise<void>;
+  value(): Promise<boolean>;
+}
+
+/** A value of which those written at once stand side by side. */
+export interface MeshMulti extends Followed<Version[]> {
+  /** Writes a value in place of all that were seen here. */
+  put(value: string | Uint8Array, options?: WriteOptions): Promise<void>;
+  /** The values, the newest first. */
+  values(): Promise<Version[]>;
+}
+
 /** A node of the mesh, running in a worker of this page. */
 export interface Mesh {
   /** Writes a value: text as UTF-8, or bytes; at most 256 KiB. */
@@ -174,6 +265,16 @@ export interface Mesh {
   /** Calls back with every present entry, then with every change. Answers a function that ends it. */
   watch(namespace: string, options: WatchOptions, callback: (entry: Entry) => void): () => void;
   watch(namespace: string, callback: (entry: Entry) => void): () => void;
+  /** The counter at a key; its first change begins it. So it is with the others. */
+  counter(namespace: string, key: string): MeshCounter;
+  /** The set at a key. */
+  set(namespace: string, key: string): MeshSet;
+  /** The map at a key. */
+  map(namespace: string, key: string): MeshMap;
+  /** The flag at a key. */
+  flag(namespace: string, key: string): MeshFlag;
+  /** The values that stand side by side at a key. */
+  multi(namespace: string, key: string): MeshMulti;
   /** Stops following a namespace that is not watched. What is stored stays. */
   close(namespace: string): Promise<void>;
   /** All members, worst first. */

@@ -128,6 +128,11 @@ pub(crate) struct Set<T> {
 }
 
 impl<T> Set<T> {
+    /// Whether nobody has set it.
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self.origin, Origin::Default)
+    }
+
     fn layer(given: Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> Self {
         match (given, file) {
             (Some(value), _) => Self {

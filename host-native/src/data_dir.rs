@@ -5,6 +5,7 @@
 //! | `lock` | locked by the running process |
 //! | `node.db` | identity, secrets and journal (SQLite) |
 //! | `history.db` | what happened, beyond the node's memory (SQLite) |
+//! | `savepoints` | what was at keys, a file a savepoint |
 //! | `reserve` | space for what must be written when the disk is full |
 //! | `api.token` | the bearer token of the HTTP API |
 //! | `api.addr` | where the running node serves the HTTP API; locked as long as that holds |
@@ -32,6 +33,8 @@ use std::{
 const STORE: &str = "node.db";
 /// The name of the file with history.
 const HISTORY: &str = "history.db";
+/// The name of the folder with savepoints.
+const SAVEPOINTS: &str = "savepoints";
 /// The name of the reserve's file.
 const RESERVE: &str = "reserve";
 /// The name of the API token's file.
@@ -101,6 +104,11 @@ impl DataDir {
     /// Where history is.
     pub(crate) fn history_path(&self) -> PathBuf {
         self.path.join(HISTORY)
+    }
+
+    /// Where savepoints are.
+    pub(crate) fn savepoints_path(&self) -> PathBuf {
+        self.path.join(SAVEPOINTS)
     }
 
     /// Space set aside for what must be written.

@@ -49,8 +49,13 @@ const LINKS_INBOX_MAX: usize = 1_024;
 const API_INBOX_MAX: usize = 256;
 /// Answers of the store that wait for the core task.
 pub(crate) const STORE_INBOX_MAX: usize = 1_024;
-/// Requests without reply; more are refused.
-const REQUESTS_MAX: usize = 4_096;
+/// Requests of single users without reply; more are refused.
+const SINGLE_REQUESTS_MAX: usize = 4_096;
+/// Requests without reply of those who send many; more wait. Batches have 64 writes, and there is one in each
+/// of 64 shards: while these become durable, as many wait for the next.
+pub(crate) const BULK_REQUESTS_MAX: usize = 8_192;
+/// Requests without reply.
+const REQUESTS_MAX: usize = SINGLE_REQUESTS_MAX + BULK_REQUESTS_MAX;
 /// How long the links may take for their last words when the process stops.
 const FAREWELL_PATIENCE: Duration = Duration::from_millis(1_500);
 
@@ -95,6 +100,8 @@ pub(crate) enum ToDriver {
         /// Takes the reply.
         reply: oneshot::Sender<Reply>,
     },
+    /// Many requests, each with a reply.
+    Requests(Vec<(Request, oneshot::Sender<Reply>)>),
     /// A word to the recorder.
     Recording {
         /// What.
@@ -112,6 +119,7 @@ impl fmt::Debug for ToDriver {
             Self::Ended { .. } => "Ended",
             Self::Ask(_) => "Ask",
             Self::Request { .. } => "Request",
+            Self::Requests(_) => "Requests",
             Self::Recording { .. } => "Recording",
         })
     }
@@ -152,6 +160,8 @@ pub(crate) struct Handle {
     pub(crate) links: mpsc::Sender<ToDriver>,
     /// For users.
     api: mpsc::Sender<ToDriver>,
+    /// Room for the requests of those who send many: they leave room for others.
+    pub(crate) bulk: Arc<Semaphore>,
     /// What is new.
     pub(crate) news: watch::Receiver<News>,
 }
@@ -211,6 +221,22 @@ impl Handle {
             .await
             .map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
+    }
+
+    /// Sends many requests; answers where their replies come, in the same order.
+    pub(crate) async fn requests(
+        &self,
+        requests: Vec<Request>,
+    ) -> Result<Vec<oneshot::Receiver<Reply>>, Gone> {
+        let (mut asked, mut answers) = (Vec::new(), Vec::new());
+        for request in requests {
+            let (reply, answer) = oneshot::channel();
+            asked.push((request, reply));
+            answers.push(answer);
+        }
+        let asked = ToDriver::Requests(asked);
+        self.api.send(asked).await.map_err(|_| Gone)?;
+        Ok(answers)
     }
 
     /// Starts, stops or saves the recording.
@@ -285,6 +311,7 @@ impl Driver {
         let core = Handle {
             links: links_sender,
             api,
+            bulk: Arc::new(Semaphore::new(BULK_REQUESTS_MAX)),
             news: news_receiver,
         };
         let context = LinkContext {
@@ -428,19 +455,27 @@ impl Driver {
             ToDriver::Recording { asked, reply } => {
                 let _ = reply.send(self.on_recording(asked));
             }
-            ToDriver::Request { request, reply } => {
-                if self.requests.len() >= REQUESTS_MAX {
-                    // Users who no longer wait free their places.
-                    self.requests.retain(|_, waiting| !waiting.is_closed());
-                }
-                // A reply that is dropped reads as "busy" at the other end.
-                if self.requests.len() < REQUESTS_MAX {
-                    self.request_last = self.request_last.next();
-                    self.requests.insert(self.request_last, reply);
-                    let id = self.request_last;
-                    self.tell(now, HostInput::Request { id, request });
+            ToDriver::Request { request, reply } => self.on_request(now, request, reply),
+            ToDriver::Requests(requests) => {
+                for (request, reply) in requests {
+                    self.on_request(now, request, reply);
+                    self.drain_outputs();
                 }
             }
+        }
+    }
+
+    fn on_request(&mut self, now: Time, request: Request, reply: oneshot::Sender<Reply>) {
+        if self.requests.len() >= REQUESTS_MAX {
+            // Users who no longer wait free their places.
+            self.requests.retain(|_, waiting| !waiting.is_closed());
+        }
+        // A reply that is dropped reads as "busy" at the other end.
+        if self.requests.len() < REQUESTS_MAX {
+            self.request_last = self.request_last.next();
+            self.requests.insert(self.request_last, reply);
+            let id = self.request_last;
+            self.tell(now, HostInput::Request { id, request });
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `history` | what happened, kept beyond the node's memory: `history.db` and PostgreSQL |
 //! | `vitals` | what the node measures of itself and its machine |
 //! | `channels` | how people are told of incidents |
+//! | `values` | values as lines of JSON, many at once, and savepoints |
 //! | `http` | probes, metrics, API, console |
 //! | `cli` | the command line |
 //! | `config`, `data_dir`, `descriptors`, `logging`, `log_sink`, `clock`, `exit` | what all of them need |
@@ -43,6 +44,7 @@ mod logging;
 mod reserve;
 mod run;
 mod store;
+mod values;
 mod vitals;
 mod welcome;
 

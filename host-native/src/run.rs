@@ -11,7 +11,7 @@ use crate::{
     driver::{Driver, Handle, STORE_INBOX_MAX},
     exit::{Code, Failure},
     history::{History, minutes},
-    http::{self, Api, guard::HostRules, places::Places as Seats},
+    http::{self, Api, Disk, guard::HostRules, places::Places as Seats},
     join_links,
     links::{
         LinkContext,
@@ -116,7 +116,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
     let store = Store::start(connection, store_sender)?;
     let handshakes = Arc::new(Semaphore::new(size(settings.handshakes_max.value)));
     let ring = settings.record_bytes_max.value;
-    let latency = Arc::clone(&store.latency);
+    let (latency, is_shrinking) = (store.latency.clone(), store.is_shrinking.clone());
     let (of_history, authorities) = (&settings.history, &settings.tls_ca.value);
     let history = History::start(of_history, authorities, &data.history_path(), &node)?;
     let (mut driver, links) =
@@ -136,6 +136,7 @@ async fn serve(settings: &Settings, join: Option<JoinLink>) -> Result<(), Failur
         places.origin(),
         channels,
         history.clone(),
+        Disk::of(&data, is_shrinking),
     ));
     let announced = calling::announced(&settings.channels.value);
     // Else the driver has ended already, which is told below.

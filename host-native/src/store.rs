@@ -32,6 +32,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -42,6 +43,12 @@ use std::{
 const GROUP_MAX: usize = 256;
 /// How many bytes of the write-ahead log may stay on disk after a checkpoint.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
+/// SQLite's number for files that give room back when asked ("PRAGMA auto_vacuum").
+const INCREMENTAL: u32 = 2;
+/// How many free pages are given back to the disk at a time: a millisecond or two.
+const PAGES_GIVEN_BACK: u32 = 64;
+/// Between two of these times on a store that has nothing else to do.
+const SHRINK_PAUSE: Duration = Duration::from_millis(5);
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -91,12 +98,18 @@ pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
         // Before the first access in WAL mode: only then the log's index is kept in the process's
         // memory (SQLite, "Write-Ahead Logging", section 8).
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        // Before the first table: a new file is made so that it can shrink.
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // In WAL mode only `FULL` syncs the log at every commit: what was acknowledged has to
         // survive.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
         connection.execute_batch(SCHEMA)?;
+        let shrinks = make_shrinkable(&connection);
+        if let Err(error) = shrinks {
+            tracing::warn!(code = "store_vacuum", %error, "the store's file can't be made to shrink");
+        }
         let stored = read_all(&connection)?;
         Ok(Opened {
             connection,
@@ -115,6 +128,16 @@ pub(crate) fn open(path: &Path, reserve: &Reserve) -> Result<Opened, Failure> {
             connect()
         })
         .map_err(|error| open_failure(path, &error))
+}
+
+/// A file of an earlier version never shrinks; it is written anew once.
+fn make_shrinkable(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: u32 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == INCREMENTAL {
+        return Ok(());
+    }
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    connection.execute_batch("VACUUM")
 }
 
 fn open_failure(path: &Path, error: &rusqlite::Error) -> Failure {
@@ -176,6 +199,8 @@ pub(crate) struct Store {
     thread: thread::JoinHandle<()>,
     /// How long commits took.
     pub(crate) latency: Arc<Latency>,
+    /// Whether the file is being made smaller, bit by bit.
+    pub(crate) is_shrinking: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -191,6 +216,8 @@ impl Store {
         let (jobs, inbox) = mpsc::channel();
         let latency = Arc::new(Latency::default());
         let noted = Arc::clone(&latency);
+        let is_shrinking = Arc::new(AtomicBool::new(false));
+        let shrinking = Arc::clone(&is_shrinking);
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -200,6 +227,7 @@ impl Store {
                     place,
                     done,
                     latency: noted,
+                    is_shrinking: shrinking,
                 }
                 .run(&inbox)
             })
@@ -208,6 +236,7 @@ impl Store {
             jobs,
             thread,
             latency,
+            is_shrinking,
         })
     }
 
@@ -242,6 +271,8 @@ struct Worker {
     place: Place,
     done: tokio::sync::mpsc::Sender<StoreInput>,
     latency: Arc<Latency>,
+    /// The front of the journal was dropped, and its room is not given back yet.
+    is_shrinking: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -257,9 +288,15 @@ impl Worker {
     fn serve(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut group = Vec::new();
         loop {
-            let mut next = match inbox.recv_timeout(place::LOOK_INTERVAL) {
+            let patience = if self.is_shrinking() {
+                SHRINK_PAUSE
+            } else {
+                place::LOOK_INTERVAL
+            };
+            let mut next = match inbox.recv_timeout(patience) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => {
+                    self.shrink();
                     // A node that nobody writes to notices it too.
                     self.look();
                     continue;
@@ -280,7 +317,24 @@ impl Worker {
                 }
             }
             self.persist_group(&mut group);
+            self.shrink();
         }
+    }
+
+    /// Gives some free pages back to the disk, if the front of the journal was dropped.
+    fn shrink(&mut self) {
+        if !self.is_shrinking() || self.place.is_lost() {
+            return;
+        }
+        let is_done = give_back(&self.connection).unwrap_or_else(|error| {
+            tracing::warn!(code = "store_vacuum", %error, "the store's file does not shrink");
+            true
+        });
+        self.is_shrinking.store(!is_done, Ordering::Release);
+    }
+
+    fn is_shrinking(&self) -> bool {
+        self.is_shrinking.load(Ordering::Acquire)
     }
 
     fn persist_group(&mut self, group: &mut Vec<StoreBatch>) {
@@ -291,6 +345,11 @@ impl Worker {
         let together = persist(&mut self.connection, group);
         if together.is_ok() {
             self.latency.note(began.elapsed());
+        }
+        let mut ops = group.iter().flat_map(|batch| &batch.ops);
+        if ops.any(|op| matches!(op, StoreOp::DropBefore { .. })) {
+            // Before the answer: who hears that the front is gone finds this too.
+            self.is_shrinking.store(true, Ordering::Release);
         }
         // Asked after the commit and before the first answer: what went into files that nobody finds
         // again is not acknowledged.
@@ -391,6 +450,23 @@ fn persist(connection: &mut Connection, batches: &[StoreBatch]) -> Result<(), Fu
     })
 }
 
+/// Gives some free pages back to the disk; answers whether none is left.
+fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
+    // A page goes with each step of the statement.
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    drop(rows);
+    let free: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    if free > 0 {
+        return Ok(false);
+    }
+    // The pages went in the log; the file is cut off when the log is copied into it.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(true)
+}
+
 fn apply(transaction: &Transaction<'_>, op: &StoreOp) -> rusqlite::Result<()> {
     match op {
         StoreOp::Put { key, value } => transaction
@@ -405,6 +481,9 @@ fn apply(transaction: &Transaction<'_>, op: &StoreOp) -> rusqlite::Result<()> {
         StoreOp::Truncate { from } => transaction
             .prepare_cached("DELETE FROM journal WHERE sequence >= ?1")?
             .execute(params![from.cast_signed()]),
+        StoreOp::DropBefore { before } => transaction
+            .prepare_cached("DELETE FROM journal WHERE sequence < ?1")?
+            .execute(params![before.cast_signed()]),
     }
     .map(|_| ())
 }

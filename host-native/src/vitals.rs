@@ -9,6 +9,7 @@
 //! | descriptors | `/proc/self/fd`, and the process's limit |
 //! | event loop | how late a timer of the runtime is |
 //! | journal | the slowest commit of the storage thread since the last look; without one, that of before |
+//! | place | guessed from the time zone at the start: `TZ`, if it is set, else the system's |
 //!
 //! What can't be measured is not told, and never told as zero.
 
@@ -17,9 +18,12 @@ use nix::sys::{
     resource::{Resource, getrlimit},
     statvfs::statvfs,
 };
-use sporenet_core::{node::contract::Signal, observe::vitals::Sample};
+use sporenet_core::{
+    node::contract::Signal,
+    observe::{vitals::Sample, zones::place_of},
+};
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -103,6 +107,8 @@ pub(crate) struct Reader {
     data: PathBuf,
     /// When it read last, and what the control group had used of the processors by then.
     before: Option<(Instant, Option<Duration>)>,
+    /// About where the machine stands, in tenths of a degree.
+    place: Option<(i16, i16)>,
 }
 
 impl Reader {
@@ -114,6 +120,7 @@ impl Reader {
             group: Group::own(),
             data: data.to_owned(),
             before: None,
+            place: zone().and_then(|zone| place_of(&zone)),
         }
     }
 
@@ -131,7 +138,7 @@ impl Reader {
         let memory = self.group.memory().or_else(|| self.memory());
         let disk = self.disk();
         let network = before.and_then(|(at, _)| self.network(now.duration_since(at)));
-        Sample {
+        let mut sample = Sample {
             cpu_permille: before.and_then(|before| self.cpu(before, (now, busy))),
             memory_used_kib: memory.map(|(used, _)| used / 1_024),
             memory_limit_kib: memory.map(|(_, limit)| limit / 1_024),
@@ -144,7 +151,11 @@ impl Reader {
                 .ok()
                 .map(|(soft, _)| soft),
             ..Sample::default()
+        };
+        if let Some((latitude, longitude)) = self.place {
+            sample.guess_place(latitude, longitude);
         }
+        sample
     }
 
     /// In thousandths of what may be used.
@@ -199,6 +210,25 @@ impl Reader {
         let a_second = |bytes: u64| bytes.saturating_mul(1_000) / millis;
         Some((a_second(received), a_second(sent)))
     }
+}
+
+/// The time zone's name in the tz database, such as `Europe/Berlin`.
+fn zone() -> Option<String> {
+    match env::var("TZ") {
+        Ok(set) if !set.is_empty() => named(&set),
+        Ok(_) | Err(_) => iana_time_zone::get_timezone().ok(),
+    }
+}
+
+/// The zone that `TZ` names: alone, behind a colon, or as a file of the tz database.
+///
+/// Source: POSIX.1-2024, Base Definitions, 8.3, `TZ`.
+fn named(set: &str) -> Option<String> {
+    let zone = set.strip_prefix(':').unwrap_or(set);
+    let zone = zone
+        .rsplit_once("/zoneinfo/")
+        .map_or(zone, |(_, zone)| zone);
+    (!zone.starts_with('/')).then(|| zone.to_owned())
 }
 
 #[expect(
@@ -292,7 +322,7 @@ mod tests {
     /// The promise: below 0.3 % of a processor at one reading a second, that is 3 ms a reading.
     #[test]
     fn a_reading_knows_the_machine_and_costs_little() {
-        let data = std::env::temp_dir();
+        let data = env::temp_dir();
         let mut reader = Reader::new(&data);
         let first = reader.read();
         assert_eq!((first.cpu_permille, first.network_rx), (None, None));
@@ -323,8 +353,30 @@ mod tests {
     }
 
     #[test]
+    fn a_time_zone_is_a_place() {
+        let berlin = place_of("Europe/Berlin");
+        assert!(berlin.is_some());
+        let place = |set| named(set).and_then(|zone| place_of(&zone));
+        for set in [
+            "Europe/Berlin",
+            ":Europe/Berlin",
+            "/usr/share/zoneinfo/Europe/Berlin",
+        ] {
+            assert_eq!(place(set), berlin, "{set}");
+        }
+        for set in ["UTC", "CET-1CEST,M3.5.0,M10.5.0/3", "/etc/localtime"] {
+            assert_eq!(place(set), None, "{set}");
+        }
+        let mut reader = Reader::new(&env::temp_dir());
+        reader.place = berlin;
+        assert_eq!(reader.read().guessed_place(), berlin);
+        reader.place = None;
+        assert_eq!(reader.read().guessed_place(), None);
+    }
+
+    #[test]
     fn the_innermost_limit_counts() {
-        let root = std::env::temp_dir().join(format!("sporenet-cgroup-{}", std::process::id()));
+        let root = env::temp_dir().join(format!("sporenet-cgroup-{}", std::process::id()));
         let inner = root.join("outer/inner");
         fs::create_dir_all(&inner).unwrap();
         let write = |file: &str, text: &str| fs::write(root.join(file), text).unwrap();

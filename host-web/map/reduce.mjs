@@ -1,12 +1,11 @@
-// Makes the console's world map data: land.bin, the coastlines, and zones.txt, a place of each time zone.
+// Makes the console's world map data: land.bin, the coastlines, and the core's zones.txt, a place of each time zone.
 //
 //     npm install --prefix DIR world-atlas@2
 //     node host-web/map/reduce.mjs DIR/node_modules/world-atlas/land-50m.json /usr/share/zoneinfo
 //
 // The coastlines are Natural Earth's 1:50m land, in the public domain, as the npm package world-atlas
 // has them. The second folder is that of the tz database (Debian's package tzdata), in the public domain
-// too: zone.tab has the places, tzdata.zi the older names. Both files are written beside this script, and
-// the same input gives the same bytes.
+// too: zone.tab has the places, tzdata.zi the older names. The same input gives the same bytes.
 
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -206,4 +205,4 @@ if (!landPath || !zoneFolder) {
   process.exit(2);
 }
 writeFileSync(here("land.bin"), land(landPath));
-writeFileSync(here("zones.txt"), zones(zoneFolder));
+writeFileSync(here("../../core/src/observe/zones.txt"), zones(zoneFolder));

@@ -3,6 +3,8 @@
 //! Each phrase is one line with both languages, so that one that is missing does not compile. `{}` stands
 //! for what is filled in. Sentences that the core makes, such as notices and reasons, come as they are.
 
+use crate::draw::chart::model::Words;
+
 /// A language that the console speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -94,6 +96,9 @@ macro_rules! phrases {
 }
 
 pub mod alerts;
+pub mod data;
+pub mod metrics;
+pub mod topology;
 
 impl Phrases {
     /// What is said of alerts in the same language.
@@ -103,6 +108,46 @@ impl Phrases {
             &alerts::GERMAN
         } else {
             &alerts::ENGLISH
+        }
+    }
+
+    /// What is said of typed values and of the room that data takes, in the same language.
+    #[must_use]
+    pub fn values(&self) -> &'static data::Phrases {
+        if core::ptr::eq(self, &raw const GERMAN) {
+            &data::GERMAN
+        } else {
+            &data::ENGLISH
+        }
+    }
+
+    /// What is said of the topology in the same language.
+    #[must_use]
+    pub fn topology(&self) -> &'static topology::Phrases {
+        if core::ptr::eq(self, &raw const GERMAN) {
+            &topology::GERMAN
+        } else {
+            &topology::ENGLISH
+        }
+    }
+
+    /// What is said of series and charts in the same language.
+    #[must_use]
+    pub fn charts(&self) -> &'static metrics::Phrases {
+        if core::ptr::eq(self, &raw const GERMAN) {
+            &metrics::GERMAN
+        } else {
+            &metrics::ENGLISH
+        }
+    }
+
+    /// What is said in charts and their tables in the same language.
+    #[must_use]
+    pub fn in_charts(&self) -> &'static Words {
+        if core::ptr::eq(self, &raw const GERMAN) {
+            &Words::GERMAN
+        } else {
+            &Words::ENGLISH
         }
     }
 }
@@ -163,6 +208,7 @@ phrases! {
     healthy_word: "healthy", "gesund";
     healthy_title: "The mesh is whole", "Das Netz ist heil";
     healthy_next: "Nothing to do.", "Nichts zu tun.";
+    works_title: "The mesh works; something wants a look", "Das Netz arbeitet; etwas will angesehen werden";
     degraded_word: "degraded", "eingeschränkt";
     degraded_title: "The mesh works, with gaps", "Das Netz arbeitet, mit Lücken";
     degraded_next: "It repairs itself. The nodes that need a look come first in the list of nodes.",
@@ -303,8 +349,6 @@ phrases! {
 
     // Topology
     mesh: "The mesh", "Das Netz";
-    mesh_text: "The mesh: {}, {} held by {}. The same as a table follows.",
-        "Das Netz: {}, {} von {} gehalten. Dasselbe folgt als Tabelle.";
     own_link: "link of {}", "Verbindung: {}";
     inferred: "inferred", "erschlossen";
     held_by: "held by {}", "gehalten: {}";
@@ -313,19 +357,12 @@ phrases! {
     to: "To", "Nach";
     known_how: "Known", "Bekannt";
     round_trips: "Round trips", "Laufzeiten";
-    matrix_text: "Rows ping, columns answer.", "Zeilen fragen, Spalten antworten.";
     no_matrix: "No round trips are known yet.", "Es sind noch keine Laufzeiten bekannt.";
     not_told: "not linked, or not told", "nicht verbunden oder nicht gemeldet";
-    cell_title: "at least {} ms, jitter {} ms, loss {} %, {}", "mindestens {} ms, Schwankung {} ms, Verlust {} %, {}";
-    cell_lost: "{} ms, {} % lost", "{} ms, {} % verloren";
     left_out_one: "{} node is left out", "{} Knoten fehlt hier";
     left_out_many: "{} nodes are left out", "{} Knoten fehlen hier";
 
     // Metrics
-    metrics_text: "{}, the last 10 minutes", "{}, die letzten 10 Minuten";
-    no_charts: "Nothing has been measured yet.", "Es wurde noch nichts gemessen.";
-    between: "{}: between {} and {}", "{}: zwischen {} und {}";
-    not_measured: "{}: nothing was measured", "{}: nichts gemessen";
     all_vitals: "Vitals of all nodes", "Lebenszeichen aller Knoten";
 
     // Data
@@ -499,7 +536,13 @@ mod tests {
 
     #[test]
     fn both_languages_say_something_and_fill_in_as_much() {
-        for (name, english, german) in PAIRS.iter().chain(alerts::PAIRS) {
+        for (name, english, german) in PAIRS
+            .iter()
+            .chain(alerts::PAIRS)
+            .chain(data::PAIRS)
+            .chain(topology::PAIRS)
+            .chain(metrics::PAIRS)
+        {
             assert!(
                 !english.trim().is_empty() && !german.trim().is_empty(),
                 "{name}"

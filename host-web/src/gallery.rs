@@ -2,21 +2,27 @@
 //! (docs/console.md). Only with the feature `gallery`; never shipped.
 
 mod alerts;
+mod crowd;
 mod made_up;
+mod series;
+mod values;
 
 use crate::{
-    protocol::{self, Answer, Failure, FromWorker, Phase, Request, Snapshot, ToWorker},
+    protocol::{
+        self, Answer, EntryView, Failure, FromWorker, PATHS_SHOWN_MAX, Phase, Request, Snapshot,
+        ToWorker,
+    },
+    sparing::Sparing,
     worker::scope::Scope,
 };
 use core::time::Duration;
 use made_up::{
-    Cast, cast, chart, connections, edges, entries, entry, health, id, members, paths, text,
-    timeline, vitals,
+    cast, connections, edges, entries, entry, health, id, members, paths, text, timeline, vitals,
 };
 use sporenet_core::{
     kernel::{id::Role, text::Name},
     membership::member::MemberState,
-    node::snapshot::{KvCounts, MemberCounts, Status, Verdict},
+    node::snapshot::{KvCounts, Member, MemberCounts, Status, Verdict},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -30,6 +36,7 @@ struct Gallery {
     started: Cell<bool>,
     told: Cell<u64>,
     watch: RefCell<Option<u64>>,
+    sparing: RefCell<Sparing>,
 }
 
 /// The gallery's worker.
@@ -47,6 +54,7 @@ pub fn gallery_main(scene: String) {
         started: Cell::new(false),
         told: Cell::new(0),
         watch: RefCell::new(None),
+        sparing: RefCell::new(Sparing::new()),
     });
     let taker = Rc::clone(&gallery);
     scope.on_message(move |event| {
@@ -104,14 +112,9 @@ fn answer(gallery: &Gallery, id: u64, request: Request) {
                 id,
                 answer: Ok(Answer::Watching),
             });
-            let entries = if gallery.scene == "empty" {
-                Vec::new()
-            } else {
-                entries()
-            };
             post(FromWorker::Watched {
                 id,
-                entries,
+                entries: shown(&gallery.scene),
                 reset: true,
                 more: false,
             });
@@ -144,11 +147,20 @@ fn answer(gallery: &Gallery, id: u64, request: Request) {
                 post(FromWorker::Answer { id, answer });
             }
         }
+        Request::Series { .. } | Request::Outlook { .. } | Request::SeriesList => {
+            let wall_ms = gallery.scope.wall().as_millis();
+            if let Some(answer) = series::answer(&gallery.scene, wall_ms, &request) {
+                post(FromWorker::Answer { id, answer });
+            }
+        }
+        Request::Change { .. } | Request::Parts { .. } | Request::Data | Request::Compact => {
+            if let Some(answer) = values::answer(&request) {
+                post(FromWorker::Answer { id, answer });
+            }
+        }
         Request::Alerts
         | Request::Incidents
         | Request::Settings
-        | Request::Series { .. }
-        | Request::SeriesList
         | Request::Get { .. }
         | Request::Close { .. }
         | Request::Members
@@ -156,6 +168,15 @@ fn answer(gallery: &Gallery, id: u64, request: Request) {
         | Request::Recording(_)
         | Request::Leave => {}
     }
+}
+
+fn shown(scene: &str) -> Vec<EntryView> {
+    let mut all = Vec::new();
+    if scene != "empty" {
+        all.extend(entries());
+        all.extend(values::entries());
+    }
+    all
 }
 
 fn tick(gallery: Rc<Gallery>) {
@@ -173,26 +194,33 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
     let wall_ms = gallery.scope.wall().as_millis();
     let cast = cast(&gallery.scene);
     let told = gallery.told.replace(9);
+    let members = members(&gallery.scene, now, &cast);
+    let (mut edges, mut paths) = (edges(&cast), paths(&cast));
+    let mut vitals: Vec<_> = cast.iter().map(vitals).collect();
+    let mut health: Vec<_> = cast.iter().map(health).collect();
+    if gallery.scene == "crowd" {
+        let more = crowd::edges();
+        paths.extend(crowd::paths(&members, &more));
+        paths.truncate(PATHS_SHOWN_MAX);
+        edges.extend(more);
+        vitals = crowd::vitals(&members, &vitals);
+        health = crowd::health(&members, &health);
+    }
+    let is_long_due = gallery
+        .sparing
+        .borrow_mut()
+        .is_due(gallery.scope.now(), &members, &edges);
     Snapshot {
         wall_ms,
         joining: None,
-        status: status(&gallery.scene, now, &cast),
-        members: members(&gallery.scene, now, &cast),
-        edges: edges(&cast),
+        status: status(&gallery.scene, now, &members),
+        members: is_long_due.then_some(members),
+        edges: is_long_due.then_some(edges),
         connections: connections(&gallery.scene, now),
-        vitals: cast.iter().map(vitals).collect(),
-        paths: paths(&cast),
-        charts: [
-            ("cpu", "%", 1.0),
-            ("latency", "ms", 0.6),
-            ("messages_in", "1/s", 7.0),
-            ("messages_out", "1/s", 5.0),
-            ("writes", "1/s", 0.2),
-        ]
-        .into_iter()
-        .map(|(series, unit, scale)| chart(wall_ms, series, unit, scale))
-        .collect(),
-        health: cast.iter().map(health).collect(),
+        vitals: is_long_due.then_some(vitals),
+        paths: is_long_due.then_some(paths),
+        charts: series::charts(&gallery.scene, wall_ms),
+        health: is_long_due.then_some(health),
         alerts: alerts::alerts(&gallery.scene, wall_ms),
         incidents: alerts::incidents(&gallery.scene, wall_ms),
         silences: alerts::silences(&gallery.scene, wall_ms),
@@ -216,9 +244,9 @@ fn snapshot(gallery: &Gallery) -> Snapshot {
     }
 }
 
-fn status(scene: &str, now: u64, cast: &[Cast]) -> Status {
+fn status(scene: &str, now: u64, members: &[Member]) -> Status {
     let count = |wanted: MemberState| {
-        u32::try_from(cast.iter().filter(|one| one.3 == wanted).count()).unwrap_or(0)
+        u32::try_from(members.iter().filter(|one| one.state == wanted).count()).unwrap_or(0)
     };
     let (verdict, reasons): (_, &[&str]) = match scene {
         "alone" => (

@@ -3,6 +3,7 @@
 //! | folder | what lives there |
 //! |---|---|
 //! | `protocol` | what a page and its worker say to each other |
+//! | `sparing` | when a snapshot carries its long lists |
 //! | `worker` | the node: driver, links, store, identity slot, watches, snapshots |
 //! | `client` | a page's end of the worker: requests, watches, respawn after a crash |
 //! | `page` | the console: views over snapshots, the mesh drawn on a canvas |
@@ -19,6 +20,7 @@ pub mod draw;
 pub mod graph;
 pub mod protocol;
 pub mod route;
+pub mod sparing;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]

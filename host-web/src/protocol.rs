@@ -9,15 +9,19 @@ use sporenet_core::{
         alert_views::{
             AlertView, ChannelView, DryRun, IncidentView, SettingView, SilenceView, VersionView,
         },
+        data::DataView,
         joining::JoinTrouble,
         recording::RecordingStatus,
         snapshot::{
-            Connection, Edge, Entry, Member, NodeHealth, NodeVitals, PathView, SeriesPoints,
-            SeriesView, Status, TimelineEntry,
+            Connection, Edge, Entry, Member, NodeHealth, NodeVitals, Outlook, PathView,
+            SeriesPoints, SeriesView, Status, TimelineEntry,
         },
     },
     observe::alerts::Wish,
-    replication::write::AckLevel,
+    replication::{
+        typed::{Change, PartsPage},
+        write::AckLevel,
+    },
 };
 
 /// The page speaks.
@@ -162,8 +166,42 @@ pub enum Request {
         /// The most points; at most 2,000.
         points: u32,
     },
+    /// What is unusual about a series, and where it goes; nodes know it of themselves. Answered by
+    /// [`Answer::Outlook`].
+    Outlook {
+        /// The node, 64 hexadecimal digits.
+        node: String,
+        /// The series' name.
+        series: String,
+    },
     /// Which series there are, with their latest values. Answered by [`Answer::SeriesList`].
     SeriesList,
+    /// Change a typed value. Answered by [`Answer::Written`].
+    Change {
+        /// The namespace.
+        namespace: String,
+        /// The key.
+        key: String,
+        /// What changes.
+        change: Change,
+        /// When to answer.
+        level: AckLevel,
+    },
+    /// A page of the parts of a typed value, as far as they are held here. Answered by [`Answer::Parts`].
+    Parts {
+        /// The namespace.
+        namespace: String,
+        /// The key.
+        key: String,
+        /// Those after this one.
+        after: Option<String>,
+        /// At most so many, and at most 1,000.
+        limit: u32,
+    },
+    /// What the data takes on this node. Answered by [`Answer::Data`].
+    Data,
+    /// Give the room of what was overwritten back. Answered by [`Answer::Compacting`] when it has begun.
+    Compact,
 }
 
 /// What is asked of the node's recorder.
@@ -318,8 +356,16 @@ pub enum Answer {
     DryRun(Box<DryRun>),
     /// A series, if anything of it was measured.
     Series(Option<SeriesPoints>),
+    /// What is unusual about a series, and where it goes, if that is known here.
+    Outlook(Option<Box<Outlook>>),
     /// Which series there are.
     SeriesList(Vec<SeriesView>),
+    /// A page of parts, if the key holds a value that has them.
+    Parts(Option<PartsPage>),
+    /// What the data takes.
+    Data(Box<DataView>),
+    /// Room is being given back.
+    Compacting,
 }
 
 /// A value, cut if it is long.
@@ -340,20 +386,21 @@ pub struct Snapshot {
     pub status: Status,
     /// Why it is not let in, if so.
     pub joining: Option<JoinTrouble>,
-    /// The members, worst first, at most [`MEMBERS_SHOWN_MAX`].
-    pub members: Vec<Member>,
+    /// The members, worst first, at most [`MEMBERS_SHOWN_MAX`]; `None` if they are as they were told last,
+    /// but for ages. So are the other long lists.
+    pub members: Option<Vec<Member>>,
     /// The edges among them.
-    pub edges: Vec<Edge>,
+    pub edges: Option<Vec<Edge>>,
     /// What is done about each connection.
     pub connections: Vec<Connection>,
     /// How each node is, at most [`MEMBERS_SHOWN_MAX`].
-    pub vitals: Vec<NodeVitals>,
+    pub vitals: Option<Vec<NodeVitals>>,
     /// The paths between them, at most [`PATHS_SHOWN_MAX`].
-    pub paths: Vec<PathView>,
+    pub paths: Option<Vec<PathView>>,
     /// What this node measured in the last minutes.
     pub charts: Vec<SeriesPoints>,
     /// How healthy each node is, worst first, at most [`MEMBERS_SHOWN_MAX`].
-    pub health: Vec<NodeHealth>,
+    pub health: Option<Vec<NodeHealth>>,
     /// What is wrong, the newest first, at most [`ALERTS_SHOWN_MAX`].
     pub alerts: Vec<AlertView>,
     /// The same by cause, at most [`ALERTS_SHOWN_MAX`].
@@ -373,13 +420,13 @@ pub struct Snapshot {
 }
 
 /// The most members that a snapshot carries; the counters cover all.
-pub const MEMBERS_SHOWN_MAX: usize = 500;
+pub const MEMBERS_SHOWN_MAX: usize = 1_000;
 
 /// The most alerts, and the most incidents, that a snapshot carries.
 pub const ALERTS_SHOWN_MAX: usize = 200;
 
 /// The most paths that a snapshot carries.
-pub const PATHS_SHOWN_MAX: usize = 1_000;
+pub const PATHS_SHOWN_MAX: usize = 5_000;
 
 /// Encodes a message.
 #[must_use]

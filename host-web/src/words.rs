@@ -5,6 +5,7 @@ use sporenet_core::{
     kernel::id::Role,
     membership::member::MemberState,
     node::snapshot::{Severity, Verdict},
+    replication::typed::Kind,
 };
 
 /// What a page calls the node whose view it shows.
@@ -119,6 +120,20 @@ pub const fn state_said(say: &Phrases, state: MemberState) -> &'static str {
         MemberState::Dead => say.dead,
         MemberState::Left => say.left,
         MemberState::Parked => say.parked,
+    }
+}
+
+/// The word for a type of value in the reader's language.
+#[must_use]
+pub fn kind(say: &Phrases, kind: Kind) -> &'static str {
+    let say = say.values();
+    match kind {
+        Kind::Register => say.register,
+        Kind::Multi => say.multi,
+        Kind::Counter => say.counter,
+        Kind::Set => say.set,
+        Kind::Map => say.map,
+        Kind::Flag => say.flag,
     }
 }
 

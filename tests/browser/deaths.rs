@@ -1,5 +1,6 @@
 //! Tabs survive their relays; relays make no fuss about tabs that go.
 
+use serde_json::Value;
 use sporenet_tests::{
     mesh::Mesh,
     page::{self, Page},
@@ -87,7 +88,13 @@ fn a_closed_tab_is_parked_or_left_and_never_dead() {
     });
     for relay in &mesh.relays {
         let timeline = relay.timeline();
-        let alarm = timeline.iter().find(|entry| entry["severity"] == "error");
+        // A test machine may be busy, and says so.
+        let is_busy = |entry: &Value| {
+            let text = entry["text"].as_str().unwrap_or_default();
+            entry["code"] == "alert" && text.contains("Processors of")
+        };
+        let mut alarms = timeline.iter().filter(|entry| entry["severity"] == "error");
+        let alarm = alarms.find(|entry| !is_busy(entry));
         assert!(alarm.is_none(), "{alarm:?}");
         assert!(
             timeline.iter().all(|entry| entry["code"] != "member_dead"),

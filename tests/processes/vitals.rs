@@ -72,3 +72,37 @@ fn two_relays_know_how_the_other_is_and_both_directions_of_their_path() {
     assert!(table.stdout.contains("JITTER"), "{}", table.stdout);
     assert!(first.metric("sporenet_vitals_heard_total") > 0);
 }
+
+#[test]
+fn a_relay_without_a_location_is_about_where_its_time_zone_is() {
+    let started = |mut relay: Relay, zone: &str| {
+        relay.set_variable("TZ", zone);
+        relay.start();
+        relay
+    };
+    let first = started(Relay::prepare("first", &[]), "UTC");
+    let link = format!("--join={}", first.invite(&[]).relay);
+    let guessing = Relay::prepare("guessing", &[&link]);
+    let guessing = started(guessing, "Europe/Berlin");
+    let told = Relay::prepare("told", &[&link, "--location=-33.9,151.2"]);
+    let told = started(told, "Europe/Berlin");
+    let place = |name: &str| {
+        let members = rows(&first, "members");
+        let member = members.into_iter().find(|member| member["name"] == name);
+        member.map_or(Value::Null, |member| member["place"].clone())
+    };
+    let berlin = serde_json::json!({"latitude": 52.5, "longitude": 13.4, "estimated": true});
+    wait::eventually("its place is guessed", PATIENCE, || {
+        let seen = place("guessing");
+        if seen == berlin { Ok(()) } else { Err(seen) }
+    });
+    wait::until("the other reports as well", PATIENCE, || {
+        let vitals = rows(&first, "vitals");
+        let other = vitals.iter().find(|row| row["name"] == "told");
+        other.is_some_and(|row| row["cpu_permille"].is_u64())
+    });
+    let sydney = serde_json::json!({"latitude": -33.9, "longitude": 151.2, "estimated": false});
+    assert_eq!(place("told"), sydney);
+    assert_eq!(place("first"), Value::Null);
+    drop((guessing, told));
+}

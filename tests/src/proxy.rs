@@ -1,4 +1,5 @@
-//! A bad path on loopback: a TCP proxy before one relay.
+//! A bad path on loopback: a TCP proxy before one relay. It may treat what one process dials unlike the rest, so
+//! that only the path between two relays is bad.
 //!
 //! | fault | what the ends see |
 //! |---|---|
@@ -14,14 +15,16 @@ use nix::{
     sys::socket::{setsockopt, sockopt::Linger},
 };
 use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often a pump looks what has changed while nothing comes.
@@ -29,6 +32,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long an end may take nothing before its connection is given up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 const PIECE_BYTES_MAX: usize = 16 * 1024;
+/// The most pieces on their way in one direction of a connection; then nothing is taken before one has arrived.
+const PIECES_MAX: usize = 256;
 
 /// What the path does to connections and bytes from now on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub struct Proxy {
 struct Shared {
     target: SocketAddr,
     path: Mutex<Path>,
+    /// Paths of single diallers, by their process.
+    paths_from: Mutex<BTreeMap<u32, Path>>,
     connections: Mutex<Vec<Arc<Connection>>>,
     stopped: AtomicBool,
     accepted: AtomicU64,
@@ -90,6 +97,7 @@ struct Shared {
 struct Connection {
     dialler: TcpStream,
     relay: TcpStream,
+    origin: Origin,
     ended: AtomicBool,
     half_open: AtomicBool,
     flipped: AtomicBool,
@@ -107,6 +115,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target,
             path: Mutex::default(),
+            paths_from: Mutex::default(),
             connections: Mutex::default(),
             stopped: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
@@ -127,6 +136,11 @@ impl Proxy {
     /// Changes the path, for connections that are there too.
     pub fn set(&self, path: Path) {
         *lock(&self.shared.path) = path;
+    }
+
+    /// Changes the path of what one process dials; other processes keep theirs.
+    pub fn set_from(&self, process: u32, path: Path) {
+        lock(&self.shared.paths_from).insert(process, path);
     }
 
     /// Changes whether anything passes.
@@ -209,14 +223,17 @@ impl Shared {
                 break;
             }
             self.accepted.fetch_add(1, Ordering::SeqCst);
-            let cut = self.path().passage == Passage::Cut;
+            let Ok(origin) = Origin::of(&dialler) else {
+                continue;
+            };
+            let cut = self.path(&origin).passage == Passage::Cut;
             let relay = (!cut).then(|| TcpStream::connect(self.target));
             let Some(Ok(relay)) = relay else {
                 // Nobody listens there, or nobody is to be reached.
                 reset_when_dropped(&dialler);
                 continue;
             };
-            let Ok(connection) = Connection::new(dialler, relay) else {
+            let Ok(connection) = Connection::new(dialler, relay, origin) else {
                 continue;
             };
             let connection = Arc::new(connection);
@@ -231,8 +248,14 @@ impl Shared {
         }
     }
 
-    fn path(&self) -> Path {
-        *lock(&self.path)
+    fn path(&self, origin: &Origin) -> Path {
+        let paths = lock(&self.paths_from);
+        let own = if paths.is_empty() {
+            None
+        } else {
+            origin.process().and_then(|process| paths.get(&process))
+        };
+        own.copied().unwrap_or_else(|| *lock(&self.path))
     }
 
     /// Carries bytes one way until an end is gone.
@@ -243,9 +266,10 @@ impl Shared {
             (&connection.relay, &connection.dialler)
         };
         let mut buffer = vec![0; PIECE_BYTES_MAX];
+        let mut late: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
         while !connection.is_ended() && !self.stopped.load(Ordering::SeqCst) {
-            let passage = self.path().passage;
-            match passage {
+            let path = self.path(&connection.origin);
+            match path.passage {
                 Passage::Open => {}
                 Passage::Stalled => {
                     pause(LOOK_INTERVAL);
@@ -254,8 +278,25 @@ impl Shared {
                 Passage::HalfOpen => connection.half_open.store(true, Ordering::SeqCst),
                 Passage::Cut => return connection.end(End::Reset),
             }
+            if connection.half_open.load(Ordering::SeqCst) {
+                late.clear();
+            }
+            if deliver(&mut late, path, &mut to).is_err() {
+                return connection.end(End::Reset);
+            }
+            if late.len() >= PIECES_MAX {
+                pause(LOOK_INTERVAL);
+                continue;
+            }
             let read = match from.read(&mut buffer) {
-                Ok(0) => return connection.end(End::Finish),
+                Ok(0) => {
+                    if let Some((last, _)) = late.back() {
+                        pause(last.saturating_duration_since(Instant::now()));
+                    }
+                    // Whether or not the rest arrives: it ends.
+                    let _ = deliver(&mut late, path, &mut to);
+                    return connection.end(End::Finish);
+                }
                 Ok(read) => read,
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
@@ -269,9 +310,7 @@ impl Shared {
             }
             let piece = &mut buffer[..read];
             self.flip_if_wanted(connection, piece);
-            if self.carry(piece, &mut to).is_err() {
-                return connection.end(End::Reset);
-            }
+            late.push_back((Instant::now() + path.delay, piece.to_vec()));
         }
     }
 
@@ -288,10 +327,17 @@ impl Shared {
             piece[at] ^= 1 << (done % 8);
         }
     }
+}
 
-    fn carry(&self, piece: &[u8], to: &mut &TcpStream) -> io::Result<()> {
-        let path = self.path();
-        pause(path.delay);
+/// Hands over the pieces that have been on their way for long enough.
+fn deliver(
+    late: &mut VecDeque<(Instant, Vec<u8>)>,
+    path: Path,
+    to: &mut &TcpStream,
+) -> io::Result<()> {
+    while late.front().is_some_and(|(due, _)| *due <= Instant::now())
+        && let Some((_, piece)) = late.pop_front()
+    {
         let slice_bytes = match path.slice_bytes {
             0 => piece.len(),
             bytes => bytes,
@@ -303,12 +349,62 @@ impl Shared {
             let seconds = piece.len() as f64 / f64::from(path.bytes_per_second);
             pause(Duration::from_secs_f64(seconds));
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Who dialled, by both ends of its connection.
+#[derive(Debug)]
+struct Origin {
+    from: SocketAddr,
+    to: SocketAddr,
+    process: OnceLock<Option<u32>>,
+}
+
+impl Origin {
+    fn of(dialler: &TcpStream) -> io::Result<Self> {
+        Ok(Self {
+            from: dialler.peer_addr()?,
+            to: dialler.local_addr()?,
+            process: OnceLock::new(),
+        })
+    }
+
+    /// The process, looked for once; `None` where the system does not tell.
+    fn process(&self) -> Option<u32> {
+        *self.process.get_or_init(|| {
+            let socket = format!("socket:[{}]", inode(self.from, self.to)?);
+            let processes = fs::read_dir("/proc").ok()?.flatten();
+            let mut processes =
+                processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+            processes.find(|process| holds(*process, &socket))
+        })
     }
 }
 
+/// The inode of the socket of this machine that dialled from one address to another.
+///
+/// Source: the manual page proc_pid_net(5), `tcp`.
+fn inode(from: SocketAddr, to: SocketAddr) -> Option<String> {
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    let [from, to] = [from, to].map(|end| format!(":{:04X}", end.port()));
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect());
+    lines.find_map(|words: Vec<&str>| {
+        let is_it = words.get(1)?.ends_with(&from) && words.get(2)?.ends_with(&to);
+        is_it.then(|| words.get(9).map(ToString::to_string))?
+    })
+}
+
+fn holds(process: u32, socket: &str) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else {
+        return false;
+    };
+    let mut open = open.flatten().map(|entry| fs::read_link(entry.path()));
+    open.any(|link| link.is_ok_and(|link| link.as_os_str() == socket))
+}
+
 impl Connection {
-    fn new(dialler: TcpStream, relay: TcpStream) -> io::Result<Self> {
+    fn new(dialler: TcpStream, relay: TcpStream, origin: Origin) -> io::Result<Self> {
         for stream in [&dialler, &relay] {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(LOOK_INTERVAL))?;
@@ -317,6 +413,7 @@ impl Connection {
         Ok(Self {
             dialler,
             relay,
+            origin,
             ended: AtomicBool::new(false),
             half_open: AtomicBool::new(false),
             flipped: AtomicBool::new(false),
@@ -356,7 +453,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Lets time pass on the path.
 fn pause(span: Duration) {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while let Some(rest) = span
         .checked_sub(start.elapsed())
         .filter(|rest| !rest.is_zero())

@@ -37,6 +37,7 @@ pub struct Relay {
     pub address: SocketAddr,
     folder: TempDir,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     process: Option<Child>,
 }
 
@@ -97,8 +98,14 @@ impl Relay {
             address: free_address(),
             folder: TempDir::with_prefix("sporenet-test-").expect("a temporary folder"),
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            variables: Vec::new(),
             process: None,
         }
+    }
+
+    /// Sets a variable of its environment, from its next start on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the process and waits until it answers.
@@ -139,6 +146,7 @@ impl Relay {
             .arg(format!("--name={}", self.name))
             .arg("--log-format=text")
             .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone().expect("a log clones"))
             .stderr(log);
         if self.clock_path().exists() {

@@ -144,6 +144,12 @@ pub fn append(sequence: u64, record: &[u8]) -> StoreOp {
     }
 }
 
+/// Drops the front of the journal.
+#[must_use]
+pub const fn drop_before(before: u64) -> StoreOp {
+    StoreOp::DropBefore { before }
+}
+
 /// Cuts the journal.
 #[must_use]
 pub const fn truncate(from: u64) -> StoreOp {

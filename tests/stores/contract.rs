@@ -115,7 +115,7 @@ impl Flawed {
                 *from += u64::from(self.is(Flaw::CutsOneTooFew));
                 true
             }
-            StoreOp::Append { .. } => true,
+            StoreOp::Append { .. } | StoreOp::DropBefore { .. } => true,
         });
         batch
     }

@@ -210,7 +210,7 @@ impl<const IN_FLIGHT: u8, const TEARS: bool> Watched<IN_FLIGHT, TEARS> {
     /// Everything from the disk, as a process does that starts.
     fn start_again(&mut self) {
         let stored = self.disk.image().stored();
-        let replay = Journal::replay(&stored.journal).expect("a node may start");
+        let replay = Journal::replay(&stored.journal, 1).expect("a node may start");
         assert_eq!(
             (replay.report.torn_tail, &replay.report.damaged[..]),
             (None, &[][..])

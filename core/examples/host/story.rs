@@ -29,7 +29,8 @@ pub(crate) fn first(tell: Sender<String>) -> (Story, Receiver<JoinLink>) {
                 tell.send("first: wrote it, and the second has stored it".into())?;
             }
             // Not asked for here.
-            Some(Reply::Reach(_) | Reply::Forgotten) | None => {}
+            Some(Reply::Reach(_) | Reply::Forgotten | Reply::Compacting | Reply::Verified(_))
+            | None => {}
         }
         Ok(())
     };

@@ -60,6 +60,23 @@ impl Metrics {
         self.add(name, help, false, Some((label.0, label.1.into())), value);
     }
 
+    /// One of several measured values under one name, with a fraction, told apart by a label.
+    pub fn measured_of(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: (&'static str, impl Into<String>),
+        value: f64,
+    ) {
+        self.0.push(Metric {
+            name,
+            help,
+            counter: false,
+            label: Some((label.0, label.1.into())),
+            value,
+        });
+    }
+
     /// All that were told.
     #[must_use]
     pub fn into_vec(self) -> Vec<Metric> {

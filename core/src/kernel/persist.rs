@@ -33,6 +33,9 @@ pub enum PersistOp {
         /// The key.
         key: String,
     },
+    /// Remove the journal's records before this sequence: nothing in them is needed any more. Those of
+    /// others in them are gone as well, so only the owner of all records may ask for it.
+    DropBefore(u64),
 }
 
 impl Persist {

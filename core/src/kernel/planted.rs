@@ -64,6 +64,8 @@ planted! {
     LastArrivalWins "last-arrival-wins" "F2";
     /// The concurrent write that lost is not kept as a conflict.
     ConflictDropped "conflict-dropped" "F2";
+    /// Of two changes of a counter that are sealed together, the first is lost.
+    AddLost "add-lost" "F2";
     /// A batch is taken whatever predecessor it names.
     ChainUnchecked "chain-unchecked" "F19";
     /// A batch is taken although some before it are missing.
@@ -76,6 +78,10 @@ planted! {
     BranchForgotten "branch-forgotten" "F4";
     /// What was set aside is kept for its author only: who reads does not see it.
     BranchUnread "branch-unread" "F4";
+    /// Chains are closed before what is left of them was issued again.
+    ClosedTooEarly "closed-too-early" "F12";
+    /// The front of the journal is dropped before what is needed of it was copied.
+    FrontNotCopied "front-not-copied" "F12";
     /// Stamps that were seen do not push the clock here.
     ClockNotPushed "clock-not-pushed" "F2";
     /// The clock does not remember the stamps of the journal at start.
@@ -128,6 +134,12 @@ planted! {
 
     /// What is fine again stays an alert.
     AlertSticks "alert-sticks" "F8";
+    /// Of what was done on both sides of a cut, each keeps its own.
+    AckLost "ack-lost" "F4";
+    /// Of whom nothing is known is well.
+    UnknownHealthy "unknown-healthy" "F9";
+    /// A node is as healthy as it says.
+    SelfScore "self-score" "F19";
     /// Every relay with a channel notifies.
     EveryoneNotifies "everyone-notifies" "F10";
 

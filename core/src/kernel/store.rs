@@ -35,6 +35,11 @@ pub enum StoreOp {
         /// The first sequence that goes.
         from: u64,
     },
+    /// Removes the journal's records before `before`, and gives their room back.
+    DropBefore {
+        /// The first sequence that stays.
+        before: u64,
+    },
 }
 
 /// Changes that become durable together or not at all.
@@ -100,8 +105,9 @@ impl MemoryStore {
                 StoreOp::Append { sequence, record } => {
                     self.journal.insert(*sequence, record.clone());
                 }
-                // The journal's numbers stay without a gap: only its end is ever cut off.
+                // The journal's numbers stay without a gap: only its ends are ever cut off.
                 StoreOp::Truncate { from } => drop(self.journal.split_off(from)),
+                StoreOp::DropBefore { before } => self.journal = self.journal.split_off(before),
             }
         }
     }
@@ -151,5 +157,7 @@ mod tests {
         assert_eq!(stored.entries, [("b".into(), Bytes::from(&[3][..]))]);
         assert_eq!(stored.journal, [(1, Bytes::from(&[1, 2][..]))]);
         assert_eq!(store.load(&[1, 2]), stored.journal);
+        store.apply(&[append(2), append(3), StoreOp::DropBefore { before: 3 }]);
+        assert_eq!(store.stored().journal, [(3, Bytes::from(&[1, 2][..]))]);
     }
 }

@@ -41,7 +41,7 @@ mod tests;
 pub use self::{
     machine::Node,
     read::{
-        alert_views, joining, sentences::in_words, snapshot, timeline::TimelinePage,
+        alert_views, data, joining, sentences::in_words, snapshot, timeline::TimelinePage,
         views::ChangesPage,
     },
     start::{config, setup, tuning},

@@ -45,11 +45,19 @@ pub enum Series {
     ErrorRate,
     /// How unevenly batches are spread over the shards: the variance of their number divided by the mean.
     ShardVariance,
+    /// How healthy the node is, as others see it.
+    Health,
+    /// How far members are spread over the world: the mean distance of their places from the middle.
+    Spread,
+    /// The median of the round trips of the last minute.
+    LatencyP50,
+    /// What 99 of 100 round trips of the last minute stay below.
+    LatencyP99,
 }
 
 impl Series {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Cpu,
         Self::Memory,
         Self::Disk,
@@ -60,6 +68,8 @@ impl Series {
         Self::JournalLatency,
         Self::SendQueue,
         Self::Latency,
+        Self::LatencyP50,
+        Self::LatencyP99,
         Self::Loss,
         Self::Links,
         Self::Alive,
@@ -69,6 +79,8 @@ impl Series {
         Self::Writes,
         Self::ErrorRate,
         Self::ShardVariance,
+        Self::Health,
+        Self::Spread,
     ];
 
     /// Its name in the API and in commands.
@@ -107,6 +119,8 @@ impl Series {
             Self::JournalLatency => ("journal_latency", "ms", "until a commit was durable"),
             Self::SendQueue => ("send_queue", "messages", "waiting to be sent"),
             Self::Latency => ("latency", "ms", "mean round trip to linked peers"),
+            Self::LatencyP50 => ("latency_p50", "ms", "median round trip of the last minute"),
+            Self::LatencyP99 => ("latency_p99", "ms", "99 of 100 round trips stay below"),
             Self::Loss => ("loss", "%", "pings without an answer"),
             Self::Links => ("links", "peers", "linked peers"),
             Self::Alive => ("alive", "members", "members alive"),
@@ -116,6 +130,8 @@ impl Series {
             Self::Writes => ("writes", "1/s", "writes of this node"),
             Self::ErrorRate => ("error_rate", "%", "messages and writes that failed"),
             Self::ShardVariance => ("shard_variance", "", "unevenness of batches over shards"),
+            Self::Health => ("health", "", "how healthy others see it, 0 to 1"),
+            Self::Spread => ("spread", "km", "mean distance of members from their middle"),
         }
     }
 }

@@ -71,7 +71,9 @@ pub struct Replay {
 pub enum ReplayError {
     /// The journal does not start at its first record.
     FrontMissing {
-        /// The first sequence that is there.
+        /// The first sequence that should be there.
+        front: u64,
+        /// The first sequence that is there; 0 if none is.
         first: u64,
     },
     /// More is damaged than intact.
@@ -96,9 +98,9 @@ pub enum ReplayError {
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FrontMissing { first } => write!(
+            Self::FrontMissing { front, first } => write!(
                 f,
-                "the journal begins at record {first} instead of 1: restore the data directory from \
+                "the journal begins at record {first} instead of {front}: restore the data directory from \
                  a backup, or move it away and join again with a new invite"
             ),
             Self::Wholesale { intact, damaged } => write!(
@@ -129,17 +131,24 @@ struct Intact {
     next_chain: Chain,
 }
 
-/// Reads a stored journal, oldest record first.
+/// Reads a stored journal that begins at `front`, oldest record first.
 ///
 /// # Errors
 /// [`ReplayError`] where going on could lose what was acknowledged: nothing is changed.
-pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
+pub fn replay(stored: &[(u64, Bytes)], front: u64) -> Result<Replay, ReplayError> {
     check_order(stored)?;
+    // A crash between the word that the front goes and its going leaves some of it.
+    let gone = stored.partition_point(|(sequence, _)| *sequence < front);
+    let stored = stored.get(gone..).unwrap_or_default();
+    check_front(stored, front)?;
     // Each on its own, without links: a damaged record must not spoil those behind it.
     let intact = read_each(stored)?;
     let blamed = blame_breaks(&intact);
     let mut records = Vec::with_capacity(intact.len());
-    let mut tail = Tail::START;
+    let mut tail = Tail {
+        next: front,
+        ..Tail::START
+    };
     for Intact { record, next_chain } in intact {
         // A blamed record is treated like a damaged one. The last record that is left decides where
         // the journal goes on, so damage at the end is a torn tail and is cut off.
@@ -169,7 +178,7 @@ pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
         records: count(records.len()),
         torn_tail: tail.truncate.then_some(tail.next),
         tail_dropped: count(dropped),
-        damaged: gaps(&records, stored.len())?,
+        damaged: gaps(&records, stored.len(), front)?,
     };
     Ok(Replay {
         records,
@@ -179,11 +188,6 @@ pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
 }
 
 fn check_order(stored: &[(u64, Bytes)]) -> Result<(), ReplayError> {
-    // Records are only ever removed at the end, so a missing front means that a part of the store
-    // is gone. To start over would reuse sequences and forget what was acknowledged.
-    if let Some((first, _)) = stored.first().filter(|(first, _)| *first != 1) {
-        return Err(ReplayError::FrontMissing { first: *first });
-    }
     let late = stored
         .iter()
         .zip(stored.iter().skip(1))
@@ -192,6 +196,20 @@ fn check_order(stored: &[(u64, Bytes)]) -> Result<(), ReplayError> {
         Err(ReplayError::Disorder {
             sequence: *sequence,
         })
+    })
+}
+
+fn check_front(stored: &[(u64, Bytes)], front: u64) -> Result<(), ReplayError> {
+    // The store keeps where its front was dropped, in the same batch. So another front means that a part
+    // of the store is gone. To start over would reuse sequences and forget what was acknowledged. Where
+    // the front was dropped, something was left.
+    let first = stored.first().map(|(first, _)| *first);
+    if first == Some(front) || (first.is_none() && front == 1) {
+        return Ok(());
+    }
+    Err(ReplayError::FrontMissing {
+        front,
+        first: first.unwrap_or(0),
     })
 }
 
@@ -227,6 +245,7 @@ fn read_each(stored: &[(u64, Bytes)]) -> Result<Vec<Intact>, ReplayError> {
 fn blame_breaks(intact: &[Intact]) -> BTreeSet<u64> {
     let mut blamed = BTreeSet::new();
     let front = intact.first().map(|first| &first.record);
+    // Where the front was dropped, the link of the first one left leads to what is gone.
     // The first record has no record before it to compare with, but has to carry the start's link.
     if front.is_some_and(|front| front.sequence == 1 && front.chain != Chain::START) {
         blamed.insert(1);
@@ -259,12 +278,13 @@ fn breaks(one: &Intact, two: &Intact) -> bool {
 }
 
 /// The sequences before the last intact record that are not there.
-fn gaps(records: &[Record], stored: usize) -> Result<Vec<u64>, ReplayError> {
+fn gaps(records: &[Record], stored: usize, front: u64) -> Result<Vec<u64>, ReplayError> {
     let intact = count(records.len());
     let last = records.last().map_or(0, |record| record.sequence);
     // Gaps at the end are the torn tail; these are all before the last intact record. So the
     // difference between the last sequence and the count is how many are missing.
-    let missing = last.saturating_sub(intact);
+    let dropped = front.saturating_sub(1);
+    let missing = last.saturating_sub(dropped).saturating_sub(intact);
     // One damaged record alone is a first write that was torn: an empty journal.
     let nothing_left = records.is_empty() && stored > 1;
     // More damaged than intact is no rot of single records: the disk or the directory is wrong, and
@@ -274,7 +294,7 @@ fn gaps(records: &[Record], stored: usize) -> Result<Vec<u64>, ReplayError> {
         return Err(ReplayError::Wholesale { intact, damaged });
     }
     let mut gaps = Vec::new();
-    let mut expected = 1_u64;
+    let mut expected = front;
     for record in records {
         gaps.extend(expected..record.sequence);
         expected = record.sequence.saturating_add(1);
@@ -305,6 +325,40 @@ mod tests {
         stored
     }
 
+    /// Of a journal whose front was never dropped.
+    fn replay1(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
+        replay(stored, 1)
+    }
+
+    #[test]
+    fn a_journal_whose_front_was_dropped_begins_where_it_says() {
+        let rest = sample().split_off(2);
+        let replay = replay(&rest, 3).unwrap();
+        assert_eq!(replay.report.records, 3);
+        assert_eq!(replay.report.damaged, [0_u64; 0]);
+        assert_eq!(replay.tail.next, 6);
+        // A crash may leave some of the front.
+        assert_eq!(super::replay(&sample(), 3).unwrap(), replay);
+        for (stored, front) in [
+            (rest.clone(), 1),
+            (rest.clone(), 2),
+            (rest, 9),
+            (Vec::new(), 3),
+        ] {
+            let refused = super::replay(&stored, front).unwrap_err();
+            assert!(
+                matches!(refused, ReplayError::FrontMissing { .. }),
+                "{refused}"
+            );
+        }
+        let hurt = sample().split_off(2).into_iter();
+        let mut hurt: Vec<_> = hurt.filter(|(sequence, _)| *sequence != 4).collect();
+        let found = super::replay(&hurt, 3).unwrap();
+        assert_eq!(found.report.damaged, [4]);
+        hurt.truncate(1);
+        assert_eq!(super::replay(&hurt, 3).unwrap().tail.next, 4);
+    }
+
     fn sample() -> Vec<(u64, Bytes)> {
         journal_of(&[b"one", b"two", b"", b"four", b"five"])
     }
@@ -319,11 +373,11 @@ mod tests {
 
     #[test]
     fn an_intact_journal_reads_back_and_goes_on() {
-        let replay = replay(&sample()).unwrap();
+        let replay = replay1(&sample()).unwrap();
         assert_eq!(replay.report.records, 5);
         assert_eq!((replay.tail.next, replay.tail.truncate), (6, false));
         assert_eq!(replay.tail.chain, Chain::after(&sample()[4].1));
-        assert_eq!(super::replay(&[]).unwrap().tail, Tail::START);
+        assert_eq!(replay1(&[]).unwrap().tail, Tail::START);
     }
 
     #[test]
@@ -351,8 +405,8 @@ mod tests {
     fn assert_only_lost(stored: &[(u64, Bytes)], at: usize, damaged: Bytes) {
         let mut hurt = stored.to_vec();
         hurt[at].1 = damaged;
-        let replay = replay(&hurt).unwrap();
-        let mut expected = bodies(&super::replay(stored).unwrap());
+        let replay = replay1(&hurt).unwrap();
+        let mut expected = bodies(&replay1(stored).unwrap());
         let (lost, _) = expected.remove(at);
         assert_eq!(bodies(&replay), expected);
         if at + 1 == stored.len() {
@@ -368,7 +422,7 @@ mod tests {
     fn a_lost_record_in_the_middle_is_reported_as_damaged() {
         let mut stored = sample();
         stored.remove(2);
-        let replay = replay(&stored).unwrap();
+        let replay = replay1(&stored).unwrap();
         assert_eq!(replay.report.damaged, [3]);
         assert_eq!(replay.report.records, 4);
     }
@@ -379,14 +433,14 @@ mod tests {
         let (one, two) = (stored[1].1.clone(), stored[2].1.clone());
         stored[1].1 = two;
         stored[2].1 = one;
-        assert_eq!(replay(&stored).unwrap().report.damaged, [2, 3]);
+        assert_eq!(replay1(&stored).unwrap().report.damaged, [2, 3]);
     }
 
     #[test]
     fn a_stale_record_is_quarantined_and_its_successors_kept() {
         let mut stored = sample();
         stored[2].1 = encode(3, Origin::Replica, Chain::after(&stored[1].1), b"stale").0;
-        let replay = replay(&stored).unwrap();
+        let replay = replay1(&stored).unwrap();
         assert_eq!(replay.report.damaged, [3]);
         assert_eq!(replay.report.records, 4);
     }
@@ -395,7 +449,7 @@ mod tests {
     fn a_stale_record_at_the_end_is_dropped() {
         let mut stored = sample();
         stored[4].1 = encode(5, Origin::Replica, Chain::START, b"stale").0;
-        let replay = replay(&stored).unwrap();
+        let replay = replay1(&stored).unwrap();
         assert_eq!(replay.report.torn_tail, Some(5));
         assert!(replay.tail.truncate);
     }
@@ -403,7 +457,10 @@ mod tests {
     #[test]
     fn a_missing_front_is_refused() {
         let stored = sample().split_off(1);
-        assert_eq!(replay(&stored), Err(ReplayError::FrontMissing { first: 2 }));
+        assert_eq!(
+            replay1(&stored),
+            Err(ReplayError::FrontMissing { front: 1, first: 2 })
+        );
     }
 
     #[test]
@@ -413,7 +470,7 @@ mod tests {
             *bytes = Bytes::from(b"garbage".as_slice());
         }
         assert_eq!(
-            replay(&stored),
+            replay1(&stored),
             Err(ReplayError::Wholesale {
                 intact: 0,
                 damaged: 5
@@ -430,7 +487,7 @@ mod tests {
             })
             .collect();
         assert!(matches!(
-            replay(&stored),
+            replay1(&stored),
             Err(ReplayError::Wholesale { .. })
         ));
     }
@@ -438,7 +495,7 @@ mod tests {
     #[test]
     fn the_first_record_ever_may_be_torn() {
         let stored = [(1, Bytes::from(b"to".as_slice()))];
-        let replay = replay(&stored).unwrap();
+        let replay = replay1(&stored).unwrap();
         assert_eq!(replay.report.torn_tail, Some(1));
         assert_eq!((replay.tail.next, replay.tail.truncate), (1, true));
     }
@@ -449,7 +506,7 @@ mod tests {
         let mut stored = journal_of(&[b"a"]);
         stored.push((u64::MAX, far));
         assert!(matches!(
-            replay(&stored),
+            replay1(&stored),
             Err(ReplayError::Wholesale { .. })
         ));
     }
@@ -458,7 +515,7 @@ mod tests {
     fn disorder_is_refused() {
         let mut stored = sample();
         stored.swap(2, 3);
-        assert_eq!(replay(&stored), Err(ReplayError::Disorder { sequence: 3 }));
+        assert_eq!(replay1(&stored), Err(ReplayError::Disorder { sequence: 3 }));
     }
 
     proptest! {
@@ -467,9 +524,11 @@ mod tests {
             stored in prop::collection::vec((0_u64..20, prop::collection::vec(any::<u8>(), 0..80)), 0..12),
         ) {
             let stored: Vec<_> = stored.into_iter().map(|(s, b)| (s, Bytes::from(b))).collect();
-            if let Ok(replay) = replay(&stored) {
+            if let Ok(replay) = replay1(&stored) {
                 prop_assert!(replay.report.damaged.len() <= replay.records.len());
-                prop_assert_eq!(replay.records.is_empty(), stored.len() <= 1);
+                // What stands before the front is none of it.
+                let kept = stored.iter().filter(|(sequence, _)| *sequence > 0).count();
+                prop_assert_eq!(replay.records.is_empty(), kept <= 1);
             }
         }
 
@@ -483,7 +542,7 @@ mod tests {
                 bytes[31] ^= 1;
                 stored[*at].1 = bytes.into();
             }
-            let replay = replay(&stored).unwrap();
+            let replay = replay1(&stored).unwrap();
             let lost = replay.report.damaged.len() + usize::try_from(replay.report.tail_dropped).unwrap();
             prop_assert_eq!(lost, hurt.len());
             prop_assert_eq!(replay.records.len(), 20 - hurt.len());

@@ -19,7 +19,7 @@ use crate::{
         id::NodeId,
         text::{Key, Namespace},
     },
-    replication::{clock::Hlc, crdt::register::SEEN_MAX},
+    replication::{clock::Hlc, crdt::register::SEEN_MAX, typed::base_of},
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
@@ -33,9 +33,11 @@ pub const BATCH_BYTES_MAX: usize = 384 * 1024;
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 /// How many shards the key space is cut into.
 pub const SHARDS: u16 = 64;
-/// The most epochs of a node in a shard. Each costs an honest node one disk that went back in time;
-/// a lying one can start no more chains than that.
+/// The most epochs of a node in a shard that are not closed. Each costs an honest node one disk that went
+/// back in time; a lying one can start no more chains than that.
 pub const EPOCHS_MAX: u32 = 64;
+/// Epochs are numbered below this: one a minute for four thousand years.
+pub const EPOCH_LIMIT: u32 = 1 << 31;
 
 /// Whose chain: a node, and the how many-th chain of its own in the shard. A node whose chain has
 /// forked, or lost a part that nobody has, goes on in its next writer epoch. People never see
@@ -94,6 +96,21 @@ pub struct Batch {
     pub reissue: Option<Hash>,
     /// The writes, at least one, at most [`OPS_MAX`].
     pub ops: Vec<Op>,
+    /// The author's epochs in this shard below this one are closed: what of them counts stands in this chain
+    /// before this batch, and the rest was overwritten. 0 if none is.
+    #[serde(skip_serializing_if = "is_none", deserialize_with = "or_none")]
+    pub closed: u32,
+}
+
+/// A batch that closes nothing has the bytes that batches had before there was this field.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_none(closed: &u32) -> bool {
+    *closed == 0
+}
+
+/// Such a batch ends before it.
+fn or_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    Ok(u32::deserialize(from).unwrap_or(0))
 }
 
 impl SignedBody for Batch {
@@ -160,7 +177,8 @@ impl Batch {
         // Sequences begin at 1 and only the first batch has no predecessor. The bound on epochs
         // keeps a liar from starting chains without end.
         if self.sequence == 0
-            || self.epoch >= EPOCHS_MAX
+            || self.epoch >= EPOCH_LIMIT
+            || self.closed > self.epoch
             || self.namespace_previous >= self.sequence
             || (self.sequence == 1) != (self.previous == Hash::ZERO)
         {
@@ -197,13 +215,13 @@ impl Batch {
     }
 }
 
-/// The shard that a key belongs to.
+/// The shard that a key belongs to. All parts of a typed key are in the shard of that key.
 #[must_use]
 pub fn shard_of(namespace: &Namespace, key: &Key) -> u16 {
     // Neither text has a zero byte in it, so the pair is unambiguous.
     let hash = Hash::of(
         "sporenet 2026 shard",
-        &[namespace.as_bytes(), &[0], key.as_bytes()],
+        &[namespace.as_bytes(), &[0], base_of(key).as_bytes()],
     );
     let [.., low] = hash.prefix().to_le_bytes();
     // `SHARDS` is a power of two, so the mask is a fair draw. It can't be changed later: every node
@@ -225,6 +243,12 @@ pub(in crate::replication) fn root_of(batch: &Signed<Batch>) -> Root {
 
 /// See [`root_of`].
 pub(in crate::replication) type Root = u128;
+
+/// What a write takes in a batch at most: its key and value, its stamp, and 16 entries of what was seen.
+// 800 bytes are 16 entries of what was seen (32 bytes of identity and a stamp each) and the rest.
+pub(in crate::replication) const fn op_bytes(key_and_value: usize) -> usize {
+    key_and_value.saturating_add(800)
+}
 
 /// The first half of a hash.
 pub(in crate::replication) fn half(hash: Hash) -> u128 {
@@ -268,6 +292,7 @@ mod tests {
             namespace_previous: 0,
             reissue: None,
             ops: alloc::vec![op(5), op(6)],
+            closed: 0,
         }
     }
 
@@ -291,8 +316,11 @@ mod tests {
         assert_eq!(broken(|b| b.sequence = 0), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.sequence = u64::MAX), Err(BatchFault::Chain));
         assert_eq!(broken(|b| b.namespace_previous = 1), Err(BatchFault::Chain));
-        assert_eq!(broken(|b| b.epoch = EPOCHS_MAX), Err(BatchFault::Chain));
-        assert_eq!(broken(|b| b.epoch = EPOCHS_MAX - 1), Ok(()));
+        assert_eq!(broken(|b| b.epoch = EPOCH_LIMIT), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| b.epoch = u32::MAX), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| b.epoch = EPOCH_LIMIT - 1), Ok(()));
+        assert_eq!(broken(|b| b.closed = 1), Err(BatchFault::Chain));
+        assert_eq!(broken(|b| (b.epoch, b.closed) = (3, 3)), Ok(()));
         assert_eq!(broken(|b| b.ops.reverse()), Err(BatchFault::Stamps));
         assert_eq!(
             broken(|b| b.ops[0].seen.push((b.author, Hlc::MAX))),

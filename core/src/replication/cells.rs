@@ -3,9 +3,15 @@
 //! Source: docs/design.md, cells; bounded in bytes, refuses when full.
 
 mod check;
+mod group;
 mod page;
+mod read;
+mod roots;
 
+use group::{Group, Share};
 pub use page::{Page, PageMax};
+
+pub(in crate::replication) use roots::{At, Scan};
 
 use crate::{
     kernel::{
@@ -17,9 +23,10 @@ use crate::{
         time::WallTime,
     },
     replication::{
-        batch::Op,
+        batch::{BATCH_BYTES_MAX, OPS_MAX, Op, SHARDS, op_bytes, shard_of},
         clock::Hlc,
         crdt::register::{Effect, Register, Version},
+        typed::{Content, Kind, Place, base_of},
     },
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -37,6 +44,10 @@ pub struct EntryView {
     pub conflicts: Vec<Version>,
     /// Conflicts beyond those that were dropped.
     pub conflicts_dropped: u32,
+    /// What the key holds: of a typed value everything, as `value` is only its text.
+    pub content: Content,
+    /// What else it holds, if several kinds were begun at once.
+    pub also: Vec<Kind>,
 }
 
 impl EntryView {
@@ -44,17 +55,6 @@ impl EntryView {
     #[must_use]
     pub const fn written_at(&self) -> WallTime {
         self.stamp.wall()
-    }
-
-    fn of(register: &Register) -> Option<Self> {
-        let winner = register.winner()?;
-        Some(Self {
-            value: winner.value.clone(),
-            author: winner.author,
-            stamp: winner.stamp,
-            conflicts: register.conflicts().cloned().collect(),
-            conflicts_dropped: register.dropped(),
-        })
     }
 }
 
@@ -68,7 +68,12 @@ pub(in crate::replication) struct Cells {
     /// About how much memory the cells take.
     bytes: u64,
     bytes_max: u64,
-    /// Keys with a value that was not deleted.
+    me: NodeId,
+    /// By shard: about how many bytes of batches this node's own versions take.
+    own_bytes: Vec<u64>,
+    /// What the parts of typed keys add up to.
+    groups: BTreeMap<Namespace, BTreeMap<Key, Group>>,
+    /// Keys with a value that was not deleted; a typed key counts once, its parts do not.
     live: u64,
     /// Live keys by namespace; none at zero.
     live_in: BTreeMap<Namespace, u64>,
@@ -84,11 +89,14 @@ pub(in crate::replication) struct Cells {
 const CELL_BYTES: u64 = 128;
 
 impl Cells {
-    pub(in crate::replication) const fn new(bytes_max: u64, changes_max: usize) -> Self {
+    pub(in crate::replication) fn new(bytes_max: u64, changes_max: usize, me: NodeId) -> Self {
         Self {
+            me,
+            own_bytes: alloc::vec![0; usize::from(SHARDS)],
             namespaces: BTreeMap::new(),
             bytes: 0,
             bytes_max,
+            groups: BTreeMap::new(),
             live: 0,
             live_in: BTreeMap::new(),
             conflicts: 0,
@@ -116,24 +124,33 @@ impl Cells {
         let known = self.register(namespace, key).is_some();
         match value {
             None if known => 0,
-            None => cell_bytes(key),
+            None => self.new_bytes(namespace, key),
             Some(value) => {
-                cell_bytes(key).saturating_add(u64::try_from(value.len()).unwrap_or(u64::MAX))
+                let value = u64::try_from(value.len()).unwrap_or(u64::MAX);
+                self.new_bytes(namespace, key).saturating_add(value)
             }
         }
     }
 
-    /// Takes one write of a batch; answers its revision if anything visible changed.
+    fn new_bytes(&self, namespace: &str, key: &Key) -> u64 {
+        let base = base_of(key);
+        let is_grouped = base.len() == key.len() || self.group(namespace, base).is_some();
+        let group = if is_grouped { 0 } else { group::bytes(base) };
+        cell_bytes(key).saturating_add(group)
+    }
+
+    /// Takes one write of a batch; answers the key of which something visible changed.
     pub(in crate::replication) fn apply(
         &mut self,
-        namespace: &Namespace,
+        (namespace, shard): (&Namespace, u16),
         author: NodeId,
         op: Op,
-    ) -> Option<u64> {
+    ) -> Option<Key> {
         // `entry` would clone the namespace for each write, also when it is there already.
         if !self.namespaces.contains_key(namespace) {
             self.namespaces.insert(namespace.clone(), BTreeMap::new());
         }
+        let was_typed = self.is_typed(namespace, base_of(&op.key));
         let cells = self.namespaces.get_mut(namespace)?;
         let Op {
             key,
@@ -150,47 +167,122 @@ impl Cells {
         };
         // The sums follow from what the register measures before and after, because one write may
         // add a version, remove several and move others to the context.
+        let me = self.me;
         let (before, effect, after) = match cells.get_mut(&key) {
             Some(register) => {
-                let before = Measure::of(&key, register);
+                let before = Measure::of(&key, register, me);
                 let effect = register.put(version, &seen);
-                (before, effect, Measure::of(&key, register))
+                (before, effect, Measure::of(&key, register, me))
             }
             None => {
                 let mut register = Register::default();
                 let effect = register.put(version, &seen);
-                let after = Measure::of(&key, &register);
+                let after = Measure::of(&key, &register, me);
                 cells.insert(key.clone(), register);
                 (Measure::default(), effect, after)
             }
         };
-        self.account(namespace, before, after);
+        self.account(before, after);
+        if let Some(own) = self.own_bytes.get_mut(usize::from(shard)) {
+            *own = own.saturating_sub(before.own).saturating_add(after.own);
+        }
+        self.regroup(namespace, &key, before.share, after.share);
+        let name = base_of(&key);
+        let (was_live, is_live) = if name.len() == key.len() {
+            (was_typed || before.is_live, was_typed || after.is_live)
+        } else {
+            let register = self.register(namespace, name);
+            let beside = register.is_some_and(Register::is_live);
+            let is_typed = self.is_typed(namespace, name);
+            (was_typed || beside, is_typed || beside)
+        };
+        self.account_live(namespace, was_live, is_live);
         match effect {
             Effect::Nothing => None,
-            // The revision rises also when only the conflicts changed: watchers show these too.
-            Effect::Conflicts | Effect::Value => {
-                self.revision = self.revision.saturating_add(1);
-                self.changes.push((self.revision, namespace.clone(), key));
-                Some(self.revision)
-            }
+            // Also when only the conflicts changed: watchers show these too.
+            Effect::Conflicts | Effect::Value if name.len() == key.len() => Some(key),
+            Effect::Conflicts | Effect::Value => Key::new(name).ok(),
         }
     }
 
-    fn account(&mut self, namespace: &Namespace, before: Measure, after: Measure) {
+    /// Something visible changed at a key: answers its revision.
+    pub(in crate::replication) fn note_change(&mut self, namespace: &Namespace, key: Key) -> u64 {
+        self.revision = self.revision.saturating_add(1);
+        self.changes.push((self.revision, namespace.clone(), key));
+        self.revision
+    }
+
+    fn account(&mut self, before: Measure, after: Measure) {
         // It saturates, but can't for a right count: `old` is a part of `sum`. `check` compares the
         // sums with the cells.
         let moved = |sum: u64, old: u64, new: u64| sum.saturating_sub(old).saturating_add(new);
         self.bytes = moved(self.bytes, before.bytes, after.bytes);
-        self.live = moved(self.live, before.live, after.live);
-        if before.live != after.live {
-            let known = self.live_in.get(namespace).copied().unwrap_or_default();
-            match moved(known, before.live, after.live) {
-                0 => drop(self.live_in.remove(namespace)),
-                live => drop(self.live_in.insert(namespace.clone(), live)),
-            }
-        }
         self.conflicts = moved(self.conflicts, before.conflicts, after.conflicts);
         self.conflicts_dropped = moved(self.conflicts_dropped, before.dropped, after.dropped);
+    }
+
+    fn account_live(&mut self, namespace: &Namespace, before: bool, after: bool) {
+        if before == after {
+            return;
+        }
+        let moved = |sum: u64| match after {
+            true => sum.saturating_add(1),
+            false => sum.saturating_sub(1),
+        };
+        self.live = moved(self.live);
+        let known = self.live_in.get(namespace).copied().unwrap_or_default();
+        match moved(known) {
+            0 => drop(self.live_in.remove(namespace)),
+            live => drop(self.live_in.insert(namespace.clone(), live)),
+        }
+    }
+
+    /// About how many bytes of batches this node's own versions in a shard take.
+    pub(in crate::replication) fn own_bytes(&self, shard: u16) -> u64 {
+        let own = self.own_bytes.get(usize::from(shard));
+        own.copied().unwrap_or(0)
+    }
+
+    /// This node's own versions in a shard as the writes that they were, of one namespace, after a key; looks at
+    /// some keys only. What superseded others stays said, so that nothing comes back by it.
+    pub(in crate::replication) fn own_after(&self, shard: u16, after: Option<&At>) -> OwnPart {
+        let mut part = OwnPart {
+            namespace: None,
+            ops: Vec::new(),
+            last: None,
+            is_last: false,
+        };
+        let (mut looked, mut bytes) = (0_usize, 0_usize);
+        for (namespace, key, register) in self.stored_after(None, after) {
+            let is_other = part.namespace.as_ref().is_some_and(|of| of != namespace);
+            if looked >= LOOKED_MAX || is_other {
+                return part;
+            }
+            let own = register
+                .versions()
+                .filter(|version| version.author == self.me);
+            let own = own.filter(|_| shard_of(namespace, key) == shard);
+            for version in own {
+                let size = op_bytes(key.len().saturating_add(value_bytes(version)));
+                let fits = bytes.saturating_add(size) <= PART_BYTES_MAX;
+                let is_full = !fits || part.ops.len() >= OPS_MAX;
+                if is_full && !part.ops.is_empty() {
+                    return part;
+                }
+                bytes = bytes.saturating_add(size);
+                part.namespace = Some(namespace.clone());
+                part.ops.push(Op {
+                    key: key.clone(),
+                    stamp: version.stamp,
+                    value: version.value.clone(),
+                    seen: register.superseded_before(version),
+                });
+            }
+            looked = looked.saturating_add(1);
+            part.last = Some((namespace.clone(), key.clone()));
+        }
+        part.is_last = true;
+        part
     }
 
     /// Forgets the changes of the replay, so that a run's revisions start at 1.
@@ -202,27 +294,6 @@ impl Cells {
     /// The register of a key.
     pub(in crate::replication) fn register(&self, namespace: &str, key: &str) -> Option<&Register> {
         self.namespaces.get(namespace)?.get(key)
-    }
-
-    pub(in crate::replication) fn entry(&self, namespace: &str, key: &str) -> Option<EntryView> {
-        EntryView::of(self.register(namespace, key)?)
-    }
-
-    /// Live keys from `prefix`, after `after`, in key order.
-    pub(in crate::replication) fn list(
-        &self,
-        namespace: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Vec<(Key, EntryView)> {
-        self.from(namespace, prefix, after)
-            // Deleted keys stay in the map, as tombstones: without them a late older write would
-            // bring the key back to life.
-            .filter(|(_, register)| register.is_live())
-            .take(limit)
-            .filter_map(|(key, register)| Some((key.clone(), EntryView::of(register)?)))
-            .collect()
     }
 
     /// Namespaces with their numbers of live keys, those that have any.
@@ -259,27 +330,7 @@ impl Cells {
         for (namespace, cells) in &self.namespaces {
             for (key, register) in cells {
                 // Once written, a register keeps its greatest write, so this skips nothing.
-                let Some(winner) = register.winner() else {
-                    continue;
-                };
-                let value = match &winner.value {
-                    Some(value) => Hash::of("sporenet 2026 state value", &[value]),
-                    None => Hash::ZERO,
-                };
-                state = Hash::of(
-                    "sporenet 2026 state",
-                    &[
-                        state.as_bytes(),
-                        namespace.as_bytes(),
-                        &[0],
-                        key.as_bytes(),
-                        &[0],
-                        &winner.stamp.millis.to_le_bytes(),
-                        &winner.stamp.counter.to_le_bytes(),
-                        winner.author.as_bytes(),
-                        value.as_bytes(),
-                    ],
-                );
+                state = hash_of_winner(state, namespace, key, register).unwrap_or(state);
             }
         }
         state
@@ -302,28 +353,108 @@ impl Cells {
     }
 }
 
+/// What was hashed before, and a key with its winner.
+fn hash_of_winner(
+    before: Hash,
+    namespace: &Namespace,
+    key: &Key,
+    register: &Register,
+) -> Option<Hash> {
+    let winner = register.winner()?;
+    let value = match &winner.value {
+        Some(value) => Hash::of("sporenet 2026 state value", &[value]),
+        None => Hash::ZERO,
+    };
+    let state = Hash::of(
+        "sporenet 2026 state",
+        &[
+            before.as_bytes(),
+            namespace.as_bytes(),
+            &[0],
+            key.as_bytes(),
+            &[0],
+            &winner.stamp.millis.to_le_bytes(),
+            &winner.stamp.counter.to_le_bytes(),
+            winner.author.as_bytes(),
+            value.as_bytes(),
+        ],
+    );
+    Some(state)
+}
+
+/// A part of this node's own versions.
+pub(in crate::replication) struct OwnPart {
+    /// Of which namespace; `None` if none was found.
+    pub(in crate::replication) namespace: Option<Namespace>,
+    /// In no order of stamps.
+    pub(in crate::replication) ops: Vec<Op>,
+    /// The last key that was looked at.
+    pub(in crate::replication) last: Option<At>,
+    /// Whether no key follows.
+    pub(in crate::replication) is_last: bool,
+}
+
+/// The most keys that are looked at for one part.
+const LOOKED_MAX: usize = 2_000;
+/// The most bytes of a part: with what a batch needs beside it, it fits.
+const PART_BYTES_MAX: usize = BATCH_BYTES_MAX - 8_192;
+
 /// What a cell adds to the sums.
 #[derive(Clone, Copy, Default)]
 struct Measure {
+    own: u64,
     bytes: u64,
-    live: u64,
+    /// It is a key of a user, and has a value.
+    is_live: bool,
     conflicts: u64,
     dropped: u64,
+    share: Share,
 }
 
 impl Measure {
-    fn of(key: &Key, register: &Register) -> Self {
+    fn of(key: &Key, register: &Register, me: NodeId) -> Self {
+        let own = register.versions().filter(|version| version.author == me);
+        let own = own.map(|version| {
+            let bytes = value_bytes(version).saturating_add(key.len());
+            u64::try_from(bytes)
+                .unwrap_or(u64::MAX)
+                .saturating_add(OP_BYTES)
+        });
+        let lost = register.conflicts().len();
+        let place = Place::of(key);
+        let (lost, dropped) = match place {
+            Place::Plain | Place::Part(_, Kind::Map, _) => (lost, register.dropped()),
+            // Of what stands side by side nothing lost, except for what was dropped.
+            Place::Part(_, Kind::Multi, _) => (0, register.dropped()),
+            Place::Part(_, Kind::Register | Kind::Counter | Kind::Set | Kind::Flag, _)
+            | Place::Unknown(_) => (0, 0),
+        };
         Self {
+            own: own.fold(0, u64::saturating_add),
             bytes: cell_bytes(key).saturating_add(register.bytes()),
-            live: u64::from(register.is_live()),
-            conflicts: u64::try_from(register.conflicts().len()).unwrap_or(u64::MAX),
-            dropped: u64::from(register.dropped()),
+            is_live: place == Place::Plain && register.is_live(),
+            conflicts: u64::try_from(lost).unwrap_or(u64::MAX),
+            dropped: u64::from(dropped),
+            share: Share::of(key, register),
         }
     }
 }
 
+/// What a write takes in a batch beside its key and its value, and its share of the batch.
+const OP_BYTES: u64 = 160;
+
+fn value_bytes(version: &Version) -> usize {
+    version.value.as_ref().map_or(0, |value| value.len())
+}
+
 fn cell_bytes(key: &Key) -> u64 {
-    CELL_BYTES.saturating_add(u64::try_from(key.len()).unwrap_or(u64::MAX))
+    let author = match Place::of(key) {
+        Place::Part(_, Kind::Counter, _) => group::AUTHOR_BYTES,
+        Place::Part(..) | Place::Plain | Place::Unknown(_) => 0,
+    };
+    CELL_BYTES
+        .saturating_add(author)
+        .saturating_add(u64::try_from(key.len()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -346,15 +477,21 @@ mod tests {
         Namespace::new("n").unwrap()
     }
 
+    /// Applies a write; answers its revision if something changed.
+    fn put(cells: &mut Cells, op: Op) -> Option<u64> {
+        let key = cells.apply((&space(), 0), AUTHOR, op)?;
+        Some(cells.note_change(&space(), key))
+    }
+
     const AUTHOR: NodeId = NodeId::from_bytes([1; 32]);
 
     #[test]
     fn a_list_has_live_keys_of_the_prefix_in_order_from_the_cursor() {
-        let mut cells = Cells::new(u64::MAX, 10);
+        let mut cells = Cells::new(u64::MAX, 10, AUTHOR);
         for (at, key) in ["a", "b/1", "b/2", "b/3", "c"].into_iter().enumerate() {
-            cells.apply(&space(), AUTHOR, op(key, at as u64 + 1, Some("v")));
+            cells.apply((&space(), 0), AUTHOR, op(key, at as u64 + 1, Some("v")));
         }
-        cells.apply(&space(), AUTHOR, op("b/2", 9, None));
+        cells.apply((&space(), 0), AUTHOR, op("b/2", 9, None));
         let keys = |prefix: &str, after: Option<&str>, limit| -> Vec<Key> {
             let rows = cells.list("n", prefix, after, limit);
             rows.into_iter().map(|(key, _)| key).collect()
@@ -373,11 +510,11 @@ mod tests {
 
     #[test]
     fn changes_are_gap_free_or_said_to_have_a_gap() {
-        let mut cells = Cells::new(u64::MAX, 3);
+        let mut cells = Cells::new(u64::MAX, 3, AUTHOR);
         for at in 1..=5 {
-            assert_eq!(cells.apply(&space(), AUTHOR, op("k", at, None)), Some(at));
+            assert_eq!(put(&mut cells, op("k", at, None)), Some(at));
         }
-        assert_eq!(cells.apply(&space(), AUTHOR, op("k", 5, None)), None);
+        assert_eq!(put(&mut cells, op("k", 5, None)), None);
         assert_eq!(cells.changes_since(1), None, "dropped");
         assert_eq!(cells.changes_since(6), None, "of another run");
         let revisions = |since| -> Option<Vec<u64>> {
@@ -389,7 +526,7 @@ mod tests {
 
     #[test]
     fn deleting_a_known_key_costs_no_room() {
-        let mut cells = Cells::new(1_000, 10);
+        let mut cells = Cells::new(1_000, 10, AUTHOR);
         let large = Bytes::from(alloc::vec![0; 700]);
         let key = Key::new("k").unwrap();
         assert!(cells.has_room(cells.cost("n", &key, Some(&large))));
@@ -397,10 +534,10 @@ mod tests {
             value: Some(large.clone()),
             ..op("k", 1, None)
         };
-        cells.apply(&space(), AUTHOR, put);
+        cells.apply((&space(), 0), AUTHOR, put);
         assert!(!cells.has_room(cells.cost("n", &key, Some(&large))));
         assert!(cells.has_room(cells.cost("n", &key, None)));
-        cells.apply(&space(), AUTHOR, op("k", 2, None));
+        cells.apply((&space(), 0), AUTHOR, op("k", 2, None));
         assert!(cells.bytes() < 300);
     }
 
@@ -410,13 +547,13 @@ mod tests {
         fn cells_answer_like_a_map_of_latest_values(
             writes in prop::collection::vec(("[ab]{1,3}", 1..50_u64, prop::option::of("[xyz]")), 0..60)
         ) {
-            let mut cells = Cells::new(u64::MAX, 100);
+            let mut cells = Cells::new(u64::MAX, 100, AUTHOR);
             let mut reference: BTreeMap<Key, (Hlc, Option<Bytes>)> = BTreeMap::new();
             for (key, millis, value) in &writes {
                 let op = op(key, *millis, value.as_deref());
                 let latest = reference.entry(op.key.clone()).or_insert((Hlc::ZERO, None));
                 *latest = latest.clone().max((op.stamp, op.value.clone()));
-                cells.apply(&space(), AUTHOR, op);
+                cells.apply((&space(), 0), AUTHOR, op);
             }
             for prefix in ["", "a", "ab", "b"] {
                 let expected: Vec<_> = reference.iter()

@@ -82,6 +82,13 @@ pub struct Config {
     /// Default 16 MiB on a relay, 4 MiB in a tab; at least eight batches. Beyond it they stay with
     /// the peers that have them.
     pub side_branch_bytes_max: u64,
+    /// How many bytes of this node's own batches in a shard may have been overwritten before it writes what is
+    /// left of them anew, and the rest is forgotten everywhere; always once it is more than half. Default
+    /// 1 MiB; from 64 bytes. Smaller writes more often, larger keeps more of what nobody can read any more.
+    pub overwritten_bytes_max: u64,
+    /// How often a relay compares what it holds with a linked relay, one after the other. Default 1 h; from 1 min.
+    /// Shorter finds what differs sooner, and costs both a look at all keys each time.
+    pub verify_interval: Duration,
     /// Whether signatures are checked again when the journal is replayed. Default false: the
     /// journal's checksums are trusted, and 34 µs a batch are saved.
     pub verify_on_restore: bool,
@@ -126,6 +133,8 @@ impl Config {
             outbox_max: 16_384,
             epoch_patience: Duration::from_secs(60),
             side_branch_bytes_max: aside_mib << 20,
+            overwritten_bytes_max: 1 << 20,
+            verify_interval: Duration::from_secs(3_600),
             verify_on_restore: false,
         }
     }
@@ -191,6 +200,11 @@ impl Settings for Config {
                 "side_branch_bytes_max",
                 self.side_branch_bytes_max >= batch.saturating_mul(8),
             ),
+            (
+                "verify_interval",
+                self.verify_interval >= Duration::from_secs(60),
+            ),
+            ("overwritten_bytes_max", self.overwritten_bytes_max >= 64),
         ];
         match rules.iter().find(|(_, holds)| !holds) {
             Some((field, _)) => Err(field),
@@ -202,7 +216,7 @@ impl Settings for Config {
     fn draw(&mut self, rng: &mut Rng) {
         // Not drawn: `ahead_max`, which has to be the same on all nodes, and bounds that no run
         // comes near: `cells_bytes_max`, `batches_max`, `chains_max`, `under_replicated_bytes_max`,
-        // `peers_max`, `namespaces_max`.
+        // `peers_max`, `namespaces_max`, `verify_interval`.
         let batch = u64::try_from(BATCH_BYTES_MAX).unwrap_or(u64::MAX);
         self.summary_interval = rng.span(1_000, 60_000);
         self.fetch_patience = rng.span(500, 20_000);
@@ -221,6 +235,7 @@ impl Settings for Config {
         self.outbox_max = narrow(rng.number(1_024, 16_384));
         self.epoch_patience = rng.span(1_000, 60_000);
         self.side_branch_bytes_max = rng.number(batch.saturating_mul(8), batch.saturating_mul(80));
+        self.overwritten_bytes_max = rng.number(64, 16 << 10);
         self.verify_on_restore = rng.chance(500);
     }
 }

@@ -7,6 +7,8 @@
 //! Source: Kleppmann, "Making CRDTs Byzantine Fault Tolerant", 2022, section 3.2 (heads as hashes).
 
 mod check;
+mod closed;
+mod fork;
 
 use crate::{
     kernel::{
@@ -188,6 +190,8 @@ struct Stream {
     sequences: Vec<u64>,
     /// Where the journal keeps the last ones, where they are not.
     tail: VecDeque<TailSlot>,
+    /// How many batches it has and their bytes, where whole chains are not held.
+    partial: (u64, u64),
 }
 
 impl Stream {
@@ -230,10 +234,15 @@ pub(in crate::replication) struct Log {
     recent_bytes_max: usize,
     under_replicated: UnderReplicated,
     proof_bytes: usize,
+    /// The bytes of the batches in the chains of an author in a shard that are not closed.
+    held_bytes: BTreeMap<Owner, u64>,
+    /// Below which epoch the chains of an author in a shard are closed and gone.
+    closed: BTreeMap<Owner, u32>,
+    /// The same of their parts in a namespace, where whole chains are not held.
+    closed_in: BTreeMap<(Namespace, Owner), u32>,
+    /// The bytes of all batches that are held and not closed.
+    bytes: u64,
 }
-
-/// The most bytes of proofs of forks that are kept; of later ones only the fork point is.
-const PROOF_BYTES_MAX: usize = 32 << 20;
 
 impl Log {
     pub(in crate::replication) fn new(
@@ -252,6 +261,10 @@ impl Log {
             recent_bytes_max,
             under_replicated: UnderReplicated::new(under_replicated_bytes_max),
             proof_bytes: 0,
+            held_bytes: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            closed_in: BTreeMap::new(),
+            bytes: 0,
         }
     }
 
@@ -289,7 +302,11 @@ impl Log {
         let hash = hash_of(signed);
         let whole = lane.namespace.is_none();
         let id = (batch.shard, batch.writer());
+        let more = u64::try_from(signed.bytes().len()).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(more);
         if whole {
+            let held = self.held_bytes.entry(owner_of(id)).or_default();
+            *held = held.saturating_add(more);
             let chain = self.chains.entry(id).or_default();
             chain.slots.push(Slot {
                 journal,
@@ -334,6 +351,7 @@ impl Log {
                     end,
                     sequences: Vec::new(),
                     tail: VecDeque::new(),
+                    partial: (0, 0),
                 }
             });
         stream.end = end;
@@ -341,12 +359,21 @@ impl Log {
             stream.sequences.push(batch.sequence);
         } else {
             let bytes = u32::try_from(signed.bytes().len()).unwrap_or(u32::MAX);
+            let (batches, sum) = stream.partial;
+            stream.partial = (batches.saturating_add(1), sum.saturating_add(more));
             stream.tail.push_back((batch.sequence, journal, bytes));
             if stream.tail.len() > TAIL_MAX {
                 stream.tail.pop_front();
             }
         }
         self.batches = self.batches.saturating_add(1);
+        // The chain, or its part in the namespace, is whole up to here: all that it issued again is held.
+        if batch.closed > 0 && !is_beyond {
+            match &lane.namespace {
+                None => self.close(owner_of(id), batch.closed),
+                Some(namespace) => self.close_in(namespace, owner_of(id), batch.closed),
+            }
+        }
     }
 
     /// Keeps a batch at hand, so that serving it needs no journal.
@@ -403,48 +430,6 @@ impl Log {
         }
         let end = self.end(lane);
         (end.sequence == sequence).then_some(end.hash == hash)
-    }
-
-    /// From which sequence on a chain has forked: what stands there is side branches.
-    pub(in crate::replication) fn forked_at(&self, chain: ChainId) -> Option<u64> {
-        self.chains.get(&chain)?.fork.as_ref().map(|fork| fork.at)
-    }
-
-    /// The proof of a fork, if it was kept.
-    pub(in crate::replication) fn proof(&self, chain: ChainId) -> Option<&Proof> {
-        self.chains.get(&chain)?.fork.as_ref()?.proof.as_ref()
-    }
-
-    /// Notes that a chain forks at `at`: what stands from there on is side branches. Answers
-    /// whether it was whole until now. An earlier fork point replaces a later one, so that all
-    /// nodes end at the same.
-    pub(in crate::replication) fn fork(&mut self, chain: ChainId, at: u64, proof: Proof) -> bool {
-        let entry = self.chains.entry(chain).or_default();
-        let first = entry.fork.is_none();
-        if entry.fork.as_ref().is_some_and(|fork| fork.at <= at) {
-            return false;
-        }
-        let old = entry.fork.as_ref();
-        let freed = old.and_then(|fork| fork.proof.as_ref()).map_or(0, size_of);
-        self.proof_bytes = self.proof_bytes.saturating_sub(freed);
-        let bytes = self.proof_bytes.saturating_add(size_of(&proof));
-        let keep = bytes <= PROOF_BYTES_MAX;
-        if keep {
-            self.proof_bytes = bytes;
-        }
-        entry.fork = Some(Fork {
-            at,
-            proof: keep.then_some(proof),
-        });
-        // Order matters: what this chain issued again beyond the fork must not count as issued
-        // again when its batches are held as side branches below.
-        self.branches.revoke(chain, at);
-        let beyond = entry.roots_from(at).into_iter();
-        for (sequence, root) in beyond.filter(|_| !planted::is(Planted::BranchForgotten)) {
-            self.branches.hold(chain, sequence, root);
-        }
-        self.touch(chain.0);
-        first
     }
 
     /// The side branches.
@@ -663,10 +648,6 @@ fn fold(parts: impl Iterator<Item = Hash>) -> Hash {
     parts.fold(Hash::ZERO, |sum, part| {
         Hash::of("sporenet 2026 fold", &[sum.as_bytes(), part.as_bytes()])
     })
-}
-
-fn size_of(proof: &Proof) -> usize {
-    cost_in_memory(&proof.0).saturating_add(cost_in_memory(&proof.1))
 }
 
 /// The bytes and what they decode to, about.

@@ -1,7 +1,12 @@
 //! What replicas say to each other. Variants are only appended.
 
 use crate::{
-    kernel::{bytes::Bytes, crypto::Signed, id::NodeId, text::Namespace},
+    kernel::{
+        bytes::Bytes,
+        crypto::Signed,
+        id::NodeId,
+        text::{Key, Namespace},
+    },
     replication::{
         batch::{Batch, Writer},
         log::Head,
@@ -152,6 +157,47 @@ pub enum Message {
         /// The namespace.
         namespace: Namespace,
     },
+    /// Relay to relay: about proving that both hold the same.
+    Verify(Proving),
+}
+
+/// What relays say to each other to prove that they hold the same. Variants are only appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Proving {
+    /// Relay to relay: what do you hold, as one number a shard? Answered by [`Proving::Roots`], in a while.
+    AskRoots {
+        /// Comes back in the answer.
+        request: u64,
+        /// Only of this namespace.
+        namespace: Option<Namespace>,
+    },
+    /// The answer.
+    Roots {
+        /// Which question.
+        request: u64,
+        /// The sums of the numbers of the keys, in shard order.
+        roots: Vec<u128>,
+    },
+    /// Relay to relay: which keys of a shard do you hold, and what of them? Answered by [`Proving::Numbers`].
+    AskNumbers {
+        /// Comes back in the answer.
+        request: u64,
+        /// Only of this namespace.
+        namespace: Option<Namespace>,
+        /// The shard.
+        shard: u16,
+        /// Only keys after this one.
+        after: Option<(Namespace, Key)>,
+    },
+    /// The answer: at most 256 keys. There may be none though more follow.
+    Numbers {
+        /// Which question.
+        request: u64,
+        /// Keys as they are stored, each with a hash of its value, writer and stamp; in order.
+        keys: Vec<(Namespace, Key, u128)>,
+        /// Up to which place that was all; `None` if it was all to the end.
+        next: Option<(Namespace, Key)>,
+    },
 }
 
 impl Message {
@@ -172,7 +218,10 @@ impl Message {
             | Self::FetchTabCopy { .. }
             | Self::SubscribeRefused { .. } => Class::High,
             Self::Push { .. } => Class::Normal,
-            Self::Batches { .. } | Self::Page { .. } | Self::BranchBatches { .. } => Class::Low,
+            Self::Batches { .. }
+            | Self::Page { .. }
+            | Self::BranchBatches { .. }
+            | Self::Verify(_) => Class::Low,
         }
     }
 
@@ -197,7 +246,8 @@ impl Message {
             | Self::NameBranches { .. }
             | Self::FetchBranches { .. }
             | Self::FetchTabCopy { .. }
-            | Self::SubscribeRefused { .. } => (&mut [], None, None),
+            | Self::SubscribeRefused { .. }
+            | Self::Verify(_) => (&mut [], None, None),
         };
         many.iter_mut()
             // One iterator for all shapes without an allocation: many batches, one, and a second

@@ -10,6 +10,7 @@
 //! | `log`, `side_branches` | chains, frontiers, forks; what stands beyond forks |
 //! | `under_replicated` | own batches that few others have |
 //! | `cells` | the key space in memory: list, changes |
+//! | `typed` | counters, sets, maps, flags: values made of registers at parts of a key |
 //! | `queue` | writes that wait, batches that are with the journal |
 //!
 //! Papers: Kulkarni et al., "Logical Physical Clocks", 2014 (clock); Preguiça et al., "Dotted Version
@@ -37,5 +38,6 @@ mod side_branches;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 mod under_replicated;
 pub mod write;

@@ -15,9 +15,10 @@ use crate::{
         text::{Key, Namespace},
     },
     replication::{
-        batch::{BATCH_BYTES_MAX, Batch, OPS_MAX},
+        batch::{BATCH_BYTES_MAX, Batch, OPS_MAX, VALUE_BYTES_MAX, op_bytes},
         log::{End, Lane},
-        write::AckLevel,
+        typed::{Change, ITEMS_MAX, SEPARATOR},
+        write::{AckLevel, WriteRefusal},
     },
 };
 use alloc::{
@@ -30,18 +31,76 @@ use alloc::{
 pub(in crate::replication) struct Waiting {
     pub(in crate::replication) request: RequestId,
     pub(in crate::replication) key: Key,
-    pub(in crate::replication) value: Option<Bytes>,
+    pub(in crate::replication) what: What,
     pub(in crate::replication) level: AckLevel,
 }
 
+/// What a write does to its key.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(in crate::replication) enum What {
+    /// A register gets a value; `None` deletes whatever the key holds.
+    Value(Option<Bytes>),
+    /// A typed value changes.
+    Change(Change),
+}
+
 impl Waiting {
-    /// Its share of a batch, at most: key, value, stamp, and 16 entries of what was seen.
-    // 800 bytes are 16 entries of what was seen (32 bytes of identity and a stamp each) and the
-    // rest.
-    fn bytes(&self) -> usize {
-        let value = self.value.as_ref().map_or(0, |value| value.len());
-        self.key.len().saturating_add(value).saturating_add(800)
+    /// Its share of a batch, at most. What deletes a typed key may have more: it takes what is free.
+    pub(in crate::replication) fn bytes(&self) -> usize {
+        let sizes: &mut dyn Iterator<Item = usize> = match &self.what {
+            What::Value(value) => &mut [size(value.as_ref())].into_iter(),
+            What::Change(change) => &mut change.sizes(),
+        };
+        sizes.fold(0, |sum, more| {
+            sum.saturating_add(op_bytes(self.key.len().saturating_add(more)))
+        })
     }
+
+    /// Whether it can be written at all, whatever is there.
+    pub(in crate::replication) fn check(&self) -> Result<(), WriteRefusal> {
+        let wide = |max: usize| u32::try_from(max).unwrap_or(u32::MAX);
+        if self.key.contains(SEPARATOR) {
+            return Err(WriteRefusal::KeyReserved);
+        }
+        let is_large = |value: &Bytes| value.len() > VALUE_BYTES_MAX;
+        let has_large = match &self.what {
+            What::Value(value) => value.as_ref().is_some_and(is_large),
+            What::Change(Change::Multi(value)) => is_large(value),
+            What::Change(Change::Put(fields)) => {
+                let mut values = fields.iter().filter_map(|(_, value)| value.as_ref());
+                values.any(is_large)
+            }
+            What::Change(
+                Change::Add(_) | Change::Flag(_) | Change::Insert(_) | Change::Remove(_),
+            ) => false,
+        };
+        if has_large {
+            let max = wide(VALUE_BYTES_MAX);
+            return Err(WriteRefusal::ValueTooLarge { max });
+        }
+        let is_batch = self.ops() <= ITEMS_MAX && self.bytes() <= WRITES_BYTES_MAX;
+        match &self.what {
+            What::Change(_) if !is_batch => Err(WriteRefusal::TooMany {
+                max: wide(ITEMS_MAX),
+            }),
+            What::Change(_) | What::Value(_) => Ok(()),
+        }
+    }
+
+    /// How many writes of a batch it needs, at most; see [`Waiting::bytes`].
+    pub(in crate::replication) fn ops(&self) -> usize {
+        match &self.what {
+            What::Value(_) => 1,
+            What::Change(change) => change.sizes().count(),
+        }
+    }
+}
+
+/// What the writes of one batch may take: 4 KiB stay free for the batch's own fields.
+pub(in crate::replication) const WRITES_BYTES_MAX: usize = BATCH_BYTES_MAX - 4_096;
+
+fn size(value: Option<&Bytes>) -> usize {
+    value.map_or(0, |value| value.len())
 }
 
 /// Writes that wait, per shard and namespace; namespaces take turns.
@@ -97,12 +156,12 @@ impl WriteQueue {
         let namespace = queue.turns.pop_front()?;
         let mut writes = queue.writes.remove(&namespace)?;
         let mut taken = Vec::new();
-        let mut bytes = 0_usize;
+        let (mut bytes, mut ops) = (0_usize, 0_usize);
         while let Some(next) = writes.front() {
             bytes = bytes.saturating_add(next.bytes());
-            // 4 KiB stay free for the batch's own fields. The first write is always taken: its size
-            // was checked when it was accepted.
-            let fits = bytes <= BATCH_BYTES_MAX.saturating_sub(4_096) && taken.len() < OPS_MAX;
+            ops = ops.saturating_add(next.ops());
+            // The first write is always taken: its size was checked when it was accepted.
+            let fits = bytes <= WRITES_BYTES_MAX && ops <= OPS_MAX;
             if !fits && !taken.is_empty() {
                 break;
             }
@@ -123,6 +182,38 @@ impl WriteQueue {
         self.count = self.count.saturating_sub(taken.len());
         Some((namespace, taken))
     }
+
+    /// What was taken and found no room in the batch comes first in the next one of its namespace.
+    pub(in crate::replication) fn put_back(
+        &mut self,
+        shard: u16,
+        namespace: &Namespace,
+        writes: Vec<Waiting>,
+    ) {
+        if writes.is_empty() {
+            return;
+        }
+        self.count = self.count.saturating_add(writes.len());
+        let bytes: usize = writes.iter().map(Waiting::bytes).sum();
+        self.bytes = self.bytes.saturating_add(wide(bytes));
+        let queue = self.shards.entry(shard).or_default();
+        if !queue.writes.contains_key(namespace) {
+            queue.turns.push_back(namespace.clone());
+        }
+        let waiting = queue.writes.entry(namespace.clone()).or_default();
+        for write in writes.into_iter().rev() {
+            waiting.push_front(write);
+        }
+    }
+}
+
+/// Who waits for a batch here.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+pub(in crate::replication) struct Asked {
+    pub(in crate::replication) request: RequestId,
+    pub(in crate::replication) level: AckLevel,
+    /// Its last write in the batch, counted from 0.
+    pub(in crate::replication) op: usize,
 }
 
 /// Where a batch came from.
@@ -149,8 +240,8 @@ pub(in crate::replication) struct Staged {
     pub(in crate::replication) also_from: Vec<NodeId>,
     /// Whom others have told.
     pub(in crate::replication) told: Vec<u64>,
-    /// Who waits for it here: one per write, in order.
-    pub(in crate::replication) writers: Vec<(RequestId, AckLevel)>,
+    /// Who waits for it here.
+    pub(in crate::replication) writers: Vec<Asked>,
 }
 
 /// Batches that are with the journal, per lane in order.
@@ -301,7 +392,7 @@ mod tests {
         Waiting {
             request: RequestId(request),
             key: Key::new("k").unwrap(),
-            value: Some(Bytes::from(alloc::vec![0; bytes])),
+            what: What::Value(Some(Bytes::from(alloc::vec![0; bytes]))),
             level: AckLevel::Local,
         }
     }

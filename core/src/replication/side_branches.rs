@@ -131,6 +131,16 @@ impl SideBranches {
         self.forget(owner, root);
     }
 
+    /// An author closed its epochs below one: of what they hold nothing is needed any more.
+    pub(in crate::replication) fn close(&mut self, owner: Owner, below: u32) {
+        let is_gone = |place: &Place| match place {
+            Place::Held { chain, .. } => chain.1.epoch < below,
+            Place::Pooled(_) => false,
+        };
+        self.places
+            .retain(|(of, _), place| *of != owner || !is_gone(place));
+    }
+
     /// A chain forked: what it issued again from there on has to be issued once more.
     // Only what this epoch said from the fork on is taken back. The same root stays issued if
     // another epoch did it too.

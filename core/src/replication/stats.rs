@@ -74,6 +74,14 @@ pub struct Stats {
     pub records_missing: u64,
     /// Journal records that did not fit the log when it was replayed.
     pub restore_skipped: u64,
+    /// Shards that this node has written anew, because most of its batches there was overwritten.
+    pub compactions: u64,
+    /// Times that the front of the journal was dropped.
+    pub trims: u64,
+    /// Times that all that is held was compared with another relay.
+    pub comparisons: u64,
+    /// Keys that differed then.
+    pub keys_differing: u64,
     /// Messages dropped because too many were undelivered.
     pub sends_dropped: u64,
     /// Level: batches beyond forks that were not issued again yet.
@@ -296,6 +304,26 @@ impl Stats {
             "sporenet_replication_records_skipped",
             "Journal records that did not fit the log at the start.",
             self.restore_skipped,
+        );
+        to.counter(
+            "sporenet_compactions",
+            "Shards that this node wrote anew because most of its batches there was overwritten.",
+            self.compactions,
+        );
+        to.counter(
+            "sporenet_journal_trims",
+            "Times that the front of the journal was dropped.",
+            self.trims,
+        );
+        to.counter(
+            "sporenet_comparisons",
+            "Times that what is held was compared with another relay.",
+            self.comparisons,
+        );
+        to.counter(
+            "sporenet_keys_differing",
+            "Keys that another relay held differently.",
+            self.keys_differing,
         );
     }
 

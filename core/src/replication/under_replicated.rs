@@ -75,6 +75,11 @@ impl UnderReplicated {
         }
     }
 
+    /// A batch has another place now.
+    pub(in crate::replication) fn forget(&mut self, journal: u64) {
+        self.drop_at(journal);
+    }
+
     fn drop_at(&mut self, journal: u64) {
         if let Some(signed) = self.batches.remove(&journal) {
             let (chain, sequence) = chain_of(signed.claims());
@@ -139,6 +144,7 @@ mod tests {
             namespace_previous: 0,
             reissue: None,
             ops: alloc::vec![op],
+            closed: 0,
         };
         Verified::seal(batch, &keypair, NetworkId::from_bytes([1; 32])).to_signed()
     }

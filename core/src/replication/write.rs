@@ -1,6 +1,6 @@
 //! What a writer asks for, and why a write may be refused.
 
-use crate::kernel::time::WallTime;
+use crate::{kernel::time::WallTime, replication::typed::Kind};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,23 @@ pub enum WriteRefusal {
     },
     /// The namespace begins with `sys.`: commands write there, and nobody else.
     Reserved,
+    /// The key contains what separates a key from its parts.
+    KeyReserved,
+    /// The key holds something else.
+    OtherKind {
+        /// What it holds.
+        kind: Kind,
+    },
+    /// Too many elements or fields at once, or more bytes than a batch may have.
+    TooMany {
+        /// The most elements or fields.
+        max: u32,
+    },
+    /// The key and an element or field of it are too long together.
+    PartTooLong {
+        /// The most bytes of both.
+        max: u32,
+    },
     /// The node takes no writes, or none of this kind.
     NotWritable {
         /// Why; at least one reason, in order, each once.
@@ -144,6 +161,23 @@ impl fmt::Display for WriteRefusal {
             }
             Self::Reserved => f.write_str(
                 "namespaces that begin with sys. are written by commands such as `settings` and `ack`",
+            ),
+            Self::KeyReserved => f.write_str(
+                "a key can't contain a space followed by the character U+241F: parts of typed values \
+                 are stored so",
+            ),
+            Self::OtherKind { kind } => write!(
+                f,
+                "the key holds a {kind}; delete it first, or choose another key"
+            ),
+            Self::TooMany { max } => write!(
+                f,
+                "that is too much at once; at most {max} elements or fields, which fit into one \
+                 batch together"
+            ),
+            Self::PartTooLong { max } => write!(
+                f,
+                "the key and its element or field are too long; together they may have {max} bytes"
             ),
             Self::NotWritable { blocks } => {
                 f.write_str("this node takes no writes: ")?;

@@ -32,7 +32,7 @@ use crate::{
         ledger::Ledger,
         plan::Plan,
         shell::Shell,
-        workload::{NAMESPACE, brief},
+        workload::{self, NAMESPACE},
         world::{Observation, What, World},
     },
     wire::close::CloseReason,
@@ -548,10 +548,7 @@ fn check_promises<S: Shell>(world: &World<S>, ledger: &Ledger, host: HostId) -> 
     if !world.is_up(host) {
         return Ok(());
     }
-    let read = |key: &str| {
-        let bytes = world.read(host, NAMESPACE, key)?;
-        Some(brief(&String::from_utf8_lossy(&bytes)))
-    };
+    let read = |subject: &str| workload::read(world, host, subject);
     match ledger.judge_host(host, read) {
         Some(broken) => Err(format!("lost at host {host} by a restart: {broken}")),
         None => Ok(()),

@@ -221,7 +221,8 @@ impl Disk {
                 StoreOp::Append { .. }
                 | StoreOp::Put { .. }
                 | StoreOp::Delete { .. }
-                | StoreOp::Truncate { .. } => None,
+                | StoreOp::Truncate { .. }
+                | StoreOp::DropBefore { .. } => None,
             });
             lied.next()
                 .or_else(|| self.durable.journal.get(at))
@@ -240,7 +241,8 @@ fn torn(mut ops: Vec<StoreOp>, rng: &mut Rng) -> Vec<StoreOp> {
             let kept = rng.index(record.len() + 1);
             *record = record.iter().take(kept).copied().collect::<Vec<_>>().into();
         }
-        Some(StoreOp::Delete { .. } | StoreOp::Truncate { .. }) | None => {}
+        Some(StoreOp::Delete { .. } | StoreOp::Truncate { .. } | StoreOp::DropBefore { .. })
+        | None => {}
     }
     ops
 }

@@ -23,7 +23,7 @@ use crate::{
         },
         vitals::Sample,
     },
-    sim::{clock::HostClock, disk::Disk},
+    sim::{clock::HostClock, disk::Disk, shell::Shell, world::World},
 };
 use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 
@@ -37,6 +37,18 @@ const HISTORY_BYTES: u64 = 64 << 10;
 
 /// Host n listens on this port plus n.
 const FIRST_PORT: u16 = 10_000;
+
+/// What a host measures of itself, every second.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Measures {
+    /// Anything, and not always everything.
+    #[default]
+    Drawn,
+    /// The same each time.
+    Fixed(Box<Sample>),
+    /// Nothing: then it watches nothing either.
+    Nothing,
+}
 
 /// What comes to a host at some moment.
 #[derive(Clone, Debug)]
@@ -78,6 +90,7 @@ pub(super) struct Host<S, P> {
     /// How many times slower than usual the disk is.
     pub disk_slowness: u32,
     pub clock: HostClock,
+    pub measures: Measures,
     pub shell: Option<S>,
     /// Raised at every start and crash: what was on its way to an earlier run is dropped.
     pub run: u32,
@@ -97,6 +110,13 @@ pub(super) struct Host<S, P> {
     pub fuse: Option<u32>,
     /// The protocol versions that its node claims to speak, in place of its own.
     pub versions: Option<(u16, u16)>,
+}
+
+impl<S: Shell> World<S> {
+    /// Changes what a host measures of itself from its next second on.
+    pub fn set_measures(&mut self, host: HostId, measures: Measures) {
+        self.host_mut(host).measures = measures;
+    }
 }
 
 impl<S, P> Host<S, P> {
@@ -126,6 +146,7 @@ impl<S, P> Host<S, P> {
             disk: Disk::default(),
             disk_slowness: 1,
             clock: HostClock::default(),
+            measures: Measures::default(),
             shell: None,
             run: 0,
             join,
@@ -169,17 +190,25 @@ pub(super) const fn host_at(address: &Address) -> HostId {
     address.port().wrapping_sub(FIRST_PORT)
 }
 
-/// What a host measures of itself: anything, and not always everything.
 /// What a host tells its node every second: what it measured, and over which channel a relay notifies.
-pub(super) fn drawn_signals(now: Time, host: HostId, role: Role) -> impl Iterator<Item = Signal> {
-    let vitals = Signal::Vitals(Box::new(drawn_sample(now, host)));
+pub(super) fn signals(
+    measures: &Measures,
+    now: Time,
+    host: HostId,
+    role: Role,
+) -> impl Iterator<Item = Signal> + use<> {
+    let sample = match measures {
+        Measures::Drawn => Some(Box::new(drawn_sample(now, host))),
+        Measures::Fixed(sample) => Some(sample.clone()),
+        Measures::Nothing => None,
+    };
     let channel = Channel {
         name: Name::clean("ops"),
         kind: Text::clean("log"),
         grade_min: Grade::Low,
     };
     let channels = (role == Role::Relay).then(|| Signal::Channels(Vec::from([channel])));
-    core::iter::once(vitals).chain(channels)
+    sample.map(Signal::Vitals).into_iter().chain(channels)
 }
 
 /// What a host tells its node of a notification: it always arrives.

@@ -4,17 +4,23 @@
 //! |---|---|---|
 //! | own | one host, again and again | the value is of the last acknowledged write, or of a later one |
 //! | once | one host, once | if acknowledged, it is there |
+//! | sum | several hosts, which add | the sum of what was acknowledged, and of nothing that was refused |
+//! | element | one host, or several that only insert | as own, or as once |
 //! | any | several hosts | the value is one that was written; if one was acknowledged, there is a value |
 //!
 //! A write that was refused as not replicated, or never answered, may be there or not. What a host
 //! acknowledged whose disk lied or was damaged counts only where another relay had confirmed it, and not
-//! even then if there are liars, who confirm what they do not have. What liars acknowledge counts never.
+//! even then if there are liars, who confirm what they do not have. What liars acknowledge counts never. To
+//! remove an element that is not there is nothing to do: where a disk was damaged, that promises nothing.
 
 use crate::{
     kernel::id::RequestId,
     node::contract::{Refusal, Reply},
     replication::write::{AckLevel, WriteRefusal},
-    sim::host::HostId,
+    sim::{
+        host::HostId,
+        workload::{COUNTER, ELEMENT},
+    },
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +46,8 @@ struct Attempt {
 #[derive(Clone, Debug, Default)]
 struct Subject {
     contested: bool,
+    is_sum: bool,
+    is_element: bool,
     attempts: Vec<Attempt>,
 }
 
@@ -66,6 +74,8 @@ impl Ledger {
     ) {
         let subject = self.subjects.entry(key.into()).or_default();
         subject.contested = key.starts_with("any/");
+        subject.is_sum = key.starts_with(COUNTER);
+        subject.is_element = key.starts_with(ELEMENT);
         self.open
             .insert((host, request), (key.into(), subject.attempts.len()));
         subject.attempts.push(Attempt {
@@ -104,7 +114,11 @@ impl Ledger {
                 attempt.refused = true;
                 self.refused += 1;
             }
-            Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => {}
+            Reply::Invited { .. }
+            | Reply::Reach(_)
+            | Reply::Forgotten
+            | Reply::Compacting
+            | Reply::Verified(_) => {}
         }
     }
 
@@ -153,7 +167,9 @@ impl Ledger {
                 continue;
             };
             let value = read(key);
-            let why = if subject.contested {
+            let why = if subject.is_sum {
+                subject.judge_sum(value.as_deref(), own)
+            } else if subject.contested {
                 let kept = value.is_some() || subject.attempts[last].value.is_none();
                 (!kept).then(|| "it is gone".into())
             } else {
@@ -193,12 +209,18 @@ impl Subject {
         harmed: &BTreeSet<HostId>,
         liars: &BTreeSet<HostId>,
     ) -> Option<String> {
-        let is_confirmed = |attempt: &Attempt| attempt.level == AckLevel::Relay && liars.is_empty();
+        let is_done = |attempt: &Attempt| !self.is_element || attempt.value.is_some();
+        let is_confirmed = |attempt: &Attempt| {
+            attempt.level == AckLevel::Relay && liars.is_empty() && is_done(attempt)
+        };
         let counts = |attempt: &&Attempt| {
             attempt.acknowledged
                 && !liars.contains(&attempt.host)
                 && (is_confirmed(attempt) || !harmed.contains(&attempt.host))
         };
+        if self.is_sum {
+            return self.judge_sum(value, |attempt| counts(&attempt));
+        }
         let possible = |attempt: &Attempt| !attempt.refused && attempt.value.as_deref() == value;
         if self.contested {
             let promised = self
@@ -226,6 +248,24 @@ impl Subject {
             "host {} acknowledged {:?} ({:?})",
             promise.host, promise.value, promise.level
         ))
+    }
+
+    /// A sum lies between what it can be at least and at most: all that counts, and of the rest that was not
+    /// refused whatever makes it smaller, or larger.
+    fn judge_sum(&self, value: Option<&str>, counts: impl Fn(&Attempt) -> bool) -> Option<String> {
+        let (mut least, mut most) = (0_i64, 0_i64);
+        for attempt in &self.attempts {
+            let by = attempt.value.as_ref().and_then(|by| by.parse().ok());
+            let by: i64 = by.unwrap_or(0);
+            if counts(attempt) {
+                (least, most) = (least + by, most + by);
+            } else if !attempt.refused {
+                (least, most) = (least + by.min(0), most + by.max(0));
+            }
+        }
+        let sum = value.map_or(Some(0), |value| value.parse().ok());
+        let is_right = sum.is_some_and(|sum| (least..=most).contains(&sum));
+        (!is_right).then(|| format!("it has to be at least {least} and at most {most}"))
     }
 }
 
@@ -265,6 +305,30 @@ mod tests {
         );
         assert_eq!(ledger.judge(|_| Some("1".into()), &sound, &sound).len(), 1);
         assert_eq!(ledger.judge(|_| Some("4".into()), &sound, &sound).len(), 1);
+    }
+
+    #[test]
+    fn a_sum_has_all_that_counts_and_nothing_that_was_refused() {
+        let mut ledger = Ledger::default();
+        for (number, by) in (1..).zip([5, -3, 100, 40]) {
+            let by = Some(format!("{by}"));
+            let level = AckLevel::Local;
+            ledger.tried((number, RequestId(1)), "sum/0", by, level, false);
+        }
+        ledger.answered(1, RequestId(1), &written());
+        ledger.answered(2, RequestId(1), &written());
+        let refused = Reply::Refused(Refusal::Write(WriteRefusal::Busy));
+        ledger.answered(3, RequestId(1), &refused);
+        let none = BTreeSet::new();
+        let is_right = |sum: i32, harmed: &BTreeSet<HostId>| {
+            let read = |_: &str| Some(format!("{sum}"));
+            ledger.judge(read, harmed, &none).is_empty()
+        };
+        for (sum, right) in [(2, true), (42, true), (1, false), (43, false), (102, false)] {
+            assert_eq!(is_right(sum, &none), right, "{sum}");
+        }
+        // What a harmed host acknowledged may be there or not.
+        assert!(is_right(-3, &BTreeSet::from([1])));
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //! | `adversary/` | members that break the rules, and what must hold all the same |
 //! | `settings` | settings drawn wide |
 //! | `plan`, `scenario` | what a seed does, and the same as a readable file |
-//! | `workload`, `ledger` | clients that write, and what they were promised |
-//! | `checkers` | what must hold at any time, in nodes and between them |
+//! | `workload`, `asking`, `ledger` | clients that write and ask, and what they were promised |
+//! | `checkers`, `alert_checks` | what must hold at any time, in nodes and between them |
 //! | `run` | one run from warm-up to final reads |
 //! | `shrink` | the few faults of a plan that matter |
 //! | `swarm` | what many runs came to |
@@ -34,6 +34,7 @@
 
 mod adversary;
 mod alert_checks;
+mod asking;
 pub mod checkers;
 pub mod clock;
 pub mod disk;

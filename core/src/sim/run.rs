@@ -18,7 +18,7 @@ use crate::{
             batches::{TOLD_ONCE, TWO_FACED},
             checker::LieChecker,
         },
-        alert_checks::{AlertChecks, wrong_alert},
+        alert_checks::{AlertChecks, acts_differ, wrong_alert, wrong_health},
         checkers::{Checkers, check_all, check_traces, is_trusted, wrong_store},
         host::HostId,
         inject::Injector,
@@ -26,7 +26,7 @@ use crate::{
         plan::{Figure, Level, Mode, Plan},
         shell::Shell,
         typed::Typed,
-        workload::{NAMESPACE, Workload, brief},
+        workload::{self, NAMESPACE, Workload, brief},
         world::{Observation, What, World},
     },
 };
@@ -244,6 +244,7 @@ impl<'a, S: Shell> Run<'a, S> {
             if self.world.now() >= next_check {
                 next_check = self.world.now() + Duration::from_secs(1);
                 self.check_lies();
+                self.check_health();
             }
         }
     }
@@ -291,10 +292,7 @@ impl<'a, S: Shell> Run<'a, S> {
             .filter(|host| self.world.role(*host) == Role::Relay)
             .collect();
         for host in relays {
-            let read = |key: &str| {
-                let bytes = self.world.read(host, NAMESPACE, key)?;
-                Some(brief(&String::from_utf8_lossy(&bytes)))
-            };
+            let read = |subject: &str| workload::read(&self.world, host, subject);
             broken = self.ledger.judge(read, harmed, liars);
             if let Some(what) = broken.first() {
                 let what = format!("lost at host {host}: {what} ({} in all)", broken.len());
@@ -347,6 +345,17 @@ impl<'a, S: Shell> Run<'a, S> {
         let proofs = self.lie_checker.proved();
         if proofs > 0 {
             outcome.reached.insert("lie_proved".into(), proofs);
+        }
+        let replicas = self.world.hosts().filter_map(|host| self.world.node(host));
+        for stats in replicas.map(|node| node.replica().stats()) {
+            for (code, count) in [
+                ("chain_closed", stats.compactions),
+                ("front_dropped", stats.trims),
+            ] {
+                if count > 0 {
+                    *outcome.reached.entry(code.into()).or_default() += count;
+                }
+            }
         }
         outcome.trace = self.world.trace_hash();
         self.outcome
@@ -447,6 +456,20 @@ impl<'a, S: Shell> Run<'a, S> {
         }
     }
 
+    /// How one host, each second another, takes the health of all.
+    fn check_health(&mut self) {
+        let hosts = self.world.hosts().count().max(1) as u64;
+        let turn = self.world.now().since(Time::ZERO).as_secs() % hosts;
+        let Some(host) = self.world.hosts().nth(turn as usize) else {
+            return;
+        };
+        let now = self.world.local(host);
+        let node = self.world.node(host).filter(|_| self.world.runs(host));
+        if let Some(wrong) = node.and_then(|node| wrong_health(node, now)) {
+            self.violate(format!("host {host}: {wrong}"));
+        }
+    }
+
     /// What honest nodes hold and believe, whatever liars do.
     fn check_lies(&mut self) {
         self.lie_checker.add_forks(self.injector.take_forks());
@@ -497,8 +520,16 @@ impl<'a, S: Shell> Run<'a, S> {
             .settled()
             .filter_map(|host| Some((host, self.world.node(host)?)));
         let mut wrong = nodes.filter_map(|(host, node)| Some((host, wrong_alert(node)?)));
-        let (host, what) = wrong.next()?;
-        Some(format!("host {host}: {what}"))
+        if let Some((host, what)) = wrong.next() {
+            return Some(format!("host {host}: {what}"));
+        }
+        let mut hosts = self.settled();
+        let first = hosts.next()?;
+        let at_first = self.world.node(first)?;
+        hosts.find_map(|host| {
+            let differs = acts_differ(at_first, self.world.node(host)?)?;
+            Some(format!("hosts {first} and {host}: {differs}"))
+        })
     }
 
     /// Whom some host takes for something else than it is.

@@ -65,7 +65,9 @@ impl Trace {
                             self.add(&sequence.to_le_bytes());
                             self.add(record);
                         }
-                        StoreOp::Truncate { from } => self.add(&from.to_le_bytes()),
+                        StoreOp::Truncate { from: at } | StoreOp::DropBefore { before: at } => {
+                            self.add(&at.to_le_bytes());
+                        }
                     }
                 }
             }

@@ -1,29 +1,25 @@
 //! Several nodes on simulated machines, joined by a simulated network, under virtual time.
 
-pub use crate::sim::host::HostId;
+pub use crate::sim::host::{HostId, Measures};
 use crate::{
     kernel::{
         bytes::Bytes,
         id::{NodeId, RequestId, Role},
         memo::Simulating,
         rng::Rng,
-        text::{Key, Namespace},
         time::{Duration, Time},
     },
     membership::{join_link::JoinLink, member::MemberState},
     node::{
         Node,
-        contract::{
-            HostInput, HostOutput, Notice, Reply, Request, Signal, StoreInput, StoreOutput,
-        },
+        contract::{HostInput, HostOutput, Notice, Reply, Signal, StoreInput, StoreOutput},
         endpoint::{EndpointInput, EndpointOutput},
         setup::{Setup, StartError},
     },
-    replication::write::AckLevel,
     sim::{
         clock::HostClock,
         disk::{Disk, DiskMode, Image},
-        host::{Connection, Happening, Host, Paused, delivered, drawn_signals, host_at},
+        host::{Connection, Happening, Host, Paused, delivered, host_at, signals},
         network::{Network, PathConfig},
         settings,
         shell::Shell,
@@ -97,7 +93,7 @@ pub struct World<S: Shell> {
     pub(super) contradiction: Option<String>,
     /// Absent where nobody takes them.
     observations: Option<VecDeque<Observation>>,
-    replies: BTreeMap<(HostId, RequestId), Reply>,
+    pub(super) replies: BTreeMap<(HostId, RequestId), Reply>,
 }
 
 impl<S: Shell> World<S> {
@@ -439,59 +435,6 @@ impl<S: Shell> World<S> {
         self.node(host)?.entry(namespace, key)?.value
     }
 
-    /// Asks a host to write; the answer comes through [`World::reply`].
-    pub fn write(
-        &mut self,
-        host: HostId,
-        namespace: &str,
-        key: &str,
-        value: Option<&[u8]>,
-        level: AckLevel,
-    ) -> RequestId {
-        let id = self.host_mut(host).number_request();
-        if let (Ok(namespace), Ok(key)) = (Namespace::new(namespace), Key::new(key)) {
-            let value = value.map(Bytes::from);
-            let request = Request::Write {
-                namespace,
-                key,
-                value,
-                level,
-            };
-            self.command(host, HostInput::Request { id, request });
-        }
-        id
-    }
-
-    /// Asks a relay for an invite and runs until it is there.
-    pub fn invite(&mut self, host: HostId, uses_max: Option<u16>) -> Option<JoinLink> {
-        let id = self.host_mut(host).number_request();
-        let request = Request::Invite {
-            ttl: Duration::from_secs(3_600),
-            uses_max,
-            role: None,
-        };
-        self.command(host, HostInput::Request { id, request });
-        self.run_for(Duration::from_millis(100));
-        match self.reply(host, id)? {
-            Reply::Invited { invitation, key } => {
-                let (invitation, key) = (invitation.clone(), key.clone());
-                Some(self.node(host)?.join_link(&invitation, &key))
-            }
-            Reply::Written { .. } | Reply::Reach(_) | Reply::Forgotten | Reply::Refused(_) => None,
-        }
-    }
-
-    /// The answer to a request, once it is there.
-    #[must_use]
-    pub fn reply(&self, host: HostId, request: RequestId) -> Option<&Reply> {
-        self.replies.get(&(host, request))
-    }
-
-    /// Takes the answer to a request.
-    pub fn take_reply(&mut self, host: HostId, request: RequestId) -> Option<Reply> {
-        self.replies.remove(&(host, request))
-    }
-
     /// Tells a host's node something; a paused one gets it when it goes on.
     pub fn command(&mut self, host: HostId, input: impl Into<HostInput>) {
         self.happen(host, Happening::host(input));
@@ -579,7 +522,7 @@ impl<S: Shell> World<S> {
             Happening::Clock => {
                 let wall = Signal::WallClock(state.clock.wall(now));
                 shell.handle_input(local, EndpointInput::Host(wall.into()));
-                for signal in drawn_signals(now, host, state.config.role) {
+                for signal in signals(&state.measures, now, host, state.config.role) {
                     shell.handle_input(local, EndpointInput::Host(signal.into()));
                 }
                 self.after(Duration::from_secs(1), host, Happening::Clock);

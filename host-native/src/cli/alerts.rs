@@ -12,8 +12,11 @@ use crate::{
 use clap::Args;
 use serde_json::{Value, json};
 use sporenet_core::{
-    node::alert_views::{AlertView, IncidentView, SilenceView},
-    observe::alerts::{Standing, record::Grade},
+    node::alert_views::{AlertView, IncidentView, NotifiedView, SilenceView},
+    observe::alerts::{
+        Standing,
+        record::{Ending, Grade},
+    },
 };
 use std::time::Duration;
 
@@ -99,7 +102,7 @@ pub(crate) fn alerts(args: &AlertsArgs) -> Result<(), Failure> {
                 standing(alert.state).to_owned(),
                 moment(alert.since_ms),
                 alert.incident.clone().unwrap_or_else(|| "-".to_owned()),
-                harmless(&alert.text),
+                with_ending(alert),
             ]
         })
         .collect();
@@ -171,7 +174,7 @@ fn told(incident: &IncidentView, alerts: &[AlertView]) -> String {
         .filter(|alert| incident.alerts.contains(&alert.id));
     lines.extend(of.map(|alert| {
         let state = standing(alert.state);
-        format!("  {}  {state:<12}  {}", alert.id, harmless(&alert.text))
+        format!("  {}  {state:<12}  {}", alert.id, with_ending(alert))
     }));
     if let Some(by) = &incident.acknowledged_by {
         let note = incident
@@ -186,24 +189,35 @@ fn told(incident: &IncidentView, alerts: &[AlertView]) -> String {
     if !incident.notified.is_empty() {
         lines.extend([String::new(), "Notified".to_owned()]);
     }
-    lines.extend(incident.notified.iter().map(|told| {
-        let what = match (told.ok, &told.error) {
-            (Some(true), _) => "arrived".to_owned(),
-            (None, _) => "on its way".to_owned(),
-            (Some(false), error) => format!("failed: {}", error.clone().unwrap_or_default()),
-        };
-        let step = told
-            .step
-            .map_or_else(|| "over".to_owned(), |step| format!("step {step}"));
-        let (at, channel) = (moment(told.at_ms), harmless(&told.channel));
-        format!(
-            "  {at}  {channel}  {step}  by {}  {}",
-            harmless(&told.by),
-            harmless(&what)
-        )
-    }));
+    let told = incident.notified.iter();
+    lines.extend(told.map(|one| format!("  {}", told_of(one))));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// An alert in a sentence, and why it is over, where that is no matter of course.
+fn with_ending(alert: &AlertView) -> String {
+    let text = harmless(&alert.text);
+    match alert.ending {
+        None | Some(Ending::ByItself) => text,
+        Some(Ending::ByHand) => format!("{text} (ended by hand)"),
+        Some(Ending::NodeDown) => format!("{text} (over, for the node is down)"),
+    }
+}
+
+/// When a channel was told, of what, by whom, and what came of it.
+pub(super) fn told_of(told: &NotifiedView) -> String {
+    let what = match (told.ok, &told.error) {
+        (Some(true), _) => "arrived".to_owned(),
+        (None, _) => "on its way".to_owned(),
+        (Some(false), error) => format!("failed: {}", error.clone().unwrap_or_default()),
+    };
+    let step = told
+        .step
+        .map_or_else(|| "over".to_owned(), |step| format!("step {step}"));
+    let (at, channel) = (moment(told.at_ms), harmless(&told.channel));
+    let (by, what) = (harmless(&told.by), harmless(&what));
+    format!("{at}  {channel}  {step}  by {by}  {what}")
 }
 
 fn listed(what: &str, all: bool) -> String {
@@ -220,13 +234,34 @@ pub(crate) fn resolve(args: &ActArgs) -> Result<(), Failure> {
 }
 
 fn act(args: &ActArgs, what: &str, done: &str) -> Result<(), Failure> {
-    let body = json!({ "id": args.id, "note": args.note });
     let client = Client::find(&args.client, true)?;
-    let _: Value = client.json(
-        Method::Post(body.to_string().as_bytes()),
-        &format!("/api/v1/{what}"),
-    )?;
+    send_act(&client, what, &args.id, args.note.as_deref())?;
     print::line(&format!("{done} {}.", harmless(&args.id)))
+}
+
+/// Has the node acknowledge (`ack`) or resolve (`resolve`) an alert or incident.
+pub(super) fn send_act(
+    client: &Client,
+    what: &str,
+    id: &str,
+    note: Option<&str>,
+) -> Result<(), Failure> {
+    let body = json!({ "id": id, "note": note }).to_string();
+    let path = format!("/api/v1/{what}");
+    let _: Value = client.json(Method::Post(body.as_bytes()), &path)?;
+    Ok(())
+}
+
+/// Has nobody notified of what fits for a while.
+pub(super) fn send_silence(
+    client: &Client,
+    matches: &str,
+    span: Duration,
+    note: Option<&str>,
+) -> Result<(), Failure> {
+    let body = json!({ "matches": matches, "for_s": span.as_secs(), "note": note }).to_string();
+    let _: Value = client.json(Method::Post(body.as_bytes()), "/api/v1/silences")?;
+    Ok(())
 }
 
 pub(crate) fn silence(args: &SilenceArgs) -> Result<(), Failure> {
@@ -237,15 +272,8 @@ pub(crate) fn silence(args: &SilenceArgs) -> Result<(), Failure> {
         return print::line(&format!("Ended the silence {}.", harmless(id)));
     }
     if !args.matches.is_empty() {
-        let body = json!({
-            "matches": args.matches.join(" "),
-            "for_s": args.span.as_secs(),
-            "note": args.note,
-        });
-        let _: Value = client.json(
-            Method::Post(body.to_string().as_bytes()),
-            "/api/v1/silences",
-        )?;
+        let matches = args.matches.join(" ");
+        send_silence(&client, &matches, args.span, args.note.as_deref())?;
         let span = print::span(args.span.as_secs());
         return print::line(&format!("Nobody is notified of that for {span}."));
     }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use ureq::{
-    Agent, Body, RequestBuilder, Timeout,
+    Agent, Body, BodyReader, RequestBuilder, Timeout,
     http::{Response, StatusCode},
 };
 
@@ -46,6 +46,8 @@ struct Refusal {
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: StatusCode,
+    /// The type of the value in it, if it is one.
+    pub(crate) kind: Option<String>,
     /// The content.
     pub(crate) body: Vec<u8>,
 }
@@ -103,13 +105,16 @@ impl Client {
     pub(crate) fn ask(&self, method: Method<'_>, path: &str) -> Result<Answer, Failure> {
         let mut response = self.send(method, path, Patience::Whole, &[])?;
         let status = response.status();
+        let kind = response.headers().get("x-sporenet-type");
+        let kind = kind.and_then(|kind| kind.to_str().ok());
+        let kind = kind.map(str::to_owned);
         let body = response
             .body_mut()
             .with_config()
             .limit(ANSWER_BYTES_MAX)
             .read_to_vec()
             .map_err(|error| self.failed(&error))?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, kind, body })
     }
 
     /// Asks and insists on success.
@@ -166,9 +171,31 @@ impl Client {
         if !response.status().is_success() {
             let status = response.status();
             let body = response.body_mut().read_to_vec().unwrap_or_default();
-            return Err(refused(&Answer { status, body }));
+            let kind = None;
+            return Err(refused(&Answer { status, kind, body }));
         }
         Ok(Stream(response.into_body()))
+    }
+
+    /// Asks and insists on success; answers what comes, as it comes. A node that is silent for longer than
+    /// `silence_max` ends it.
+    ///
+    /// # Errors
+    /// When no node answers, or it refuses.
+    pub(crate) fn lines(
+        &self,
+        method: Method<'_>,
+        path: &str,
+        silence_max: Duration,
+    ) -> Result<BufReader<BodyReader<'static>>, Failure> {
+        let mut response = self.send(method, path, Patience::Silence(silence_max), &[])?;
+        if !response.status().is_success() {
+            let status = response.status();
+            let body = response.body_mut().read_to_vec().unwrap_or_default();
+            let kind = None;
+            return Err(refused(&Answer { status, kind, body }));
+        }
+        Ok(BufReader::new(response.into_body().into_reader()))
     }
 
     fn send(
@@ -491,6 +518,7 @@ mod tests {
     fn a_refusal_gives_its_own_sentence() {
         let answer = Answer {
             status: StatusCode::INSUFFICIENT_STORAGE,
+            kind: None,
             body: br#"{"detail":"there is no room left."}"#.to_vec(),
         };
         let failure = refused(&answer);

@@ -10,7 +10,7 @@ use crate::{
     exit::Failure,
 };
 use clap::Args;
-use sporenet_core::node::snapshot::{SeriesPoints, SeriesView};
+use sporenet_core::node::snapshot::{Outlook, SeriesPoints, SeriesView};
 use std::time::Duration;
 
 /// The columns and rows of a chart.
@@ -32,6 +32,12 @@ pub(crate) struct MetricsArgs {
     since: Duration,
     #[command(flatten)]
     client: ClientArgs,
+    /// What was unusual about it, where it goes, and how often that was right; only of the node itself
+    #[arg(long, requires = "series", conflicts_with_all = ["csv", "chart", "node"])]
+    outlook: bool,
+    /// Print a chart, as without any of these
+    #[arg(long, requires = "series", conflicts_with_all = ["json", "csv"])]
+    chart: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -45,6 +51,15 @@ pub(crate) fn metrics(args: &MetricsArgs) -> Result<(), Failure> {
     let Some(series) = &args.series else {
         return list(args, &client);
     };
+    if args.outlook {
+        let path = format!("/api/v1/metrics/{}/outlook", escaped(series));
+        let outlook: Outlook = client.json(Method::Get, &path)?;
+        return if args.json {
+            print::json(&outlook)
+        } else {
+            print::text(&outlook_in_words(&outlook))
+        };
+    }
     let points_max = if args.json || args.csv { 600 } else { COLUMNS };
     let mut path = format!(
         "/api/v1/metrics/{}?since_s={}&points={points_max}",
@@ -97,6 +112,53 @@ fn list(args: &MetricsArgs, client: &Client) -> Result<(), Failure> {
         ["NODE", "SERIES", "VALUE", "UNIT", "AT"],
         &rows,
     ))
+}
+
+/// From this strength on ten seconds are told: rarer than one in a thousand.
+const ODD: f64 = 0.75;
+
+fn outlook_in_words(outlook: &Outlook) -> String {
+    let unit = &outlook.unit;
+    let mut out = String::new();
+    let odd = outlook
+        .unusual
+        .iter()
+        .filter(|(_, strength)| *strength >= ODD);
+    out.push_str(&format!(
+        "{}: {} of the last {} times ten seconds were unusual\n",
+        outlook.series,
+        odd.count(),
+        outlook.unusual.len()
+    ));
+    if outlook.findings.is_empty() {
+        out.push_str("nothing was told about it\n");
+    }
+    for finding in &outlook.findings {
+        let followed = match finding.borne_out {
+            Some(true) => "an alert followed",
+            Some(false) => "no alert followed",
+            None => "too new to say whether an alert follows",
+        };
+        let at = print::moment(finding.at_ms);
+        out.push_str(&format!("{at}  {} ({followed})\n", finding.text));
+    }
+    match (outlook.forecast.first(), outlook.forecast.last()) {
+        (Some(first), Some(last)) => out.push_str(&format!(
+            "expected: {} {unit} now, {} {unit} in an hour ({} to {})\n",
+            figure(first.mean),
+            figure(last.mean),
+            figure(last.low),
+            figure(last.high)
+        )),
+        _ => out.push_str("expected: unknown until eight minutes were measured\n"),
+    }
+    if let Some(reaches) = &outlook.reaches {
+        out.push_str(&format!("{reaches}\n"));
+    }
+    for score in &outlook.scores {
+        out.push_str(&format!("{}\n", score.text));
+    }
+    out
 }
 
 /// A value with about three digits that count.

@@ -11,6 +11,11 @@
 //! | `alerts` | alerts and incidents, and what people do about them |
 //! | `settings` | what the whole mesh follows |
 //! | `values` | put, get, del, list, watch |
+//! | `typed` | counters, sets, maps and flags |
+//! | `lines` | import, export |
+//! | `savepoint` | what was there, and going back to it |
+//! | `data` | what the data takes, and giving room back |
+//! | `verify` | proving that other relays hold the same |
 //! | `record` | starting, stopping and saving a recording; replaying one |
 //! | `notify` | trying notification channels out |
 //! | `doctor` | what is wrong, and what to do about it |
@@ -22,17 +27,22 @@ mod admin;
 mod alerts;
 mod client;
 mod connect;
+mod data;
 mod doctor;
 mod follow;
 mod history;
+mod lines;
 mod metrics;
 mod notify;
 pub(crate) mod print;
 mod record;
+mod savepoint;
 mod settings;
 mod sim;
 mod top;
+mod typed;
 mod values;
+mod verify;
 mod view;
 mod vitals;
 
@@ -120,8 +130,32 @@ enum Sub {
     Del(values::DelArgs),
     /// List the keys of a namespace, or the namespaces
     List(values::ListArgs),
+    /// Add to a counter; less than zero takes away
+    Incr(typed::IncrArgs),
+    /// Put elements into a set
+    Sadd(typed::ElementsArgs),
+    /// Take elements out of a set
+    Srem(typed::ElementsArgs),
+    /// Write fields of a map
+    Hset(typed::FieldsArgs),
+    /// Delete fields of a map
+    Hdel(typed::GoneArgs),
+    /// Turn a flag on or off
+    Flag(typed::FlagArgs),
     /// Show changes as they come
     Watch(values::WatchArgs),
+    /// Write many values, from lines of JSON
+    Import(lines::ImportArgs),
+    /// All values of a namespace as lines of JSON, which can be imported
+    Export(lines::ExportArgs),
+    /// Keep what is there, see what changed since, and go back to it
+    Savepoint(savepoint::SavepointArgs),
+    /// What the data takes on the node, and whose writes hold it
+    Data(data::DataArgs),
+    /// Prove that other relays hold the same, or list the keys that differ
+    Verify(verify::VerifyArgs),
+    /// Give the room of what was overwritten back now
+    Compact(data::CompactArgs),
     /// The mesh as this node sees it, live in the terminal
     Top(top::TopArgs),
     /// What was measured over time: the latest values, or one series as a chart
@@ -420,8 +454,20 @@ pub(crate) fn main() -> Result<(), Failure> {
         Some(Sub::Get(args)) => values::get(&args),
         Some(Sub::Del(args)) => values::del(&args),
         Some(Sub::List(args)) => values::list(&args),
+        Some(Sub::Incr(args)) => typed::incr(&args),
+        Some(Sub::Sadd(args)) => typed::sadd(&args),
+        Some(Sub::Srem(args)) => typed::srem(&args),
+        Some(Sub::Hset(args)) => typed::hset(&args),
+        Some(Sub::Hdel(args)) => typed::hdel(&args),
+        Some(Sub::Flag(args)) => typed::flag(&args),
         Some(Sub::Watch(args)) => values::watch(&args),
+        Some(Sub::Import(args)) => lines::import(&args),
+        Some(Sub::Export(args)) => lines::export(&args),
+        Some(Sub::Savepoint(args)) => savepoint::savepoint(&args),
         Some(Sub::Invite(args)) => admin::invite(&args),
+        Some(Sub::Data(args)) => data::data(&args),
+        Some(Sub::Verify(args)) => verify::verify(&args),
+        Some(Sub::Compact(args)) => data::compact(&args),
         Some(Sub::Top(args)) => top::top(&args),
         Some(Sub::Metrics(args)) => metrics::metrics(&args),
         Some(Sub::History(args)) => history::history(&args),
@@ -465,12 +511,28 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_takes_numbers_below_zero() {
+        for line in [
+            &["sporenet", "incr", "ns", "key", "-3"][..],
+            &["sporenet", "incr", "ns", "key", "--", "-3"],
+            &["sporenet", "incr", "--", "ns", "key", "-3"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(
+                matches!(cli.command, Some(Sub::Incr(args)) if args.by == -3),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_a_usage_error() {
         for line in [
             ["sporenet", "run", "--listen=nowhere"],
             ["sporenet", "put", "ns"],
             ["sporenet", "fly", "away"],
             ["sporenet", "run", "--name="],
+            ["sporenet", "incr", "ns"],
         ] {
             assert_eq!(
                 Cli::try_parse_from(line).unwrap_err().exit_code(),

@@ -6,9 +6,11 @@ use crate::{
         client::{self, Client, Event, Method, escaped, refused},
         follow::{PatienceArgs, follow},
         print::{self, harmless},
+        typed,
     },
     exit::{Code, Failure},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,6 +32,9 @@ pub(crate) struct PutArgs {
     /// The value; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     value: String,
+    /// Let values that are written at the same time stand side by side
+    #[arg(long)]
+    multi: bool,
     /// When to come back: when it is durable here, or on one other relay too
     #[arg(long, value_enum, default_value_t)]
     ack: Ack,
@@ -107,11 +112,12 @@ pub(crate) struct WatchArgs {
 }
 
 /// The path of a key, which is a parameter: proxies change paths.
-fn path_of(ns: &str, key: &str) -> String {
+pub(crate) fn path_of(ns: &str, key: &str) -> String {
     format!("/api/v1/kv/{}?key={}", escaped(ns), escaped(key))
 }
 
-fn ack_of(ack: Ack) -> &'static str {
+/// When a write is acknowledged, in the words of the API.
+pub(crate) const fn ack_of(ack: Ack) -> &'static str {
     match ack {
         Ack::Local => "local",
         Ack::Relay => "relay",
@@ -119,7 +125,7 @@ fn ack_of(ack: Ack) -> &'static str {
 }
 
 /// What is to be said beside the answer to a write that succeeded.
-fn warn_of(answer: &Value) {
+pub(crate) fn warn_of(answer: &Value) {
     if let Some(warning) = answer["warning"].as_str() {
         print::say(&format!("sporenet: {}", harmless(warning)));
     }
@@ -138,8 +144,14 @@ pub(crate) fn put(args: &PutArgs) -> Result<(), Failure> {
     } else {
         args.value.clone().into_bytes()
     };
+    let client = Client::find(&args.client, true)?;
+    if args.multi {
+        let operation = serde_json::json!({ "op": "put", "value_base64": STANDARD.encode(&value) });
+        let said = (args.ack, args.json);
+        return typed::make(&client, &args.ns, &args.key, &operation, said).map(|_| ());
+    }
     let path = format!("{}&ack={}", path_of(&args.ns, &args.key), ack_of(args.ack));
-    let answer: Value = Client::find(&args.client, true)?.json(Method::Put(&value), &path)?;
+    let answer: Value = client.json(Method::Put(&value), &path)?;
     warn_of(&answer);
     if args.json {
         print::json(&answer)
@@ -170,7 +182,11 @@ pub(crate) fn get(args: &GetArgs) -> Result<(), Failure> {
     if answer.status != StatusCode::OK {
         return Err(refused(&answer));
     }
-    if !std::io::stdout().is_terminal() {
+    if matches!(answer.kind.as_deref(), Some("set" | "map")) {
+        return parts(&client, &path);
+    }
+    let is_word = matches!(answer.kind.as_deref(), Some("counter" | "flag"));
+    if !is_word && !std::io::stdout().is_terminal() {
         return print::bytes(&answer.body);
     }
     match String::from_utf8(answer.body) {
@@ -182,6 +198,45 @@ pub(crate) fn get(args: &GetArgs) -> Result<(), Failure> {
                 error.as_bytes().len()
             ),
         )),
+    }
+}
+
+/// A page of the parts of a value.
+#[derive(Debug, Deserialize)]
+struct PartsPage {
+    #[serde(rename = "type")]
+    kind: String,
+    parts: Vec<Value>,
+    cursor: Option<String>,
+}
+
+/// All elements of a set or fields of a map, a line each.
+fn parts(client: &Client, base: &str) -> Result<(), Failure> {
+    let base = format!("{base}&format=parts&limit=1000");
+    let mut cursor: Option<String> = None;
+    loop {
+        let path = cursor.map_or_else(
+            || base.clone(),
+            |at| format!("{base}&cursor={}", escaped(&at)),
+        );
+        let page: PartsPage = client.json(Method::Get, &path)?;
+        for part in &page.parts {
+            print::line(&match page.kind.as_str() {
+                "map" => format!("{}={}", word(part, "part"), field(part)),
+                _ => word(part, "part"),
+            })?;
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn field(part: &Value) -> String {
+    match part.get("value").and_then(Value::as_str) {
+        Some(text) => harmless(text),
+        None => format!("(base64 {})", word(part, "value_base64")),
     }
 }
 
@@ -286,11 +341,28 @@ fn preview(entry: &Value) -> String {
             }
             start
         }
+        None if matches!(entry.get("value"), Some(value) if !value.is_null()) => {
+            typed_preview(entry)
+        }
         None => match entry.get("size").and_then(Value::as_u64) {
             Some(size) => format!("({size} bytes)"),
             None => "(deleted)".to_owned(),
         },
     }
+}
+
+/// The beginning of a typed value, with its type.
+fn typed_preview(entry: &Value) -> String {
+    let value = entry
+        .get("value")
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let mut start: String = value.chars().take(PREVIEW_CHARS).collect();
+    let is_truncated = entry.get("truncated").and_then(Value::as_bool) == Some(true);
+    if is_truncated || value.chars().nth(PREVIEW_CHARS).is_some() {
+        start.push('…');
+    }
+    format!("{} {start}", word(entry, "type"))
 }
 
 pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
@@ -337,6 +409,8 @@ mod tests {
         assert_eq!(shown(&entry), "k\ta b");
         let long = serde_json::json!({ "key": "k", "value": "x".repeat(61) });
         assert_eq!(shown(&long), format!("k\t{}…", "x".repeat(60)));
+        let counter = serde_json::json!({ "key": "k", "type": "counter", "value": -3 });
+        assert_eq!(shown(&counter), "k\tcounter -3");
         let binary = serde_json::json!({ "key": "k", "value": null, "size": 3 });
         assert_eq!(shown(&binary), "k\t(3 bytes)");
         assert_eq!(

@@ -136,7 +136,7 @@ fn harmless_status(status: &Status) -> String {
     out
 }
 
-const fn state(state: MemberState) -> (&'static str, Colour) {
+pub(super) const fn state(state: MemberState) -> (&'static str, Colour) {
     match state {
         MemberState::Alive => ("alive", Colour::Green),
         MemberState::Suspect => ("suspect", Colour::Yellow),

@@ -43,12 +43,12 @@ pub(crate) fn vitals(args: &VitalsArgs) -> Result<(), Failure> {
     let rows: Vec<_> = vitals.iter().map(row).collect();
     let headings = [
         "NAME", "ID", "ROLE", "CPU", "MEMORY", "DISK", "RX/S", "TX/S", "FILES", "LAG", "COMMIT",
-        "QUEUE", "AGE",
+        "QUEUE", "REACHED", "AGE",
     ];
     print::text(&print::table(headings, &rows))
 }
 
-fn row(node: &NodeVitals) -> [String; 13] {
+fn row(node: &NodeVitals) -> [String; 14] {
     let millis = |value: Option<u64>| shown(value, |ms| format!("{ms} ms"));
     [
         harmless(&node.name),
@@ -75,8 +75,23 @@ fn row(node: &NodeVitals) -> [String; 13] {
         millis(node.loop_lag_ms),
         millis(node.journal_latency_ms),
         shown(node.send_queue, |queue| queue.to_string()),
+        reached(node),
         shown(node.age_ms, age),
     ]
+}
+
+/// Over which transports others reach it: `tcp, not ws`.
+fn reached(node: &NodeVitals) -> String {
+    let each = node.transports.iter().map(|of| {
+        let not = if of.reached { "" } else { "not " };
+        format!("{not}{}", of.transport)
+    });
+    let each: Vec<String> = each.collect();
+    if each.is_empty() {
+        UNKNOWN.to_owned()
+    } else {
+        each.join(", ")
+    }
 }
 
 pub(crate) fn rtt(args: &RttArgs) -> Result<(), Failure> {

@@ -29,10 +29,14 @@ pub(crate) async fn run(core: Handle, history: History) {
     let mut next_ms = None;
     loop {
         looks.tick().await;
-        let asked = core.ask(move |node, _| complete(node, next_ms)).await;
-        let Ok((next, minutes)) = asked else {
+        let asked = core.ask(move |node, _| {
+            let keep_ms = node.alerts_in_force().history_keep_ms;
+            (keep_ms, complete(node, next_ms))
+        });
+        let Ok((keep_ms, (next, minutes))) = asked.await else {
             return;
         };
+        history.keep_for(keep_ms);
         next_ms = Some(next);
         for minute in minutes {
             history.record(Record::Minute(minute));

@@ -79,6 +79,8 @@ struct Running {
     /// The database, without its password.
     target: Option<String>,
     instance: u64,
+    /// Whether the mesh says for how long rows are kept.
+    follows_mesh: bool,
     /// Audit lines of this run.
     audits: AtomicU64,
     flood: Mutex<Flood>,
@@ -164,6 +166,7 @@ impl History {
             path: path.to_owned(),
             target: target.map(ToString::to_string),
             instance: node.instance().0,
+            follows_mesh: settings.keep_days.is_default(),
             audits: AtomicU64::new(0),
             flood: Mutex::new(Flood::new(Instant::now())),
             thread: Mutex::new(Some(thread)),
@@ -174,6 +177,15 @@ impl History {
     /// Whether it is kept.
     pub(crate) const fn is_on(&self) -> bool {
         self.0.is_ok()
+    }
+
+    /// Keeps rows for so long from now on, in milliseconds, unless this relay's own settings say for how long.
+    pub(crate) fn keep_for(&self, age_ms: u64) {
+        if let Ok(running) = &self.0
+            && running.follows_mesh
+        {
+            running.state.keep_ms.store(age_ms, Ordering::Relaxed);
+        }
     }
 
     /// Keeps a record; drops and counts it when the queue is full.

@@ -73,6 +73,8 @@ pub(super) struct State {
     dropped: [AtomicU64; Dropped::ALL.len()],
     errors: [AtomicU64; 2],
     troubles: [Mutex<Option<Trouble>>; 2],
+    /// How long rows are kept, in milliseconds.
+    pub(super) keep_ms: AtomicU64,
     /// Rows that retention removed.
     pub(super) expired: AtomicU64,
     /// Rows that a database took.
@@ -95,6 +97,7 @@ impl State {
             dropped: Default::default(),
             errors: Default::default(),
             troubles: Default::default(),
+            keep_ms: AtomicU64::default(),
             expired: AtomicU64::default(),
             shipped: AtomicU64::default(),
             bytes: AtomicU64::default(),

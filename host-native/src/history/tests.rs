@@ -346,6 +346,7 @@ fn a_full_queue_drops_and_counts() {
         path: PathBuf::new(),
         target: None,
         instance: 7,
+        follows_mesh: false,
         audits: AtomicU64::new(0),
         flood: Mutex::new(Flood::new(Instant::now())),
         thread: Mutex::new(None),

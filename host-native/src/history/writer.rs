@@ -53,8 +53,10 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer of an open file.
     pub(super) fn new(spool: Spool, state: Arc<State>, settings: &HistorySettings) -> Self {
+        let age_ms = u64::from(settings.keep_days.value).saturating_mul(DAY_MS);
+        state.keep_ms.store(age_ms, Ordering::Relaxed);
         let keep = Keep {
-            age_ms: u64::from(settings.keep_days.value).saturating_mul(DAY_MS),
+            age_ms,
             minutes_ms: MINUTES_MS,
             bytes_max: settings.bytes_max.value.0,
             shipped_row: ALL_ROWS,
@@ -160,6 +162,7 @@ impl Writer {
         if self.has_target {
             self.keep.shipped_row = *self.state.shipped_row.borrow();
         }
+        self.keep.age_ms = self.state.keep_ms.load(Ordering::Relaxed);
         let swept = self.spool.sweep(now, self.keep);
         if let Some(swept) = self.checked(swept) {
             self.state.expired.fetch_add(swept.rows, Ordering::Relaxed);

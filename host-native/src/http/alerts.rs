@@ -361,7 +361,13 @@ async fn wish(api: &Api, who: &Who, wish: Wish) -> Result<Json<Done>, Problem> {
     let outcome = match within_patience(api.core().request(Request::Wish(wish))).await {
         Ok(Reply::Written { revision, .. }) => Ok(Json(Done { revision })),
         Ok(Reply::Refused(refusal)) => Err(refusal.into()),
-        Ok(Reply::Forgotten | Reply::Invited { .. } | Reply::Reach(_)) => Err(Problem::busy()),
+        Ok(
+            Reply::Forgotten
+            | Reply::Invited { .. }
+            | Reply::Reach(_)
+            | Reply::Compacting
+            | Reply::Verified(_),
+        ) => Err(Problem::busy()),
         Err(problem) => Err(problem),
     };
     let act = Act {

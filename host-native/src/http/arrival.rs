@@ -6,7 +6,11 @@
 
 use crate::{
     clock,
-    http::{Api, asked::InPath, problem::Problem},
+    http::{
+        Api,
+        asked::{InPath, InQuery, Nothing},
+        problem::Problem,
+    },
 };
 use axum::{
     Json,
@@ -53,7 +57,10 @@ pub(crate) struct Arrival {
 }
 
 /// Makes a word that counts for a minute.
-pub(crate) async fn prepare(State(api): State<Arc<Api>>) -> Result<Json<Fresh>, Problem> {
+pub(crate) async fn prepare(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Json<Fresh>, Problem> {
     let bytes = clock::entropy().ok_or_else(Problem::busy)?;
     let word: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     *api.word.0.lock().await = Some((word.clone(), Instant::now()));

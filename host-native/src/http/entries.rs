@@ -4,9 +4,15 @@
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, Serializer};
 use sporenet_core::{
-    kernel::{bytes::Bytes, id::NodeId, text::Namespace},
-    node::snapshot::{Conflict, Entry},
+    kernel::{
+        bytes::Bytes,
+        id::NodeId,
+        text::{Key, Namespace},
+    },
+    node::snapshot::{Conflict, Content, Entry, Kind},
+    replication::{crdt::register::Version, typed::FieldView},
 };
+use std::collections::BTreeMap;
 
 /// How many bytes a preview shows of a value: more than a line of a list.
 const PREVIEW_BYTES: usize = 256;
@@ -35,15 +41,34 @@ impl Values {
     }
 }
 
-/// Bytes in JSON: as text where they are text, as base64 otherwise.
+/// A value in JSON: bytes as text where they are text, as base64 otherwise; typed ones as what they are.
 #[derive(Debug, Serialize)]
 struct ValueView<'a> {
-    /// The value, if it is UTF-8.
-    value: Option<&'a str>,
-    /// The value, if it is not.
-    value_base64: Option<Base64<'a>>,
+    /// The value, or what of it is text.
+    value: Option<Plain<'a>>,
+    /// The value, or the fields of it, that are no text.
+    value_base64: Option<Encoded<'a>>,
     /// Whether that is not all of it.
     truncated: bool,
+}
+
+/// What JSON has a form for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Plain<'a> {
+    Text(&'a str),
+    Number(i64),
+    Switch(bool),
+    List(&'a [Key]),
+    Fields(BTreeMap<&'a str, &'a str>),
+}
+
+/// What JSON has no form for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Encoded<'a> {
+    Bytes(Base64<'a>),
+    Fields(BTreeMap<&'a str, Base64<'a>>),
 }
 
 impl<'a> ValueView<'a> {
@@ -64,11 +89,72 @@ impl<'a> ValueView<'a> {
             }
         }
         Self {
-            value: text,
-            value_base64: base64,
+            value: text.map(Plain::Text),
+            value_base64: base64.map(Encoded::Bytes),
             truncated,
         }
     }
+
+    /// The view of what a key holds.
+    fn of_content(entry: &'a Entry, values: Values) -> Self {
+        let plain = |value, truncated| Self {
+            value: Some(value),
+            value_base64: None,
+            truncated,
+        };
+        if values == Values::None {
+            return Self::of(entry.value.as_ref(), values);
+        }
+        match &entry.content {
+            Content::Register | Content::Multi { .. } => Self::of(entry.value.as_ref(), values),
+            Content::Counter {
+                value, saturated, ..
+            } => plain(Plain::Number(*value), *saturated),
+            Content::Flag { on } => plain(Plain::Switch(*on), false),
+            Content::Set { elements, total } => {
+                let sizes = elements.iter().map(|element| element.len());
+                let shown = fitting(sizes, values);
+                let begin = elements.get(..shown).unwrap_or_default();
+                plain(Plain::List(begin), is_less(shown, *total))
+            }
+            Content::Map { fields, total } => {
+                let sizes = fields.iter();
+                let sizes = sizes.map(|(field, view)| field.len().saturating_add(view.value.len()));
+                let shown = fitting(sizes, values);
+                let (mut texts, mut others) = (BTreeMap::new(), BTreeMap::new());
+                for (field, view) in fields.iter().take(shown) {
+                    match str::from_utf8(&view.value) {
+                        Ok(text) => {
+                            texts.insert(&**field, text);
+                        }
+                        Err(_) => {
+                            others.insert(&**field, Base64(&view.value));
+                        }
+                    }
+                }
+                Self {
+                    value: Some(Plain::Fields(texts)),
+                    value_base64: (!others.is_empty()).then_some(Encoded::Fields(others)),
+                    truncated: is_less(shown, *total),
+                }
+            }
+        }
+    }
+}
+
+/// How many items are shown.
+fn fitting(sizes: impl Iterator<Item = usize>, values: Values) -> usize {
+    let mut bytes = 0_usize;
+    sizes
+        .take_while(|size| {
+            bytes = bytes.saturating_add(*size);
+            bytes <= values.bytes_max()
+        })
+        .count()
+}
+
+fn is_less(shown: usize, total: u64) -> bool {
+    u64::try_from(shown).is_ok_and(|shown| shown < total)
 }
 
 #[derive(Debug)]
@@ -99,6 +185,16 @@ impl<'a> ConflictView<'a> {
             written_at_ms: conflict.written_at.as_millis(),
         }
     }
+
+    /// One of several values that stand side by side.
+    fn of_version(version: &'a Version, values: Values) -> Self {
+        Self {
+            content: ValueView::of(version.value.as_ref(), values),
+            deleted: version.value.is_none(),
+            author: Shown(version.author),
+            written_at_ms: version.stamp.wall().as_millis(),
+        }
+    }
 }
 
 /// An author in JSON.
@@ -123,6 +219,14 @@ pub(crate) struct EntryView<'a> {
     author: Shown,
     written_at_ms: u64,
     conflicts: Vec<ConflictView<'a>>,
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// How many elements or fields there are.
+    total: Option<u64>,
+    /// All values of a multi-value register, the winner first.
+    values: Option<Vec<ConflictView<'a>>>,
+    /// What else the key holds.
+    also: &'a [Kind],
 }
 
 impl<'a> EntryView<'a> {
@@ -132,7 +236,7 @@ impl<'a> EntryView<'a> {
         Self {
             namespace,
             key: &entry.key,
-            content: ValueView::of(entry.value.as_ref(), values),
+            content: ValueView::of_content(entry, values),
             deleted: entry.value.is_none(),
             size: entry.value.as_ref().map(|value| value.len()),
             author: Shown(entry.author),
@@ -140,6 +244,54 @@ impl<'a> EntryView<'a> {
             conflicts: conflicts
                 .map(|conflict| ConflictView::of(conflict, values))
                 .collect(),
+            kind: entry.content.kind(),
+            total: match &entry.content {
+                Content::Set { total, .. } | Content::Map { total, .. } => Some(*total),
+                Content::Register
+                | Content::Multi { .. }
+                | Content::Counter { .. }
+                | Content::Flag { .. } => None,
+            },
+            values: match &entry.content {
+                Content::Multi { values: all } => {
+                    let all = all.iter();
+                    Some(
+                        all.map(|one| ConflictView::of_version(one, values))
+                            .collect(),
+                    )
+                }
+                Content::Register
+                | Content::Counter { .. }
+                | Content::Set { .. }
+                | Content::Map { .. }
+                | Content::Flag { .. } => None,
+            },
+            also: &entry.also,
+        }
+    }
+}
+
+/// A part of a typed value in JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartView<'a> {
+    part: &'a str,
+    #[serde(flatten)]
+    content: ValueView<'a>,
+    author: Shown,
+    written_at_ms: u64,
+    /// How many concurrent writes lost.
+    conflicts: u64,
+}
+
+impl<'a> PartView<'a> {
+    /// The view of a part.
+    pub(crate) fn of(part: &'a Key, view: &'a FieldView) -> Self {
+        Self {
+            part,
+            content: ValueView::of(Some(&view.value), Values::Full),
+            author: Shown(view.author),
+            written_at_ms: view.written_at().as_millis(),
+            conflicts: view.conflicts,
         }
     }
 }

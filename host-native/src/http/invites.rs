@@ -71,7 +71,13 @@ pub(crate) async fn issue(api: &Api, wanted: Wanted) -> Result<Links, Problem> {
     let (invitation, key) = match reply {
         Reply::Invited { invitation, key } => (invitation, key),
         Reply::Refused(refusal) => return Err(refusal.into()),
-        Reply::Written { .. } | Reply::Reach(_) | Reply::Forgotten => return Err(Problem::busy()),
+        Reply::Written { .. }
+        | Reply::Reach(_)
+        | Reply::Forgotten
+        | Reply::Compacting
+        | Reply::Verified(_) => {
+            return Err(Problem::busy());
+        }
     };
     let told = invitation.clone();
     let link = within_patience(api.core().ask(move |node, _| node.join_link(&told, &key))).await?;

@@ -1,11 +1,14 @@
 //! Values over HTTP: raw bytes in and out, or JSON with everything that is known of a value.
 
-use crate::http::{
-    Api,
-    asked::{InPath, InQuery, read_body},
-    entries::{EntryView, Values},
-    problem::Problem,
-    within_patience,
+use crate::{
+    http::{
+        Api,
+        asked::{InPath, InQuery, read_body},
+        entries::{EntryView, Values},
+        problem::Problem,
+        typed, within_patience,
+    },
+    values::write::{self, WRITE_PATIENCE, Wanted, Wish, Written},
 };
 use axum::{
     Json,
@@ -26,22 +29,23 @@ use sporenet_core::{
     },
     replication::write::AckLevel,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// The largest value, in bytes. The core refuses what is larger too; here it is not even read.
 const VALUE_BYTES_MAX: usize = 256 << 10;
-/// How long a write may take until it is acknowledged; the core gives up earlier.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How a value is asked for.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reading {
     format: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
 }
 
 /// How a value is written.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Writing {
-    ack: Option<AckLevel>,
+    pub(crate) ack: Option<AckLevel>,
 }
 
 /// Reads a namespace from a path.
@@ -52,7 +56,11 @@ pub(crate) fn namespace_of(text: &str) -> Result<Namespace, Problem> {
     Namespace::new(text).map_err(|error| bad_name("namespace", error))
 }
 
-fn key_of(text: &str) -> Result<Key, Problem> {
+/// Reads a key from a path.
+///
+/// # Errors
+/// When it is empty, too long or not printable.
+pub(crate) fn key_of(text: &str) -> Result<Key, Problem> {
     Key::new(text).map_err(|error| bad_name("key", error))
 }
 
@@ -67,6 +75,14 @@ pub(crate) async fn read(
     InQuery(reading): InQuery<Reading>,
 ) -> Result<Response, Problem> {
     let (namespace, key) = (namespace_of(&ns)?, key_of(&key)?);
+    if reading.format.as_deref() == Some("parts") {
+        return typed::page(&api, namespace, key, reading.cursor, reading.limit).await;
+    }
+    if reading.cursor.is_some() || reading.limit.is_some() {
+        return Err(Problem::bad_request(
+            "`cursor` and `limit` are for `format=parts`.",
+        ));
+    }
     let asked = (namespace.clone(), key.clone());
     let entry = within_patience(
         api.core()
@@ -80,7 +96,9 @@ pub(crate) async fn read(
             api.room.json(&view).await
         }
         None | Some("raw") => raw(&namespace, &entry),
-        Some(_) => Err(Problem::bad_request("`format` is `raw` or `json`.")),
+        Some(_) => Err(Problem::bad_request(
+            "`format` is `raw`, `json` or `parts`.",
+        )),
     }
 }
 
@@ -117,6 +135,7 @@ fn raw(namespace: &Namespace, entry: &Entry) -> Result<Response, Problem> {
             headers.insert(name, value);
         }
     };
+    set("x-sporenet-type", entry.content.kind().to_string());
     set("x-sporenet-author", entry.author.to_string());
     set(
         "x-sporenet-written-at-ms",
@@ -152,7 +171,23 @@ pub(crate) async fn delete(
     InPath((ns, key)): InPath<(String, String)>,
     InQuery(writing): InQuery<Writing>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    write(&api, namespace_of(&ns)?, key_of(&key)?, None, writing.ack).await
+    let (namespace, key) = (namespace_of(&ns)?, key_of(&key)?);
+    let place = (namespace.clone(), key.clone());
+    match write(&api, place.0, place.1, None, writing.ack).await {
+        // A set or map that is larger than what is deleted at once goes in several steps.
+        Err(problem) if problem.code == "too_many" => {
+            let level = writing.ack.unwrap_or_default();
+            let wanted = Wanted::Gone;
+            let wish = Wish {
+                namespace,
+                key,
+                wanted,
+            };
+            let written = write::one(api.core(), wish, level).await?;
+            Ok(Json(written_view(&written, level)))
+        }
+        outcome => outcome,
+    }
 }
 
 /// `PUT …/watch`: the path of the stream, read as a key.
@@ -209,25 +244,27 @@ async fn write(
     });
     let reply = tokio::time::timeout(WRITE_PATIENCE, asked)
         .await
-        .map_err(|_| {
-            Problem::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "not_acknowledged",
-                "The write was not acknowledged in time; it may still become durable.",
-            )
-        })?
+        .map_err(|_| write::not_acknowledged())?
         .map_err(|_| Problem::stopping())?;
     match reply {
         Reply::Written { revision, warning } => {
-            let answer = match warning {
-                None => serde_json::json!({ "revision": revision, "ack": level }),
-                Some(warning) => {
-                    serde_json::json!({ "revision": revision, "ack": level, "warning": warning })
-                }
-            };
-            Ok(Json(answer))
+            Ok(Json(written_view(&Written { revision, warning }, level)))
         }
         Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => Err(Problem::busy()),
+        Reply::Invited { .. }
+        | Reply::Reach(_)
+        | Reply::Forgotten
+        | Reply::Compacting
+        | Reply::Verified(_) => Err(Problem::busy()),
+    }
+}
+
+fn written_view(written: &Written, level: AckLevel) -> serde_json::Value {
+    let Written { revision, warning } = written;
+    match warning {
+        None => serde_json::json!({ "revision": revision, "ack": level }),
+        Some(warning) => {
+            serde_json::json!({ "revision": revision, "ack": level, "warning": warning })
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::http::{
     answer::of_type,
     asked::{InPath, InQuery},
     entries::{EntryView, Values, bytes_of},
+    export,
     kv::namespace_of,
     problem::Problem,
     within_patience,
@@ -35,7 +36,7 @@ pub(crate) const PAGE_BYTES_MAX: usize = 1 << 20;
 /// About how many bytes of values a stream renders at once.
 const PIECE_BYTES: usize = 64 << 10;
 /// The media type of lines of JSON.
-const NDJSON: &str = "application/x-ndjson";
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 
 /// Which page of a list.
 #[derive(Debug, Deserialize)]
@@ -45,6 +46,7 @@ pub(crate) struct Asked {
     limit: Option<usize>,
     values: Option<Values>,
     format: Option<Format>,
+    types: Option<bool>,
 }
 
 /// Which page of the namespaces.
@@ -63,6 +65,8 @@ enum Format {
     Json,
     /// Everything, an entry a line.
     Ndjson,
+    /// Everything, in lines that can be imported.
+    Export,
 }
 
 impl Format {
@@ -102,7 +106,11 @@ struct NamespaceView {
     keys: u64,
 }
 
-fn limit_of(asked: Option<usize>) -> Result<usize, Problem> {
+/// How many entries are on a page.
+///
+/// # Errors
+/// When there may not be so many.
+pub(crate) fn limit_of(asked: Option<usize>) -> Result<usize, Problem> {
     let limit = asked.unwrap_or(PAGE);
     if (1..=PAGE_MAX).contains(&limit) {
         return Ok(limit);
@@ -151,10 +159,26 @@ pub(crate) async fn list(
     let namespace = namespace_of(&ns)?;
     let values = asked.values.unwrap_or_default();
     let format = Format::of(asked.format, &headers);
-    if format == Format::Ndjson && asked.limit.is_some() {
+    if format != Format::Json && asked.limit.is_some() {
         return Err(Problem::bad_request(
             "`limit` is for pages; lines of JSON are all that there is.",
         ));
+    }
+    if format != Format::Export && asked.types.is_some() {
+        return Err(Problem::bad_request("`types` is for `format=export`."));
+    }
+    if format == Format::Export && (asked.cursor.is_some() || asked.values.is_some()) {
+        return Err(Problem::bad_request(
+            "An export has everything: no `cursor`, no `values`.",
+        ));
+    }
+    if format == Format::Export {
+        let wanted = export::Wanted {
+            namespace,
+            prefix: asked.prefix.unwrap_or_default(),
+            types: asked.types.unwrap_or_default(),
+        };
+        return export::answer(api, wanted).await;
     }
     let mut walk = Walk {
         values,
@@ -175,7 +199,7 @@ pub(crate) async fn list(
             };
             walk.api.room.json(&listed).await
         }
-        Format::Ndjson => {
+        Format::Ndjson | Format::Export => {
             walk.limit = PAGE_MAX;
             // The first page is asked for before the answer begins, so that a busy node can say so.
             let page = walk.page().await?;

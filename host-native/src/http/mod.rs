@@ -10,7 +10,12 @@
 //! | `probes` | `/livez /readyz /startupz /healthz` |
 //! | `metrics` | `/metrics` (OpenMetrics) |
 //! | `status` | status, members, edges, connections, leave |
+//! | `data` | what the data takes, and giving room back |
+//! | `verify` | proving that other relays hold the same |
 //! | `kv`, `listing`, `entries` | reading and writing values, lists of them, their views |
+//! | `typed` | changes of counters, sets, maps and flags, and their parts |
+//! | `batch`, `export` | many values in lines of JSON, in and out |
+//! | `savepoints` | what was there, kept in files, and going back to it |
 //! | `key_parameter` | a key as a parameter instead of a path |
 //! | `events`, `sse` | the timeline and changes as streams that resume without gap |
 //! | `invites` | join links |
@@ -27,10 +32,13 @@ mod alerts;
 mod answer;
 pub(crate) mod arrival;
 mod asked;
+mod batch;
 mod connection;
 mod console;
+mod data;
 mod entries;
 mod events;
+mod export;
 pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod invites;
@@ -45,19 +53,24 @@ mod probes;
 pub(crate) mod problem;
 pub(crate) mod reach;
 mod recording;
+mod savepoints;
 mod series;
 mod sse;
 mod status;
+mod typed;
+pub(crate) mod verify;
 mod who;
 
 use crate::{
     channels::Channels,
     clock,
+    data_dir::DataDir,
     driver::{Gone, Handle},
     history::History,
     links::{
         Counters, HANDSHAKE_PATIENCE, HEADER_PATIENCE, LinkContext, count, task::LinkTask, ws,
     },
+    values::savepoint::Savepoints,
 };
 use answer::Room;
 use axum::{
@@ -78,7 +91,12 @@ pub(crate) use metrics::as_f64;
 use places::Places;
 use problem::Problem;
 use sporenet_core::wire::{close::CloseReason, session::Session};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -124,10 +142,36 @@ pub(crate) struct Api {
     pub(crate) downloads: Arc<Semaphore>,
     /// Room for rendered answers.
     pub(crate) room: Room,
+    /// Batches of lines that are being written.
+    pub(crate) batches: Arc<Semaphore>,
+    /// What it has on the disk.
+    pub(crate) disk: Disk,
     /// How people are told of incidents.
     pub(crate) channels: Channels,
     /// What is kept of what happened.
     pub(crate) history: History,
+}
+
+/// What the API has to do with on the disk.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    /// The file of the store.
+    pub(crate) store: PathBuf,
+    /// Whether it is being made smaller.
+    pub(crate) is_shrinking: Arc<AtomicBool>,
+    /// What was there, kept in files.
+    pub(crate) savepoints: Savepoints,
+}
+
+impl Disk {
+    /// What is in a data directory.
+    pub(crate) fn of(data: &DataDir, is_shrinking: Arc<AtomicBool>) -> Self {
+        Self {
+            store: data.store_path(),
+            is_shrinking,
+            savepoints: Savepoints::new(data.savepoints_path()),
+        }
+    }
 }
 
 impl Api {
@@ -139,6 +183,7 @@ impl Api {
         console_origin: String,
         channels: Channels,
         history: History,
+        disk: Disk,
     ) -> Self {
         Self {
             links,
@@ -149,8 +194,10 @@ impl Api {
             word: arrival::Word::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             room: Room::new(),
+            batches: Arc::new(Semaphore::new(batch::BATCHES_MAX)),
             channels,
             history,
+            disk,
         }
     }
 
@@ -160,7 +207,10 @@ impl Api {
 }
 
 /// Waits for the core task, but not for ever.
-async fn within_patience<T>(
+///
+/// # Errors
+/// When it is busy or stops.
+pub(crate) async fn within_patience<T>(
     asked: impl Future<Output = Result<T, Gone>> + Send,
 ) -> Result<T, Problem> {
     match tokio::time::timeout(CORE_PATIENCE, asked).await {
@@ -247,6 +297,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/health", get(status::health))
         .route("/metrics", get(series::list))
         .route("/metrics/{series}", get(series::points))
+        .route("/metrics/{series}/outlook", get(series::outlook))
         .route("/leave", post(status::leave))
         .route("/forget", post(status::forget))
         .route("/invites", post(invites::invite))
@@ -274,18 +325,10 @@ fn router(api: Arc<Api>) -> Router {
         .route("/events", get(events::timeline))
         .route("/history", get(history::status))
         .route("/history/{kind}", get(history::page))
-        .route("/kv", get(listing::namespaces))
-        .route("/kv/{ns}", get(listing::list))
-        .route(
-            "/kv/{ns}/watch",
-            get(events::watch)
-                .put(kv::put_watch)
-                .delete(kv::delete_watch),
-        )
-        .route(
-            "/kv/{ns}/{*key}",
-            get(kv::read).put(kv::put).delete(kv::delete),
-        )
+        .route("/verify", post(verify::verify))
+        .route("/data", get(data::data))
+        .route("/compact", post(data::compact))
+        .merge(values())
         .fallback(problem::not_found);
     Router::new()
         .nest("/api/v1", v1)
@@ -303,6 +346,34 @@ fn router(api: Arc<Api>) -> Router {
             guard::guard,
         ))
         .with_state(api)
+}
+
+/// The part of the API that is about values.
+fn values() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/kv", get(listing::namespaces))
+        .route(
+            "/savepoints",
+            get(savepoints::list).post(savepoints::create),
+        )
+        .route("/savepoints/{name}", delete(savepoints::delete))
+        .route("/savepoints/{name}/diff", get(savepoints::diff))
+        .route("/savepoints/{name}/rollback", post(savepoints::rollback))
+        .route("/kv/{ns}", get(listing::list).post(batch::write))
+        .route(
+            "/kv/{ns}/watch",
+            get(events::watch)
+                .put(kv::put_watch)
+                .delete(kv::delete_watch),
+        )
+        .route(
+            "/kv/{ns}/{*key}",
+            get(kv::read)
+                .put(kv::put)
+                .delete(kv::delete)
+                .post(typed::change)
+                .patch(typed::patch),
+        )
 }
 
 /// A WebSocket link: the same session as on TCP, after the upgrade.

@@ -22,13 +22,16 @@ mod tests {
         channels, history,
         http::{
             alerts, arrival, asked::fields_of, history as rows, invites, key_parameter, notify,
-            reach, recording, series, status,
+            reach, recording, savepoints, series, status, verify,
         },
         links::ws,
     };
     use axum::http::header;
     use serde_json::Value;
-    use sporenet_core::node::{alert_views, recording::RecordingStatus, snapshot};
+    use sporenet_core::{
+        node::{alert_views, data, recording::RecordingStatus, snapshot},
+        replication::replica::ShardFootprint,
+    };
     use std::collections::{BTreeMap, BTreeSet};
 
     /// Where the routes are written.
@@ -68,6 +71,9 @@ mod tests {
         let (v1, other) = router.split_once("Router::new()\n        .nest(").unwrap();
         let mut all = routes(v1, "/api/v1");
         all.extend(routes(other, ""));
+        let (_, values) = ROUTER.split_once("fn values(").unwrap();
+        let (values, _) = values.split_once("\n}\n").unwrap();
+        all.extend(routes(values, "/api/v1"));
         let by_path = all["/api/v1/kv/{ns}/{key}"].clone();
         let by_parameter = "/api/v1/kv/app?key=a".parse().unwrap();
         assert_eq!(
@@ -189,10 +195,15 @@ mod tests {
             ("Path", fields_of::<snapshot::PathView>()),
             ("Edge", fields_of::<snapshot::Edge>()),
             ("Connection", fields_of::<snapshot::Connection>()),
+            ("TransportOfNode", fields_of::<snapshot::TransportView>()),
             ("HealthOfNode", fields_of::<snapshot::NodeHealth>()),
             ("HealthTerm", fields_of::<snapshot::HealthTerm>()),
             ("LatestOfSeries", fields_of::<snapshot::SeriesView>()),
             ("Series", fields_of::<snapshot::SeriesPoints>()),
+            ("Outlook", fields_of::<snapshot::Outlook>()),
+            ("Finding", fields_of::<snapshot::Finding>()),
+            ("Expected", fields_of::<snapshot::Expected>()),
+            ("Score", fields_of::<snapshot::Score>()),
             ("TimelineEntry", fields_of::<snapshot::TimelineEntry>()),
             ("Alert", fields_of::<alert_views::AlertView>()),
             ("Incident", fields_of::<alert_views::IncidentView>()),
@@ -208,9 +219,17 @@ mod tests {
             ("Delivery", fields_of::<channels::Delivery>()),
             ("JoinLinks", fields_of::<invites::Links>()),
             ("Reached", fields_of::<reach::Found>()),
+            ("Data", fields_of::<data::DataView>()),
+            ("VerifyWanted", fields_of::<verify::Wanted>()),
+            ("Compared", fields_of::<verify::Compared>()),
+            ("Differing", fields_of::<verify::Differing>()),
+            ("DataShard", fields_of::<ShardFootprint>()),
+            ("DataAuthor", fields_of::<data::AuthorView>()),
             ("Arrival", fields_of::<arrival::Arrival>()),
             ("HistoryStatus", fields_of::<history::Status>()),
             ("HistoryPage", fields_of::<rows::Answer>()),
+            ("Savepoint", fields_of::<savepoints::View>()),
+            ("SavepointWanted", fields_of::<savepoints::Wanted>()),
             ("RecordingStatus", fields_of::<RecordingStatus>()),
             ("InviteWanted", fields_of::<invites::Wanted>()),
             ("ForgetWanted", fields_of::<status::Gone>()),

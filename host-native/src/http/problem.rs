@@ -9,7 +9,7 @@ use sporenet_core::{
     membership::admission::InviteRefusal,
     node::contract::{ForgetRefusal, Refusal},
     observe::alerts::WishRefusal,
-    replication::write::WriteRefusal,
+    replication::{replica::VerifyRefusal, write::WriteRefusal},
 };
 
 /// How long a client should wait before it tries again, in seconds.
@@ -90,6 +90,10 @@ impl From<Refusal> for Problem {
                 WriteRefusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                 WriteRefusal::NotReplicated => (StatusCode::GATEWAY_TIMEOUT, "not_replicated"),
                 WriteRefusal::KeyAhead { .. } => (StatusCode::CONFLICT, "key_ahead"),
+                WriteRefusal::KeyReserved => (StatusCode::BAD_REQUEST, "key_reserved"),
+                WriteRefusal::OtherKind { .. } => (StatusCode::CONFLICT, "other_kind"),
+                WriteRefusal::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many"),
+                WriteRefusal::PartTooLong { .. } => (StatusCode::BAD_REQUEST, "part_too_long"),
                 WriteRefusal::Reserved => (StatusCode::FORBIDDEN, "reserved"),
                 WriteRefusal::NotWritable { .. } => {
                     (StatusCode::SERVICE_UNAVAILABLE, "not_writable")
@@ -110,6 +114,12 @@ impl From<Refusal> for Problem {
                 };
                 (status, wish.code())
             }
+            Refusal::Verify(verify) => match verify {
+                VerifyRefusal::NotLinked => (StatusCode::NOT_FOUND, "not_linked"),
+                VerifyRefusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+                VerifyRefusal::NoAnswer => (StatusCode::GATEWAY_TIMEOUT, "no_answer"),
+                VerifyRefusal::OnTab => (StatusCode::CONFLICT, "on_tab"),
+            },
             Refusal::Forget(forget) => match forget {
                 ForgetRefusal::NotKnown => (StatusCode::NOT_FOUND, "not_found"),
                 ForgetRefusal::Several => (StatusCode::CONFLICT, "ambiguous"),

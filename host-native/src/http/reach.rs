@@ -2,7 +2,12 @@
 
 use crate::{
     driver::Gone,
-    http::{Api, problem::Problem, within_patience},
+    http::{
+        Api,
+        asked::{InQuery, Nothing},
+        problem::Problem,
+        within_patience,
+    },
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -31,12 +36,20 @@ pub(crate) struct Found {
 }
 
 /// `POST /api/v1/reach`.
-pub(crate) async fn reach(State(api): State<Arc<Api>>) -> Result<Json<Vec<Found>>, Problem> {
+pub(crate) async fn reach(
+    State(api): State<Arc<Api>>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Json<Vec<Found>>, Problem> {
     let asked = tokio::time::timeout(PATIENCE, api.core().request(Request::Reach)).await;
     let reports = match asked {
         Ok(Ok(Reply::Reach(reports))) => reports,
         Ok(Ok(
-            Reply::Written { .. } | Reply::Invited { .. } | Reply::Forgotten | Reply::Refused(_),
+            Reply::Written { .. }
+            | Reply::Invited { .. }
+            | Reply::Forgotten
+            | Reply::Compacting
+            | Reply::Verified(_)
+            | Reply::Refused(_),
         ))
         | Err(_) => {
             return Err(Problem::busy());

@@ -10,8 +10,11 @@ use axum::{Json, extract::State, response::Response};
 use serde::Deserialize;
 use sporenet_core::{
     kernel::{id::NodeId, time::Time},
-    node::{Node, snapshot::SeriesPoints},
-    observe::series::Series,
+    node::{
+        Node,
+        snapshot::{Outlook, SeriesPoints},
+    },
+    observe::{series::Series, watch::WATCHED},
 };
 use std::sync::Arc;
 
@@ -47,10 +50,7 @@ pub(crate) async fn points(
     InPath(name): InPath<String>,
     InQuery(asked): InQuery<Asked>,
 ) -> Result<Json<SeriesPoints>, Problem> {
-    let series = Series::called(&name).ok_or_else(|| {
-        let names = Series::ALL.map(Series::name).join(", ");
-        Problem::not_found(format!("no series is called `{name}`; there are {names}."))
-    })?;
+    let series = called(&name)?;
     let many = asked.points.unwrap_or(POINTS);
     if many == 0 || many > POINTS_MAX {
         let bound = format!("`points` is {many}; it must be 1 to {POINTS_MAX}.");
@@ -68,6 +68,30 @@ pub(crate) async fn points(
         })
     });
     within_patience(answer).await?.map(Json)
+}
+
+/// `GET /api/v1/metrics/{series}/outlook`.
+pub(crate) async fn outlook(
+    State(api): State<Arc<Api>>,
+    InPath(name): InPath<String>,
+    InQuery(Nothing {}): InQuery<Nothing>,
+) -> Result<Json<Outlook>, Problem> {
+    let series = called(&name)?;
+    let answer = api
+        .core()
+        .ask(move |node: &Node, _: Time| node.outlook(series));
+    let outlook = within_patience(answer).await?.ok_or_else(|| {
+        let names = WATCHED.map(Series::name).join(", ");
+        Problem::not_found(format!("`{series}` is not watched; these are: {names}."))
+    });
+    outlook.map(Json)
+}
+
+fn called(name: &str) -> Result<Series, Problem> {
+    Series::called(name).ok_or_else(|| {
+        let names = Series::ALL.map(Series::name).join(", ");
+        Problem::not_found(format!("no series is called `{name}`; there are {names}."))
+    })
 }
 
 fn whose(node: &Node, called: Option<&str>) -> Result<NodeId, Problem> {

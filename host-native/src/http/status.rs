@@ -161,6 +161,10 @@ async fn forget_member(api: &Api, member: NodeId) -> Result<Json<serde_json::Val
     match within_patience(api.core().request(Request::Forget { member })).await? {
         Reply::Forgotten => Ok(Json(serde_json::json!({ "forgotten": member.to_string() }))),
         Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Written { .. } | Reply::Invited { .. } | Reply::Reach(_) => Err(Problem::busy()),
+        Reply::Written { .. }
+        | Reply::Invited { .. }
+        | Reply::Reach(_)
+        | Reply::Compacting
+        | Reply::Verified(_) => Err(Problem::busy()),
     }
 }

@@ -44,7 +44,11 @@ pub(crate) async fn probe(dial: DialId, address: Address, context: LinkContext) 
         let stream = connect(&address).await?;
         match address.transport() {
             Transport::Tcp => Ok(()),
-            Transport::Ws | Transport::Wss => upgrade(&address, stream).await.map(drop),
+            Transport::Ws => upgrade(&address, stream).await.map(drop),
+            Transport::Wss => {
+                let stream = secure(&address, stream, &context).await?;
+                upgrade(&address, stream).await.map(drop)
+            }
         }
     };
     let failed = opened.await.err();

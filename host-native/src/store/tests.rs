@@ -6,7 +6,7 @@ use sporenet_tests::store::{
     Answer, Fault, append, at_once, batch,
     cases::{LARGE, cases},
     drawn::{self, Crash},
-    judged, put,
+    drop_before, judged, put,
 };
 use std::{
     fs,
@@ -81,6 +81,7 @@ impl Sqlite {
             place,
             done,
             latency: Arc::default(),
+            is_shrinking: Arc::default(),
         };
         let store = Self {
             worker,
@@ -265,6 +266,49 @@ fn its_thread_finishes_what_waits_before_it_closes() {
         assert_eq!(answers.blocking_recv(), Some(expected));
     }
     assert_eq!(scratch.open().1.journal.len(), 3);
+}
+
+#[test]
+fn room_of_a_front_that_was_dropped_goes_back_to_the_disk() {
+    let mut store = Sqlite::default();
+    let size = |store: &Sqlite| {
+        let files = [store.scratch.file(), store.scratch.log()];
+        files
+            .map(|path| fs::metadata(path).unwrap().len())
+            .iter()
+            .sum::<u64>()
+    };
+    for sequence in 1..=100 {
+        store.serve([Job::Persist(batch(
+            sequence,
+            vec![append(sequence, &[7; 65_536])],
+        ))]);
+    }
+    assert!(size(&store) > 6 << 20);
+    store.serve([Job::Persist(batch(101, vec![drop_before(100)]))]);
+    let mut times = 0;
+    while store.worker.is_shrinking() {
+        store.worker.shrink();
+        times += 1;
+    }
+    assert!(times > 10, "{times}: a little at a time");
+    assert!(size(&store) < 200_000, "{} bytes", size(&store));
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_made_to_shrink() {
+    let scratch = Scratch::new();
+    let old = Connection::open(scratch.file()).unwrap();
+    old.execute_batch(SCHEMA).unwrap();
+    let add = "INSERT INTO journal VALUES (?1, ?2)";
+    old.execute(add, params![1, &[7_u8; 9][..]]).unwrap();
+    old.close().unwrap();
+    let (store, stored) = Sqlite::at(scratch);
+    assert_eq!(stored.journal, [(1, Bytes::from(&[7; 9][..]))]);
+    let mode = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+    let connection = &store.worker.connection;
+    let mode = connection.pragma_query_value(None, "auto_vacuum", mode);
+    assert_eq!(mode.unwrap(), INCREMENTAL);
 }
 
 #[test]

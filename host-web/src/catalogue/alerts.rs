@@ -73,6 +73,7 @@ phrases! {
     channel_text: "{}, from severity {} on, by {}", "{}, ab Schwere {}, durch {}";
 
     // Notices of the browser
+    tell_sound: "With a sound", "Mit einem Ton";
     tell_here: "Notify me in this browser", "In diesem Browser benachrichtigen";
     tell_on: "This browser notifies of each new incident of medium severity or more.",
         "Dieser Browser meldet jeden neuen Vorfall ab mittlerer Schwere.";
@@ -92,6 +93,7 @@ phrases! {
     escalation: "Who is told when: {}", "Wer wann benachrichtigt wird: {}";
     it_began: "It began.", "Es begann.";
     it_ended: "It ended.", "Es endete.";
+    over_node_down: "Over, for the node is down: {}.", "Vorüber, denn der Knoten ist aus: {}.";
     told: "{} told {} (step {})", "{} benachrichtigte {} (Stufe {})";
     told_over: "{} told {} that it is over", "{} meldete {}, dass es vorüber ist";
     arrived: "{}: it arrived.", "{}: angekommen.";

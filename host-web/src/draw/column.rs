@@ -77,6 +77,23 @@ pub(crate) fn is_gap(before: u64, at: u64, step_ms: u64) -> bool {
     at.saturating_sub(before) > step_ms.saturating_add(step_ms / 2)
 }
 
+/// How far apart points usually are: the median, and at least the step of the store. Samples come more
+/// seldom than the store could hold, and from a node that is one of many more seldom still.
+#[must_use]
+pub fn usual_step(points: &[Sample], step_ms: u64) -> u64 {
+    let mut apart: Vec<u64> = points
+        .iter()
+        .zip(points.iter().skip(1))
+        .map(|((before, _), (at, _))| at.saturating_sub(*before))
+        .collect();
+    if apart.is_empty() {
+        return step_ms;
+    }
+    let middle = apart.len() / 2;
+    let (_, median, _) = apart.select_nth_unstable(middle);
+    (*median).max(step_ms)
+}
+
 /// Puts the columns of points, which are in order of time, in place of what is in `columns`. There are at
 /// most as many as the plot is pixels wide, and two; the room of `columns` is used again.
 pub fn fill(columns: &mut Vec<Column>, points: &[Sample], step_ms: u64, scale: &Scale) {
@@ -236,5 +253,16 @@ mod tests {
         assert_eq!(at(7_600), Some(9_000));
         assert_eq!(at(10_000), None);
         assert_eq!(at(0), Some(1_000));
+    }
+
+    #[test]
+    fn points_each_five_seconds_in_slots_of_one_are_no_gaps() {
+        let steady: Vec<Sample> = (0..50).map(|n| (n * 5_000, 1.0)).collect();
+        assert_eq!(usual_step(&steady, 1_000), 5_000);
+        let mut with_gap = steady.clone();
+        with_gap.drain(20..40);
+        assert_eq!(usual_step(&with_gap, 1_000), 5_000, "a gap stays one");
+        assert_eq!(usual_step(&steady, 10_000), 10_000);
+        assert_eq!(usual_step(&steady[..1], 1_000), 1_000);
     }
 }

@@ -6,6 +6,9 @@
 //! | `unit` | what values are counted in, how they are told, and the ticks of an axis |
 //! | `time` | windows of wall-clock time, local time as text, and its ticks |
 //! | `column` | many points as few columns of pixels, with their spikes |
+//! | `range` | which window a view shows: the last hours or a fixed one; zooming |
+//! | `change` | which series moved farthest in a window |
+//! | `csv` | series as comma-separated values |
 //! | `twin` | the rows of the table that says what a picture says |
 //! | `chart` | series over time, with all that is drawn around them |
 //! | `map` | nodes and links on the world |
@@ -20,10 +23,13 @@
 //! milliseconds since 1970. Nothing moves by itself, so there is nothing to stop for those who want no
 //! motion.
 
+pub mod change;
 pub mod chart;
 pub mod column;
+pub mod csv;
 pub mod map;
 pub mod matrix;
+pub mod range;
 pub mod shape;
 pub mod strip;
 pub mod time;

@@ -11,6 +11,18 @@ pub struct Point {
     pub y: f64,
 }
 
+impl Point {
+    /// How far it is from a straight line between two points.
+    #[must_use]
+    pub fn distance_to_segment(self, from: Self, to: Self) -> f64 {
+        let (dx, dy) = (to.x - from.x, to.y - from.y);
+        let square = (dx * dx + dy * dy).max(1e-9);
+        let along = (self.x - from.x) * dx + (self.y - from.y) * dy;
+        let part = (along / square).clamp(0.0, 1.0);
+        (from.x + dx * part - self.x).hypot(from.y + dy * part - self.y)
+    }
+}
+
 /// How large a picture is, in CSS pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {

@@ -276,7 +276,7 @@ mod tests {
     use crate::draw::{
         chart::{
             layout::Layout,
-            model::{Chart, Series},
+            model::{Chart, Series, Words},
             paint::{Pointed, paint},
         },
         column::Sample,
@@ -343,6 +343,7 @@ mod tests {
                 until: 99_000,
             },
             offset: |_| 0,
+            words: &Words::ENGLISH,
             series: &series,
             forecast: &[],
             thresholds: &[],

@@ -6,6 +6,39 @@ use crate::draw::shape::{as_count, as_float};
 /// browser the time zone tells it, in tests a constant.
 pub type Offset = fn(u64) -> i32;
 
+/// How a language writes days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// The months, shortened.
+    months: [&'static str; 12],
+    /// What stands behind the number of a day.
+    dot: &'static str,
+}
+
+impl Dates {
+    /// `30 Nov`.
+    pub const ENGLISH: Self = Self {
+        months: [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ],
+        dot: "",
+    };
+    /// `30. Nov`.
+    pub const GERMAN: Self = Self {
+        months: [
+            "Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez",
+        ],
+        dot: ".",
+    };
+
+    /// A local day.
+    fn tell(&self, local: u64) -> String {
+        let (month, day) = month_and_day(local / DAY);
+        let month = self.months.get(month).copied().unwrap_or_default();
+        format!("{day}{} {month}", self.dot)
+    }
+}
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -102,7 +135,7 @@ pub struct TimeTick {
 
 /// The ticks of a window at round local times, at most so many (at least one) and never more than 40.
 #[must_use]
-pub fn ticks(window: Window, offset: Offset, count_max: usize) -> Vec<TimeTick> {
+pub fn ticks(window: Window, offset: Offset, dates: &Dates, count_max: usize) -> Vec<TimeTick> {
     let count_max = count_max.clamp(1, TICKS_MAX);
     let wanted = as_float(count_max);
     let fits = STEPS
@@ -124,7 +157,7 @@ pub fn ticks(window: Window, offset: Offset, count_max: usize) -> Vec<TimeTick> 
         // Where clocks are put back, an hour comes twice.
         let is_later = ticks.last().is_none_or(|before| before.at < at);
         if at >= window.from && is_later {
-            ticks.push(tick(at, local, step));
+            ticks.push(tick(at, local, step, dates));
         }
         local = local.saturating_add(step);
     }
@@ -147,10 +180,10 @@ fn first_from(local: u64, step: u64) -> u64 {
         .saturating_add(phase)
 }
 
-fn tick(at: u64, local: u64, step: u64) -> TimeTick {
+fn tick(at: u64, local: u64, step: u64, dates: &Dates) -> TimeTick {
     let is_midnight = local.is_multiple_of(DAY);
     let text = if is_midnight {
-        day_text(local)
+        dates.tell(local)
     } else {
         clock_text(local, step < MINUTE)
     };
@@ -180,15 +213,6 @@ fn clock_text(local: u64, with_seconds: bool) -> String {
     } else {
         format!("{hour:02}:{minute:02}")
     }
-}
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
-fn day_text(local: u64) -> String {
-    let (month, day) = month_and_day(local / DAY);
-    format!("{day} {}", MONTHS.get(month).copied().unwrap_or_default())
 }
 
 /// The month, from 0, and the day, from 1, so many days after the first of January 1970.
@@ -221,9 +245,9 @@ const fn days_of(year: u64) -> u64 {
 
 /// A moment in local time, to the second: `30 Nov 14:03:05`.
 #[must_use]
-pub fn moment(at: u64, offset: Offset) -> String {
+pub fn moment(at: u64, offset: Offset, dates: &Dates) -> String {
     let local = to_local(at, offset);
-    format!("{} {}", day_text(local), clock_text(local, true))
+    format!("{} {}", dates.tell(local), clock_text(local, true))
 }
 
 /// A local time of day, to the second: `14:03:05`.
@@ -235,6 +259,8 @@ pub fn time_of_day(at: u64, offset: Offset) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EN: &Dates = &Dates::ENGLISH;
 
     /// Saturday 2025-11-29, 22:30 UTC.
     const EVENING: u64 = 1_764_455_400_000;
@@ -254,24 +280,24 @@ mod tests {
     fn ticks_are_round_local_times_from_seconds_to_weeks() {
         let utc = |_| 0;
         assert_eq!(
-            texts(&ticks(window(1), utc, 3)),
+            texts(&ticks(window(1), utc, EN, 3)),
             ["22:30:00", "22:30:30", "22:31:00"]
         );
         assert_eq!(
-            texts(&ticks(window(10), utc, 3)),
+            texts(&ticks(window(10), utc, EN, 3)),
             ["22:30", "22:35", "22:40"]
         );
-        assert_eq!(texts(&ticks(window(120), utc, 3)), ["23:00", "30 Nov"]);
+        assert_eq!(texts(&ticks(window(120), utc, EN, 3)), ["23:00", "30 Nov"]);
         assert_eq!(
-            texts(&ticks(window(120), |_| 330, 3)),
+            texts(&ticks(window(120), |_| 330, EN, 3)),
             ["04:00", "05:00", "06:00"]
         );
         assert_eq!(
-            texts(&ticks(window(4 * 24 * 60), utc, 5)),
+            texts(&ticks(window(4 * 24 * 60), utc, EN, 5)),
             ["30 Nov", "1 Dec", "2 Dec", "3 Dec"]
         );
         assert_eq!(
-            texts(&ticks(window(21 * 24 * 60), utc, 4)),
+            texts(&ticks(window(21 * 24 * 60), utc, EN, 4)),
             ["1 Dec", "8 Dec", "15 Dec"]
         );
     }
@@ -287,6 +313,7 @@ mod tests {
                 until: saturday + 3 * DAY,
             },
             berlin,
+            EN,
             4,
         );
         assert_eq!(texts(&ticks), ["25 Oct", "26 Oct", "27 Oct"]);
@@ -313,7 +340,7 @@ mod tests {
             window(400 * 24 * 60),
         ] {
             for offset in [(|_| -720) as Offset, |_| 840] {
-                let ticks = ticks(window, offset, 6);
+                let ticks = ticks(window, offset, EN, 6);
                 assert!(ticks.len() <= 7, "{ticks:?}");
                 assert!(ticks.is_sorted_by(|a, b| a.at < b.at));
             }
@@ -323,7 +350,7 @@ mod tests {
     #[test]
     fn days_are_those_of_the_calendar() {
         let days = [0, 58, 59, 364, 365, 789, 10_956, 11_016, 20_422];
-        let told = days.map(|day| day_text(day * DAY));
+        let told = days.map(|day| EN.tell(day * DAY));
         assert_eq!(
             told,
             [
@@ -331,7 +358,11 @@ mod tests {
                 "30 Nov"
             ]
         );
-        assert_eq!(moment(EVENING, |_| 0), "29 Nov 22:30:00");
+        assert_eq!(moment(EVENING, |_| 0, EN), "29 Nov 22:30:00");
+        assert_eq!(
+            moment(EVENING + DAY, |_| 0, &Dates::GERMAN),
+            "30. Nov 22:30:00"
+        );
         assert_eq!(time_of_day(EVENING, |_| 60), "23:30:00");
     }
 

@@ -13,6 +13,8 @@ pub enum Unit {
     Bytes,
     /// Bytes per second.
     BytesPerSecond,
+    /// Things per second.
+    PerSecond,
     /// Things.
     Count,
 }
@@ -29,6 +31,7 @@ impl Unit {
             "%" => Self::Percent,
             "B" | "bytes" => Self::Bytes,
             "B/s" => Self::BytesPerSecond,
+            "1/s" => Self::PerSecond,
             _ => Self::Count,
         }
     }
@@ -46,6 +49,7 @@ impl Unit {
                 (1e12, "TB"),
             ],
             Self::BytesPerSecond => &[(1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s")],
+            Self::PerSecond => &[(1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")],
             Self::Count => &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G")],
         }
     }
@@ -93,7 +97,7 @@ impl Unit {
 fn joined(number: &str, suffix: &str) -> String {
     match suffix {
         "" => number.into(),
-        "k" | "M" | "G" => format!("{number}{suffix}"),
+        "k" | "M" | "G" | "k/s" | "M/s" => format!("{number}{suffix}"),
         _ => format!("{number}\u{a0}{suffix}"),
     }
 }
@@ -171,7 +175,7 @@ const fn least(unit: Unit) -> f64 {
     match unit {
         Unit::Percent => 100.0,
         Unit::Bytes | Unit::BytesPerSecond => 1_000.0,
-        Unit::Millis | Unit::Count => 1.0,
+        Unit::Millis | Unit::PerSecond | Unit::Count => 1.0,
     }
 }
 

@@ -1,17 +1,28 @@
 //! Alerts, incidents and settings that nobody has: trouble in the scene `outage`, calm in the others.
 
-use super::made_up::id;
+use super::{
+    made_up::{cast, id},
+    series,
+};
 use crate::protocol::{Answer, Failure, Request};
 use sporenet_core::{
     node::alert_views::{
         AlertView, CauseView, ChannelView, DryAlert, DryRun, IncidentView, NotifiedView,
         SettingView, SilenceView, VersionView,
     },
-    observe::alerts::{Standing, record::Grade},
+    observe::alerts::{
+        self, Standing,
+        record::{Ending, Grade},
+        rule::{Level, Metric, Rule},
+        text::TextRefusal,
+    },
 };
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 3_600_000;
+/// For how long series are kept, and how many minutes that is.
+const KEPT_MS: u64 = 48 * HOUR_MS;
+const MINUTES: u32 = 2_880;
 
 /// An alert: its id, rule, severity, state, node, name, metric, value, threshold, unit, age and incident.
 struct Made(
@@ -127,6 +138,7 @@ pub(super) fn alerts(scene: &str, wall_ms: u64) -> Vec<AlertView> {
             unit: unit.into(),
             since_ms,
             ended_ms: (state == Standing::Resolved).then_some(since_ms + 12 * MINUTE_MS),
+            ending: (state == Standing::Resolved).then_some(Ending::NodeDown),
             acknowledged_by: is_known.then(|| "hetzner-fsn1".into()),
             acknowledged_ms: is_known.then_some(since_ms + 9 * MINUTE_MS),
             note: is_known.then(|| "old logs are being removed".into()),
@@ -301,25 +313,62 @@ fn history(name: &str, wall_ms: u64) -> Vec<VersionView> {
     ]
 }
 
-/// What a rule would have done.
-fn dry_run(rule: &str, wall_ms: u64) -> DryRun {
-    let time = |node: &str, ago: u64, ended: Option<u64>, critical| DryAlert {
-        node: id(1).to_string(),
-        node_name: node.into(),
-        since_ms: wall_ms.saturating_sub(ago),
-        ended_ms: ended.map(|ended| wall_ms.saturating_sub(ended)),
-        critical,
-    };
-    let times = vec![
-        time("cellar", 30 * HOUR_MS, Some(29 * HOUR_MS), false),
-        time("hetzner-fsn1", 2 * HOUR_MS, None, true),
-    ];
-    DryRun {
-        rule: rule.into(),
-        fired: 2,
-        from_ms: Some(wall_ms.saturating_sub(48 * HOUR_MS)),
-        times,
+/// What a rule would have done to the made-up series.
+fn dry_run(scene: &str, written: &str, wall_ms: u64) -> Result<DryRun, TextRefusal> {
+    let rule: Rule = written.parse()?;
+    if rule.metric.series().is_empty() {
+        return Err(TextRefusal {
+            field: "metric".into(),
+            bound: format!("no history is kept of {}", rule.metric.name()),
+        });
     }
+    let from_ms = wall_ms.saturating_sub(KEPT_MS);
+    let mut times = Vec::new();
+    let mut is_measured = false;
+    for one in cast(scene) {
+        let node = id(one.0).to_string();
+        for series in rule.metric.series() {
+            let of = (&*node, series.name());
+            let Ok(Answer::Series(Some(kept))) =
+                series::series(scene, wall_ms, of, (from_ms, wall_ms), MINUTES)
+            else {
+                continue;
+            };
+            is_measured = true;
+            let scale = if rule.metric == Metric::ErrorRate {
+                10.0
+            } else {
+                1_000.0
+            };
+            let points = kept.points.iter();
+            let points = points.map(|(at, value)| (*at, milli(value * scale)));
+            let fired = alerts::dry_run(&rule, points, 5, 10 * MINUTE_MS);
+            times.extend(
+                fired
+                    .into_iter()
+                    .map(|(since_ms, ended_ms, level)| DryAlert {
+                        node: node.clone(),
+                        node_name: one.name().into(),
+                        series: series.name().into(),
+                        since_ms,
+                        ended_ms,
+                        critical: level == Level::Critical,
+                    }),
+            );
+        }
+    }
+    times.sort_by_key(|time| time.since_ms);
+    Ok(DryRun {
+        rule: rule.to_string(),
+        fired: u32::try_from(times.len()).unwrap_or(u32::MAX),
+        from_ms: is_measured.then_some(from_ms),
+        times,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "made-up values are small")]
+fn milli(value: f64) -> i64 {
+    value as i64
 }
 
 /// What is answered to a request about alerts or settings.
@@ -332,10 +381,14 @@ pub(super) fn answer(
         return Some(Ok(Answer::History(history(&name, wall_ms))));
     }
     if let Request::DryRun { rule } = request {
-        if !rule.contains(" above ") && !rule.contains(" below ") {
-            return Some(Err(Failure::new("bad_setting", "`side`: above or below")));
-        }
-        return Some(Ok(Answer::DryRun(Box::new(dry_run(&rule, wall_ms)))));
+        let tried = dry_run(scene, &rule, wall_ms);
+        return Some(match tried {
+            Ok(run) => Ok(Answer::DryRun(Box::new(run))),
+            Err(refusal) => {
+                let text = format!("`{}`: {}", refusal.field, refusal.bound);
+                Err(Failure::new("bad_setting", text))
+            }
+        });
     }
     let text = "this node has not measured yet; try again in a second";
     matches!(request, Request::Wish(_)).then(|| match scene {

@@ -1,5 +1,6 @@
 //! Members, links, charts and keys that nobody has, for every scene of the gallery.
 
+use super::crowd;
 use crate::protocol::EntryView;
 use sporenet_core::{
     kernel::{
@@ -10,8 +11,8 @@ use sporenet_core::{
     },
     membership::member::MemberState,
     node::snapshot::{
-        Conflict, Connection, Edge, Entry, HealthTerm, Member, NodeHealth, NodeVitals, PathView,
-        SeriesPoints, Severity, TimelineEntry,
+        Conflict, Connection, Content, Edge, Entry, HealthTerm, Member, NodeHealth, NodeVitals,
+        PathView, PlaceView, Severity, TimelineEntry,
     },
 };
 
@@ -41,6 +42,12 @@ pub(super) struct Cast(
     Option<&'static str>,
     u64,
 );
+
+impl Cast {
+    pub(super) const fn name(&self) -> &'static str {
+        self.1
+    }
+}
 
 #[expect(clippy::too_many_lines, reason = "a list of made-up members")]
 pub(super) fn cast(scene: &str) -> Vec<Cast> {
@@ -251,7 +258,7 @@ fn member(now: u64, Cast(number, name, role, state, zone, rtt, reason, since): &
         reason: reason.map(Into::into),
         since_ms: since + now,
         homes: Vec::new(),
-        place: None,
+        place: place(*number),
         this_node: *number == 7,
         linked: rtt.is_some(),
     }
@@ -260,19 +267,30 @@ fn member(now: u64, Cast(number, name, role, state, zone, rtt, reason, since): &
 /// The cast, and in the scene `crowd` as many again as make a thousand.
 pub(super) fn members(scene: &str, now: u64, cast: &[Cast]) -> Vec<Member> {
     let mut members: Vec<_> = cast.iter().map(|one| member(now, one)).collect();
-    let extras = if scene == "crowd" { 1_000 } else { 0 };
-    for number in members.len()..extras {
-        let Some(pattern) = cast.get(number % cast.len()) else {
-            break;
-        };
-        let mut one = member(now, pattern);
-        one.id = format!("{number:064x}");
-        one.name = text::<64>(&format!("{}-{number}", pattern.1));
-        one.this_node = false;
-        one.linked = false;
-        members.push(one);
+    if scene == "crowd" {
+        crowd::fill(&mut members, |number| {
+            Some(member(now, cast.get(number % cast.len())?))
+        });
     }
     members
+}
+
+/// Where those of the cast are who told it: as they declared, or guessed.
+fn place(number: u8) -> Option<PlaceView> {
+    let (latitude, longitude, estimated) = match number {
+        1 => (48.1, 11.6, false),
+        2 => (53.6, 10.0, false),
+        3 => (60.2, 24.9, false),
+        4 => (38.7, -9.1, false),
+        7 => (52.5, 13.4, true),
+        8 => (40.7, -74.0, true),
+        _ => return None,
+    };
+    Some(PlaceView {
+        latitude,
+        longitude,
+        estimated,
+    })
 }
 
 pub(super) fn health(Cast(number, name, _, state, ..): &Cast) -> NodeHealth {
@@ -304,14 +322,26 @@ pub(super) fn health(Cast(number, name, _, state, ..): &Cast) -> NodeHealth {
     }
 }
 
-/// A path each way between those that answer, one of them lossy.
+/// A path each way between those that answer, one of them lossy, one slow, one asymmetric.
 pub(super) fn paths(cast: &[Cast]) -> Vec<PathView> {
-    let answering = |one: &&Cast| one.3 == MemberState::Alive && one.2 == Role::Relay;
+    let answering = |one: &&Cast| {
+        let is_linked = one.2 == Role::Relay || one.0 == 7;
+        is_linked && matches!(one.3, MemberState::Alive | MemberState::Suspect)
+    };
     let nodes: Vec<_> = cast.iter().filter(answering).collect();
     let mut paths = Vec::new();
     for from in &nodes {
         for to in nodes.iter().filter(|to| to.0 != from.0) {
-            let rtt_ms = 0.7 * f64::from(from.0) * f64::from(to.0);
+            if [from.0, to.0].contains(&7) && ![from.0, to.0].iter().any(|one| [1, 2].contains(one))
+            {
+                continue;
+            }
+            let rtt_ms = match (from.0, to.0) {
+                (2, 4) => 31.0,
+                (4, 2) => 118.0,
+                (3, 4) | (4, 3) => 214.0,
+                (from, to) => 6.0 + 0.7 * f64::from(from) * f64::from(to),
+            };
             paths.push(PathView {
                 from: id(from.0).to_string(),
                 to: id(to.0).to_string(),
@@ -321,6 +351,7 @@ pub(super) fn paths(cast: &[Cast]) -> Vec<PathView> {
                 min_ms: rtt_ms * 0.9,
                 jitter_ms: rtt_ms * 0.1,
                 loss: if (from.0, to.0) == (1, 3) { 0.06 } else { 0.0 },
+                phi: (from.0 == 1).then_some(0.2),
                 age_ms: 900,
             });
         }
@@ -354,23 +385,7 @@ pub(super) fn vitals(Cast(number, name, role, ..): &Cast) -> NodeVitals {
         storage_quota_kib: None,
         heap_used_kib: None,
         heap_limit_kib: None,
-    }
-}
-
-pub(super) fn chart(wall_ms: u64, series: &str, unit: &str, scale: f64) -> SeriesPoints {
-    let first = wall_ms / 10_000 * 10_000 - 600_000;
-    let values = [3.0, 4.0, 3.5, 9.0, 14.0, 6.0, 4.0, 3.0, 5.0, 4.5];
-    SeriesPoints {
-        node: String::new(),
-        series: series.into(),
-        unit: unit.into(),
-        step_ms: 10_000,
-        points: (0..60)
-            .map(|step| first + step * 10_000)
-            .zip(values.into_iter().map(|value| value * scale).cycle())
-            .collect(),
-        min: Some(3.0 * scale),
-        max: Some(14.0 * scale),
+        transports: Vec::new(),
     }
 }
 
@@ -528,6 +543,8 @@ pub(super) fn entry(key: &str, value: Option<&[u8]>, author: u8, conflicts: u8) 
             author: id(author),
             written_at: WallTime::from_millis(wall - 30_000 * u64::from(author)),
             conflicts: (0..conflicts).map(conflict).collect(),
+            content: Content::Register,
+            also: Vec::new(),
         },
         value_bytes: u64::try_from(value.map_or(0, <[u8]>::len)).unwrap_or(0),
     }

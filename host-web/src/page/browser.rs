@@ -2,15 +2,24 @@
 
 use crate::{
     catalogue::{Phrases, fill},
+    client::Client,
     page::{
         dom,
-        state::{App, State},
+        state::{App, State, as_u64},
     },
     protocol::{Answer, EntryView, Request},
 };
-use sporenet_core::replication::write::AckLevel;
+use sporenet_core::{
+    kernel::{bytes::Bytes, text::Key},
+    node::snapshot::{Content, Entry, FieldView},
+    replication::{
+        typed::{Change, Kind},
+        write::AckLevel,
+    },
+};
 use std::{collections::BTreeMap, rc::Rc};
 use sycamore::prelude::*;
+use web_sys::Element;
 
 /// How many rows the list shows at first, and how many more each time it is asked.
 pub(crate) const ROWS_PAGE: u32 = 100;
@@ -28,6 +37,8 @@ pub(crate) struct Browser {
     /// How many more pages than one are shown.
     pages: Signal<u32>,
     pub(crate) outcome: Signal<Option<Result<String, String>>>,
+    /// As what the form writes.
+    pub(crate) kind: Signal<Kind>,
 }
 
 /// A key with its value.
@@ -47,6 +58,7 @@ impl Browser {
             more: create_signal(false),
             pages: create_signal(0),
             outcome: create_signal(None),
+            kind: create_signal(Kind::Register),
         }
     }
 
@@ -167,37 +179,162 @@ pub(crate) fn close(state: State) {
 /// Takes a key and its value into the fields, to change it.
 pub(crate) fn edit(app: App, key: String) {
     let (state, say) = (app.state, app.say);
+    // The list has only the beginning of a long value.
+    whole(app, key.clone(), move |entry| {
+        let kind = entry.content.kind();
+        match entry.value.as_deref().map(core::str::from_utf8) {
+            Some(Err(_)) => {
+                let why = fill(say.not_text, &[&key]);
+                state.browser.outcome.set(Some(Err(why)));
+            }
+            text @ (Some(Ok(_)) | None) => {
+                state.browser.kind.set(kind);
+                let text = text.and_then(Result::ok).unwrap_or_default();
+                dom::set_field("key", &key);
+                dom::set_field("value", text);
+                dom::focus("value");
+            }
+        }
+    });
+}
+
+/// Reads all of a value; what is said of a failure is shown.
+fn whole(app: App, key: String, then: impl FnOnce(&Entry) + 'static) {
+    let state = app.state;
+    let Some((client, namespace)) = opened(state) else {
+        return;
+    };
+    let request = Request::Get { namespace, key };
+    client.ask(request, move |answer| match answer {
+        Ok(Answer::Entry(Some(entry))) => then(&entry),
+        Ok(_) => {}
+        Err(failure) => state.browser.outcome.set(Some(Err(failure.text))),
+    });
+}
+
+/// Writes the value that is shown once more, now that the others were seen.
+pub(crate) fn keep_shown(app: App, key: String) {
+    whole(app, key.clone(), move |entry| {
+        keep(app, key, entry.content.kind(), entry.value.as_deref());
+    });
+}
+
+/// Writes one of the values that stand side by side, in place of all.
+pub(crate) fn keep_version(app: App, key: String, author: String, written_ms: u64) {
+    whole(app, key.clone(), move |entry| {
+        let Content::Multi { values } = &entry.content else {
+            return;
+        };
+        let chosen = values.iter().find(|version| {
+            version.author.to_string() == author && version.stamp.wall().as_millis() == written_ms
+        });
+        if let Some(version) = chosen {
+            keep(app, key, Kind::Multi, version.value.as_deref());
+        }
+    });
+}
+
+/// Writes a value of a register or of several side by side; `None` deletes.
+pub(crate) fn keep(app: App, key: String, kind: Kind, value: Option<&[u8]>) {
+    match (kind, value) {
+        (Kind::Multi, Some(value)) => change(app, key, Change::Multi(Bytes::from(value))),
+        (
+            Kind::Register | Kind::Multi | Kind::Counter | Kind::Set | Kind::Map | Kind::Flag,
+            value,
+        ) => write(app, key, value.map(<[u8]>::to_vec)),
+    }
+}
+
+fn opened(state: State) -> Option<(Rc<Client>, String)> {
     let client = state
         .client
         .with_untracked(|client| client.as_ref().map(Rc::clone));
-    let namespace = state.browser.namespace.get_clone_untracked();
-    let (Some(client), Some(namespace)) = (client, namespace) else {
+    Some((client?, state.browser.namespace.get_clone_untracked()?))
+}
+
+/// How durable a write is to be.
+fn level() -> AckLevel {
+    let waits = dom::element("relay-ack").is_some_and(|ack| dom::is_checked(&ack));
+    if waits {
+        AckLevel::Relay
+    } else {
+        AckLevel::Local
+    }
+}
+
+/// Changes a typed value.
+pub(crate) fn change(app: App, key: String, change: Change) {
+    let (state, say, level) = (app.state, app.say.values(), level());
+    state.browser.outcome.set(None);
+    let Some((client, namespace)) = opened(state) else {
         return;
     };
-    let request = Request::Get {
-        namespace,
-        key: key.clone(),
+    let done = match level {
+        AckLevel::Local => say.changed,
+        AckLevel::Relay => say.changed_relay,
     };
-    // The list has only the beginning of a long value.
+    let done = fill(done, &[&key]);
+    let request = Request::Change {
+        namespace,
+        key,
+        change,
+        level,
+    };
     client.ask(request, move |answer| {
-        let text = match answer {
-            Ok(Answer::Entry(Some(entry))) => {
-                match entry.value.as_deref().map(core::str::from_utf8) {
-                    Some(Ok(text)) => Ok(text.to_owned()),
-                    Some(Err(_)) => Err(fill(say.not_text, &[&key])),
-                    None => Ok(String::new()),
-                }
+        let outcome = answer.map(|_| done).map_err(|failure| failure.text);
+        state.browser.outcome.set(Some(outcome));
+    });
+}
+
+/// Takes a field of a map into the form of its row, to change it. The list has only the beginning of a long
+/// value.
+pub(crate) fn edit_field(app: App, key: String, name: String, shown: &Bytes, form: Element) {
+    let fill_in = move |name: &str, value: &[u8]| match core::str::from_utf8(value) {
+        Ok(text) => {
+            dom::set_field_in(&form, "field", name);
+            dom::set_field_in(&form, "content", text);
+            dom::focus_in(&form, "content");
+        }
+        Err(_) => {
+            let why = fill(app.say.not_text, &[name]);
+            app.state.browser.outcome.set(Some(Err(why)));
+        }
+    };
+    if as_u64(shown.len()) < u64::from(VALUE_BYTES_MAX) {
+        fill_in(&name, shown);
+        return;
+    }
+    whole(app, key, move |entry| {
+        if let Content::Map { fields, .. } = &entry.content {
+            let mut fields = fields.iter().filter(|(field, _)| field.as_str() == name);
+            if let Some((_, field)) = fields.next() {
+                fill_in(&name, &field.value);
             }
-            Ok(_) => Ok(String::new()),
-            Err(failure) => Err(failure.text),
-        };
-        match text {
-            Ok(text) => {
-                dom::set_field("key", &key);
-                dom::set_field("value", &text);
-                dom::focus("value");
-            }
-            Err(why) => state.browser.outcome.set(Some(Err(why))),
+        }
+    });
+}
+
+/// Reads elements or fields after a part, and adds them to those in a signal.
+pub(crate) fn read_parts(
+    state: State,
+    key: String,
+    after: String,
+    parts: Signal<Vec<(Key, FieldView)>>,
+) {
+    let Some((client, namespace)) = opened(state) else {
+        return;
+    };
+    let request = Request::Parts {
+        namespace,
+        key,
+        after: Some(after),
+        limit: ROWS_PAGE,
+    };
+    client.ask(request, move |answer| {
+        if let Ok(Answer::Parts(Some(page))) = answer
+            && parts.is_alive()
+        {
+            state.change(|| parts.update(|parts| parts.extend(page.parts)));
         }
     });
 }
@@ -205,18 +342,9 @@ pub(crate) fn edit(app: App, key: String) {
 /// Writes a value; `None` deletes.
 pub(crate) fn write(app: App, key: String, value: Option<Vec<u8>>) {
     let (state, say) = (app.state, app.say);
-    let waits = dom::element("relay-ack").is_some_and(|ack| dom::is_checked(&ack));
-    let level = if waits {
-        AckLevel::Relay
-    } else {
-        AckLevel::Local
-    };
+    let level = level();
     state.browser.outcome.set(None);
-    let client = state
-        .client
-        .with_untracked(|client| client.as_ref().map(Rc::clone));
-    let namespace = state.browser.namespace.get_clone_untracked();
-    let (Some(client), Some(namespace)) = (client, namespace) else {
+    let Some((client, namespace)) = opened(state) else {
         return;
     };
     let done = done(say, value.is_some(), level, &key);

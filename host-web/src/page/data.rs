@@ -6,14 +6,18 @@ use crate::{
         browser::{self, ROWS_PAGE, Row},
         dom,
         each::{each, memo, text, when},
-        keys, parts,
+        footprint, keys, parts,
         state::{App, as_u64},
+        typed,
     },
     protocol::EntryView,
     route::Place,
     words,
 };
-use sporenet_core::node::snapshot::{Conflict, Severity};
+use sporenet_core::{
+    node::snapshot::{Conflict, Content, Severity},
+    replication::typed::Kind,
+};
 use sycamore::{prelude::*, web::events::SubmitEvent};
 
 /// How long a changed row shines, in milliseconds.
@@ -23,9 +27,12 @@ const SHINE_MS: u64 = 2_500;
 pub(crate) fn view(app: App, namespace: Option<String>) -> View {
     let say = app.say;
     let (heading, chips) = (parts::heading(say.data), chips(app, namespace.clone()));
-    let body = match namespace {
-        Some(namespace) => opened(app, namespace),
-        None => view! { p(class="empty") { (say.data_empty) } },
+    let (body, below) = match namespace {
+        Some(namespace) => (opened(app, namespace), View::new()),
+        None => {
+            let empty = view! { p(class="empty") { (say.data_empty) } };
+            (empty, footprint::view(app))
+        }
     };
     let on_submit = |event: SubmitEvent| {
         event.prevent_default();
@@ -49,6 +56,7 @@ pub(crate) fn view(app: App, namespace: Option<String>) -> View {
             }
             (body)
         }
+        (below)
     }
 }
 
@@ -110,11 +118,18 @@ fn opened(app: App, namespace: String) -> View {
 
 fn put(app: App) -> View {
     let say = app.say;
+    let (choice, field) = typed::begin(app);
+    let hint = typed::hint(app);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let key = dom::field("key");
-        if !key.is_empty() {
-            browser::write(app, key, Some(dom::field("value").into_bytes()));
+        let (key, value) = (dom::field("key"), dom::field("value"));
+        if key.is_empty() {
+            return;
+        }
+        match typed::parsed(app, app.state.browser.kind.get_untracked(), &value) {
+            Ok(Some(change)) => browser::change(app, key, change),
+            Ok(None) => browser::write(app, key, Some(value.into_bytes())),
+            Err(why) => app.state.browser.outcome.set(Some(Err(why))),
         }
     };
     view! {
@@ -124,12 +139,14 @@ fn put(app: App) -> View {
                 input(id="key", r#type="text", autocomplete="off", autocapitalize="off", "spellcheck"="false",
                     maxlength="512", required=true)
             }
+            (choice)
             div(class="field wide") {
                 label(r#for="value") { (say.value) }
-                textarea(id="value", rows="1", "spellcheck"="false")
+                (field)
             }
             label(class="check") { input(id="relay-ack", r#type="checkbox") (say.wait_for_relay) }
             button(class="button primary", r#type="submit") { (say.put) }
+            p(id="kind-hint", class="muted small put-hint") { (hint) }
         }
     }
 }
@@ -208,6 +225,52 @@ fn entry(app: App, row: ReadSignal<Row>) -> View {
             "entry"
         }
     };
+    let kind = memo(move || row.with(|row| row.view.entry.content.kind()));
+    let badge = text(move || words::kind(say, kind.get()).into());
+    let value = when(
+        move || kind.get(),
+        move |kind| match kind {
+            Kind::Register => register(app, row),
+            Kind::Multi | Kind::Counter | Kind::Set | Kind::Map | Kind::Flag => {
+                let value = typed::value(app, kind, row);
+                view! { div(class="entry-value typed-value") { (value) } }
+            }
+        },
+    );
+    let author = text(move || state.author(&row.with(|row| row.view.entry.author)));
+    let size = text(move || match row.with(|row| typed::amount(app, row)) {
+        amount if amount.is_empty() => " · ".into(),
+        amount => format!(" · {amount} · "),
+    });
+    let wall = memo(move || row.with(|row| row.view.entry.written_at.as_millis()));
+    let ago = text(move || state.since(say, wall.get()));
+    let (iso, moment) = (
+        memo(move || dom::iso(wall.get())),
+        memo(move || dom::moment(wall.get())),
+    );
+    let delete = fill(say.delete_key, &[&key]);
+    let deleted = key.clone();
+    let (edit, also, conflicts) = (edit(app, row), typed::also(app, row), conflicts(app, row));
+    view! {
+        li(class=class) {
+            p(class="entry-key mono") { (key) }
+            (value)
+            p(class="entry-meta") {
+                span(class="tag kind") { (badge) } " " (author) (size) time(datetime=iso, title=moment) { (ago) }
+            }
+            div(class="entry-acts") {
+                (edit)
+                button(class="button small danger", r#type="button", aria-label=delete,
+                    on:click=move |_| browser::write(app, deleted.clone(), None)) { (say.delete) }
+            }
+            (also)
+            (conflicts)
+        }
+    }
+}
+
+fn register(app: App, row: ReadSignal<Row>) -> View {
+    let say = app.say;
     let value = when(
         move || row.with(|row| value_text(&row.view)),
         move |value| match value {
@@ -215,33 +278,33 @@ fn entry(app: App, row: ReadSignal<Row>) -> View {
             None => view! { em { (say.deleted) } },
         },
     );
-    let author = text(move || state.author(&row.with(|row| row.view.entry.author)));
-    let size = text(move || words::bytes(row.with(|row| row.view.value_bytes)));
-    let wall = memo(move || row.with(|row| row.view.entry.written_at.as_millis()));
-    let ago = text(move || state.since(say, wall.get()));
-    let (iso, moment) = (
-        memo(move || dom::iso(wall.get())),
-        memo(move || dom::moment(wall.get())),
-    );
-    // What is not text can't be edited in a text field without loss.
-    let is_fixed = move || row.with(|row| !may_be_text(&row.view));
-    let (edit, delete) = (fill(say.edit_key, &[&key]), fill(say.delete_key, &[&key]));
-    let (edited, deleted) = (key.clone(), key.clone());
-    let conflicts = conflicts(app, row);
-    view! {
-        li(class=class) {
-            p(class="entry-key mono") { (key) }
-            p(class="entry-value mono") { (value) }
-            p(class="entry-meta") { (author) " · " (size) " · " time(datetime=iso, title=moment) { (ago) } }
-            div(class="entry-acts") {
-                button(class="button small", r#type="button", aria-label=edit, disabled=is_fixed,
-                    on:click=move |_| browser::edit(app, edited.clone())) { (say.edit) }
-                button(class="button small danger", r#type="button", aria-label=delete,
-                    on:click=move |_| browser::write(app, deleted.clone(), None)) { (say.delete) }
-            }
-            (conflicts)
+    view! { p(class="entry-value mono") { (value) } }
+}
+
+/// The button that takes a value into the form; counters, sets, maps and flags are changed in place.
+fn edit(app: App, row: ReadSignal<Row>) -> View {
+    let say = app.say;
+    let can = move || {
+        row.with(|row| match &row.view.entry.content {
+            // What is not text can't be edited in a text field without loss.
+            Content::Register | Content::Multi { .. } => Some(may_be_text(&row.view)),
+            Content::Counter { .. }
+            | Content::Set { .. }
+            | Content::Map { .. }
+            | Content::Flag { .. } => None,
+        })
+    };
+    when(can, move |can| {
+        let Some(may_be_text) = can else {
+            return View::new();
+        };
+        let key = row.with_untracked(|row| row.view.entry.key.to_string());
+        let edit = fill(say.edit_key, &[&key]);
+        view! {
+            button(class="button small", r#type="button", aria-label=edit, disabled=!may_be_text,
+                on:click=move |_| browser::edit(app, key.clone())) { (say.edit) }
         }
-    }
+    })
 }
 
 fn conflicts(app: App, row: ReadSignal<Row>) -> View {
@@ -254,24 +317,53 @@ fn conflicts(app: App, row: ReadSignal<Row>) -> View {
             }
             let words = count(as_u64(lost.len()), (say.lost_one, say.lost_many));
             let shape = parts::severity_shape(Severity::Warn);
-            let items: Vec<View> = lost.into_iter().map(|lost| conflict(app, lost)).collect();
+            let shown = when(move || row.get_clone(), move |row| winner(app, &row));
+            let key = row.with_untracked(|row| row.view.entry.key.to_string());
+            let lost: Vec<View> = lost
+                .into_iter()
+                .map(|lost| conflict(app, key.clone(), lost))
+                .collect();
             view! {
-                details(class="conflicts") { summary { (shape) (words) } ul { (items) } }
+                details(class="conflicts") {
+                    summary { (shape) (words) }
+                    ul(class="versions") { (shown) (lost) }
+                }
             }
         },
     )
 }
 
-fn conflict(app: App, lost: Conflict) -> View {
+/// The value that is shown, among those that lost.
+fn winner(app: App, row: &Row) -> View {
+    let entry = &row.view.entry;
+    let key = entry.key.to_string();
+    let value = value_text(&row.view).unwrap_or_else(|| app.say.deleted.into());
+    let is_deleted = entry.value.is_none();
+    let keep = typed::keep_button(app, move || {
+        if is_deleted {
+            browser::write(app, key.clone(), None);
+        } else {
+            browser::keep_shown(app, key.clone());
+        }
+    });
+    let (author, wall) = (
+        app.state.author(&entry.author),
+        entry.written_at.as_millis(),
+    );
+    let standing = Some(app.say.values().wins);
+    typed::card(app, value, &author, wall, standing, Some(keep))
+}
+
+fn conflict(app: App, key: String, lost: Conflict) -> View {
     let value = lost.value.as_ref();
     let value = value.map_or_else(|| app.say.deleted.into(), |value| words::value(value));
     let author = app.state.author(&lost.author);
-    let by = fill(app.say.lost_by, &[&author]);
     let wall = lost.written_at.as_millis();
-    let (iso, moment) = (dom::iso(wall), dom::moment(wall));
-    view! {
-        li { span(class="mono") { (value) } span(class="muted") { (by) time(datetime=iso) { (moment) } } }
-    }
+    let keep = typed::keep_button(app, move || {
+        browser::keep(app, key.clone(), Kind::Register, lost.value.as_deref());
+    });
+    let standing = Some(app.say.values().lost);
+    typed::card(app, value, &author, wall, standing, Some(keep))
 }
 
 fn value_text(view: &EntryView) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The few browser calls that views need.
 
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{Document, HtmlElement, MediaQueryList, Storage, Window};
+use web_sys::{Document, Element, HtmlElement, MediaQueryList, Storage, Window};
 
 /// The page's window and document; `None` in a worker.
 #[must_use]
@@ -144,6 +144,15 @@ pub fn soon(then: impl FnOnce() + 'static) {
     wasm_bindgen_futures::spawn_local(async move { then() });
 }
 
+/// Calls `then` once, after what is drawn at the browser's next frame.
+pub fn at_frame(then: impl FnOnce() + 'static) {
+    if let Some((window, _)) = window_and_document() {
+        let then = Closure::once_into_js(then);
+        // A page that is going away draws no more.
+        let _ = window.request_animation_frame(then.unchecked_ref());
+    }
+}
+
 /// Gives an element the focus.
 pub fn focus(id: &str) {
     if let Some(element) = element(id) {
@@ -183,6 +192,44 @@ pub fn set_field(id: &str, text: &str) {
     }
 }
 
+/// What stands in the field of this name in a form; empty if there is no such field.
+#[must_use]
+pub fn field_in(form: &Element, name: &str) -> String {
+    let value = named(form, name).and_then(|at| js_sys::Reflect::get(&at, &"value".into()).ok());
+    value
+        .and_then(|value| value.as_string())
+        .unwrap_or_default()
+}
+
+/// Fills the field of this name in a form, if it is there.
+pub fn set_field_in(form: &Element, name: &str, text: &str) {
+    if let Some(field) = named(form, name) {
+        let _ = js_sys::Reflect::set(&field, &"value".into(), &text.into());
+    }
+}
+
+/// Gives the field of this name in a form the focus.
+pub fn focus_in(form: &Element, name: &str) {
+    if let Some(field) = named(form, name) {
+        let _ = field.focus();
+    }
+}
+
+fn named(form: &Element, name: &str) -> Option<HtmlElement> {
+    let found = form.query_selector(&format!("[name={name}]")).ok()??;
+    found.dyn_into().ok()
+}
+
+/// The form that an event is of, or of which a part is in what it is of.
+#[must_use]
+pub fn form_of(event: &web_sys::Event, around: &str) -> Option<Element> {
+    let target: Element = event.target()?.dyn_into().ok()?;
+    if target.tag_name().eq_ignore_ascii_case("form") {
+        return Some(target);
+    }
+    target.closest(around).ok()??.query_selector("form").ok()?
+}
+
 /// Whether a box is ticked.
 #[must_use]
 pub fn is_checked(element: &HtmlElement) -> bool {
@@ -217,6 +264,33 @@ fn date(wall_ms: u64) -> js_sys::Date {
     // The latest moment that a date can hold.
     let latest = 8_640_000_000_000_000_u64;
     js_sys::Date::new(&JsValue::from_f64(wall_ms.min(latest) as f64))
+}
+
+/// How many minutes local time is ahead of UTC at a moment.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "an offset is at most a day, and the cast saturates"
+)]
+pub fn offset_minutes(wall_ms: u64) -> i32 {
+    -(date(wall_ms).get_timezone_offset() as i32)
+}
+
+/// Hands the browser a file to save.
+///
+/// # Errors
+/// The browser's.
+pub fn download(bytes: &[u8], name: &str) -> Result<(), JsValue> {
+    let (_, document) = window_and_document().ok_or(JsValue::NULL)?;
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
+    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
+    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+    let link: HtmlElement = document.create_element("a")?.unchecked_into();
+    link.set_attribute("href", &url)?;
+    link.set_attribute("download", name)?;
+    link.click();
+    // The browser has taken hold of the file by then, and a tab may save many.
+    web_sys::Url::revoke_object_url(&url)
 }
 
 /// The wall clock in milliseconds since 1970.

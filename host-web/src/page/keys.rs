@@ -4,8 +4,9 @@ use crate::{
     page::{
         alerts, dom,
         each::when,
-        frame, palette,
+        frame, metrics, palette,
         state::{App, Stage, State},
+        topology,
     },
     route::Section,
 };
@@ -70,7 +71,9 @@ fn take(state: State, event: &KeyboardEvent, went: &Cell<Option<f64>>) {
             event.prevent_default();
             dom::focus(FILTER);
         }
+        "m" if topology::take_key(state) => event.prevent_default(),
         "a" | "r" | "s" => alerts::take_key(state, event),
+        _ if is_in && metrics::take_key(state, event) => event.prevent_default(),
         _ => {}
     }
 }
@@ -154,6 +157,9 @@ fn list(app: App) -> View {
             div { dt { kbd { "/" } } dd { (say.keys_filter) } }
             (jumps)
             div { dt { kbd { "a" } " · " kbd { "r" } " · " kbd { "s" } } dd { (say.alerts().keys_incident) } }
+            div { dt { kbd { "m" } } dd { (say.topology().keys_map) } }
+            div { dt { kbd { "←" } " · " kbd { "→" } } dd { (say.charts().keys_cursor) } }
+            div { dt { kbd { "+" } " · " kbd { "-" } " · " kbd { "0" } } dd { (say.charts().keys_zoom) } }
             div { dt { kbd { "?" } } dd { (say.keys_this) } }
             div { dt { kbd { "Esc" } } dd { (say.keys_close) } }
         }

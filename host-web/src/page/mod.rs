@@ -9,9 +9,11 @@
 //! | `overview` | verdict, counters, the last hour, throughput |
 //! | `nodes`, `scroll` | all members, of which only the rows in sight are on the page |
 //! | `node` | one member: score, vitals, paths, events |
-//! | `topology`, `picture`, `matrix` | the live picture with its table twin, the round trips |
-//! | `metrics`, `charts`, `vitals` | charts of this node, vitals of all |
+//! | `topology`, `picture`, `world`, `matrix` | the mesh as a graph and on a map, the round trips |
+//! | `board`, `known`, `twin` | a canvas with its pointer, what is told of nodes and links, a picture's table |
+//! | `metrics`, `vitals` | charts of what nodes measured, vitals of all |
 //! | `data`, `browser` | the data browser and what it holds |
+//! | `typed`, `footprint` | a value by its type; what the data takes here |
 //! | `timeline` | what happened, newest first |
 //! | `recordings` | recording this tab's node, and saving that as a file |
 //! | `connections` | each connection and what is being done about it |
@@ -23,15 +25,17 @@
 
 mod alerts;
 mod banner;
+mod board;
 mod browser;
-mod charts;
 mod connections;
 mod data;
 pub mod dom;
 mod each;
+mod footprint;
 mod frame;
 mod join;
 mod keys;
+mod known;
 mod matrix;
 mod metrics;
 mod node;
@@ -49,7 +53,10 @@ mod theme;
 mod timeline;
 mod topology;
 mod tour;
+mod twin;
+mod typed;
 mod vitals;
+mod world;
 
 use crate::{client::Client, protocol::Start, route::Route, script::Mesh, words};
 use each::when;

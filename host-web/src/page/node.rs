@@ -4,7 +4,7 @@ use crate::{
     page::{
         alerts,
         each::{each, memo, text, when},
-        nodes, parts,
+        metrics, nodes, parts,
         state::App,
         timeline, vitals,
     },
@@ -60,6 +60,7 @@ fn known(app: App, member: ReadSignal<Member>) -> View {
         paths(app, id.clone()),
     );
     let alerts = alerts::of_node(app, id.clone());
+    let charts = metrics::of_node(app, id.clone());
     let events = timeline::list(
         app,
         move |entry| {
@@ -75,6 +76,7 @@ fn known(app: App, member: ReadSignal<Member>) -> View {
         div(class="grid halves") {
             (score)
             (vitals)
+            (charts)
             (paths)
             section(class="panel timeline", aria-labelledby="events-title") {
                 div(class="panel-head") {

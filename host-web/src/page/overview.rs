@@ -4,9 +4,9 @@
 use crate::{
     catalogue::fill,
     page::{
-        alerts, charts,
+        alerts,
         each::{memo, text, when},
-        join, nodes, parts,
+        join, metrics, nodes, parts,
         state::App,
         timeline,
     },
@@ -14,14 +14,12 @@ use crate::{
 };
 use sporenet_core::{
     membership::member::MemberState,
-    node::snapshot::{MemberCounts, Status},
+    node::snapshot::{MemberCounts, Status, Verdict},
 };
 use sycamore::prelude::*;
 
 /// What counts as changed lately.
 const HOUR_MS: u64 = 3_600_000;
-/// The series beside the timeline.
-const CHARTS: [&str; 4] = ["messages_in", "messages_out", "writes", "latency"];
 
 /// The view.
 pub(crate) fn view(app: App) -> View {
@@ -33,7 +31,7 @@ pub(crate) fn view(app: App) -> View {
         move |entry| entry.wall.as_millis().saturating_add(HOUR_MS) >= now.get(),
         say.quiet_hour,
     );
-    let charts = charts::grid(app, Some(&CHARTS));
+    let charts = metrics::overview(app);
     let (incidents, worst) = (alerts::open_now(app), nodes::worst(app));
     view! {
         div(class="grid") {
@@ -61,12 +59,20 @@ pub(crate) fn view(app: App) -> View {
 fn verdict(app: App) -> View {
     let status = app.state.status;
     let shown = when(
-        move || status.with(|status| status.as_ref().map(|status| status.verdict)),
-        move |verdict| {
+        move || {
+            let verdict = status.with(|status| status.as_ref().map(|status| status.verdict));
+            (verdict, alerts::gravest(app))
+        },
+        move |(verdict, gravest)| {
             let shape = parts::verdict_shape(verdict);
             let (word, headline, next) = match verdict {
                 Some(verdict) => words::verdict(app.say, verdict),
                 None => ("", app.say.no_verdict, ""),
+            };
+            // A mesh that is whole has something to do all the same where something is wrong.
+            let (headline, next) = match gravest.filter(|_| verdict == Some(Verdict::Healthy)) {
+                Some(next) => (app.say.works_title, next),
+                None => (headline, next.to_owned()),
             };
             let reasons = join::reasons(app);
             view! {

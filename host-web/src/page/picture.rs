@@ -1,221 +1,180 @@
-//! The mesh as a live picture on a canvas.
+//! The mesh as a graph on a board.
 
 use crate::{
+    draw::{
+        shape::{Point, Size},
+        surface::Surface,
+    },
     graph::{
         layout::{Fit, Layout},
-        paint::{self, Edge, Frame, Node, Scene},
+        paint,
+        scene::{Scene, Under},
     },
-    page::dom,
+    page::{
+        board::{Board, Motion, Painting},
+        dom,
+        known::Known,
+        state::App,
+    },
     route::Place,
 };
-use sporenet_core::node::snapshot::{Edge as KnownEdge, Member};
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
-use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
+use std::rc::Rc;
 
-/// Between two frames: calm motion needs no more, and the worker shares the processor.
-const FRAME_MS: f64 = 40.0;
+/// How long the layout may take before a frame, in milliseconds.
+const STEPS_MS: f64 = 8.0;
+/// Up to so many nodes move step by step, for the eye; more hurry, and are shown now and then on the way.
+const CALM_MAX: usize = 120;
+/// Between two pictures of many nodes that hurry, in milliseconds.
+const SHOWN_EVERY_MS: f64 = 400.0;
 
-/// The picture, its pointer and its clock.
+/// The graph with its board. It outlives the view, so that nodes are where they were.
+pub(crate) type Picture = Board<Graph>;
+
+/// The graph.
 #[derive(Default)]
-pub(crate) struct Picture {
-    scene: RefCell<Scene>,
-    layout: RefCell<Layout>,
-    canvas: RefCell<Option<(HtmlCanvasElement, CanvasRenderingContext2d)>>,
-    /// Whether frames are asked for.
-    runs: Cell<bool>,
-    still: Cell<bool>,
-    stale: Cell<bool>,
-    drawn_at: Cell<f64>,
-    size: Cell<(i32, i32)>,
-    fit: Cell<Option<Fit>>,
+pub(crate) struct Graph {
+    known: Rc<Known>,
+    scene: Scene,
+    layout: Layout,
+    fit: Option<Fit>,
+    size: Size,
+    /// When many nodes that hurry were shown last.
+    shown_at: f64,
 }
 
 impl Picture {
     pub(crate) fn new() -> Rc<Self> {
-        let picture = Rc::new(Self::default());
-        let changed = Rc::clone(&picture);
-        let still = dom::watch_media("(prefers-reduced-motion: reduce)", move |still| {
-            changed.still.set(still);
-            changed.stale.set(true);
-        });
-        picture.still.set(still);
-        picture
+        Self::with(Graph::default())
     }
+}
 
-    /// Takes the members and edges that are there now.
-    pub(crate) fn take(&self, members: &[Member], edges: &[KnownEdge]) {
-        let nodes: Vec<_> = members
-            .iter()
-            .map(|member| Node {
-                id: member.id.clone(),
-                name: member.name.to_string(),
-                role: member.role,
-                state: member.state,
-                this_node: member.this_node,
-            })
-            .collect();
-        let edges: Vec<_> = edges
-            .iter()
-            .map(|edge| Edge {
-                a: edge.a.clone(),
-                b: edge.b.clone(),
-                own: edge.own,
-            })
-            .collect();
-        let ends = edges.iter().map(|edge| (edge.a.clone(), edge.b.clone()));
-        // In the order of identities, so that a change of state does not move the picture.
-        let mut placed: Vec<_> = nodes.iter().map(|node| node.id.clone()).collect();
-        placed.sort();
-        self.layout.borrow_mut().update(&placed, ends.collect());
-        let mut scene = self.scene.borrow_mut();
-        (scene.nodes, scene.edges) = (nodes, edges);
-        self.stale.set(true);
-    }
-
-    /// Draws on this canvas from now on.
-    pub(crate) fn put_on(self: &Rc<Self>, canvas: HtmlCanvasElement) {
-        let context = canvas.get_context("2d").ok().flatten();
-        *self.canvas.borrow_mut() = context
-            .and_then(|context| context.dyn_into().ok())
-            .map(|context| (canvas, context));
-        self.size.set((0, 0));
-        if !self.runs.replace(true) {
-            run_frames(Rc::clone(self));
-        }
-    }
-
-    /// Draws no more: the canvas leaves the page.
-    pub(crate) fn leave(&self) {
-        *self.canvas.borrow_mut() = None;
-        self.scene.borrow_mut().pointed = None;
-    }
-
-    fn tick(&self, at: f64) {
-        let still = self.still.get();
-        let resized = self.fit();
-        if at - self.drawn_at.get() < FRAME_MS && !resized {
-            return;
-        }
-        if still {
-            if !self.stale.replace(false) && !resized {
-                return;
-            }
-            self.layout.borrow_mut().settle();
-            self.fit.set(None);
-        } else {
-            self.layout.borrow_mut().step();
-        }
-        self.refit();
-        self.drawn_at.set(at);
-        if let (Some((_, context)), Some(frame)) = (&*self.canvas.borrow(), self.frame(at)) {
-            paint::draw(context, &self.scene.borrow(), &self.layout.borrow(), &frame);
-        }
-    }
-
-    /// Fits the canvas' pixels to its place on the page; answers whether they changed.
-    fn fit(&self) -> bool {
-        let canvas = self.canvas.borrow();
-        let Some((canvas, _)) = &*canvas else {
-            return false;
-        };
-        let size = (canvas.client_width(), canvas.client_height());
-        if size == self.size.get() || size.0 <= 0 || size.1 <= 0 {
+impl Graph {
+    /// Takes what is known now; answers whether it looks different.
+    pub(crate) fn take(&mut self, known: Rc<Known>) -> bool {
+        let scene = Scene::of(&known.members, &known.links);
+        self.known = known;
+        if scene == self.scene {
             return false;
         }
-        self.size.set(size);
-        let scale = scale();
-        canvas.set_width(pixels(size.0, scale));
-        canvas.set_height(pixels(size.1, scale));
-        self.fit.set(None);
+        self.scene = scene;
+        let nodes: Vec<_> = self
+            .scene
+            .nodes
+            .iter()
+            .map(|node| (node.id.clone(), node.zone))
+            .collect();
+        let links: Vec<_> = self
+            .scene
+            .links
+            .iter()
+            .map(|link| (link.a, link.b))
+            .collect();
+        self.layout.update(&nodes, &links);
         true
     }
 
-    /// Lets the picture follow its nodes, a little each frame.
-    fn refit(&self) {
-        let (width, height) = self.size.get();
-        let fit = self
-            .layout
-            .borrow()
-            .fit(f64::from(width), f64::from(height));
-        let before = self.fit.get().unwrap_or(fit);
-        self.fit.set(Some(before.towards(fit, 0.12)));
+    /// How many nodes are not drawn.
+    pub(crate) fn left_out(&self) -> usize {
+        self.scene.nodes.len().saturating_sub(self.layout.len())
     }
 
-    fn frame(&self, at: f64) -> Option<Frame> {
-        let (width, height) = self.size.get();
-        let motion = !self.still.get();
-        (width > 0 && height > 0).then(|| Frame {
-            width: f64::from(width),
-            height: f64::from(height),
-            scale: scale(),
-            at: if motion { at } else { 0.0 },
-            motion,
-            fit: self.fit.get().unwrap_or_default(),
+    fn mesh(&self) -> Option<paint::Mesh<'_>> {
+        Some(paint::Mesh {
+            scene: &self.scene,
+            layout: &self.layout,
+            fit: self.fit?,
+            size: self.size,
         })
     }
 
-    /// Takes where the pointer is, or that it is nowhere on the picture.
-    pub(crate) fn point_at(&self, event: Option<&web_sys::MouseEvent>) {
-        let pointed = event.and_then(|event| {
-            let frame = self.frame(0.0)?;
-            let (x, y) = (f64::from(event.offset_x()), f64::from(event.offset_y()));
-            paint::node_at(&self.scene.borrow(), &self.layout.borrow(), &frame, x, y)
-        });
-        self.scene.borrow_mut().pointed = pointed;
-        self.stale.set(true);
+    fn is_crowd(&self) -> bool {
+        self.layout.len() > CALM_MAX
     }
 
-    /// A click on a node goes to its page.
-    pub(crate) fn go_to_node(&self) {
-        let pointed = self.scene.borrow().pointed.clone();
-        if let Some(id) = pointed {
-            dom::go(&Place::Node(id).href());
+    /// Lets the nodes move as long as there is time.
+    fn step(&mut self, still: bool) {
+        let until = now_ms() + STEPS_MS;
+        let is_calm = !still && !self.is_crowd();
+        loop {
+            self.layout.step();
+            if is_calm || self.layout.is_settled() || now_ms() >= until {
+                return;
+            }
         }
     }
 }
 
-fn scale() -> f64 {
-    dom::window_and_document().map_or(1.0, |(window, _)| {
-        window.device_pixel_ratio().clamp(1.0, 3.0)
-    })
-}
+impl Painting for Graph {
+    type Under = Under;
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a positive number of pixels, bounded by the screen"
-)]
-fn pixels(length: i32, scale: f64) -> u32 {
-    (f64::from(length) * scale).round() as u32
-}
-
-type OnFrame = Rc<RefCell<Option<Closure<dyn FnMut(f64)>>>>;
-
-/// One call per frame of the browser, which makes none while the page is hidden. Without a canvas the
-/// loop ends.
-fn run_frames(picture: Rc<Picture>) {
-    let on_frame: OnFrame = Rc::default();
-    let again = Rc::clone(&on_frame);
-    *on_frame.borrow_mut() = Some(Closure::new(move |at: f64| {
-        if picture.canvas.borrow().is_none() {
-            picture.runs.set(false);
-            // The closure is freed once it has returned.
-            let ended = Rc::clone(&again);
-            wasm_bindgen_futures::spawn_local(async move { drop(ended.borrow_mut().take()) });
-            return;
+    fn advance(&mut self, size: Size, still: bool) -> Motion {
+        if size != self.size {
+            self.size = size;
+            self.fit = None;
         }
-        picture.tick(at);
-        request_frame(&again);
-    }));
-    request_frame(&on_frame);
+        let mut moved = !self.layout.is_settled();
+        if moved {
+            self.step(still);
+        }
+        let fit = self.layout.fit(size);
+        match self.fit {
+            Some(before) if !still && !self.is_crowd() && !before.is_near(fit) => {
+                self.fit = Some(before.towards(fit, 0.12));
+                moved = true;
+            }
+            Some(_) | None => self.fit = Some(fit),
+        }
+        if !moved {
+            return Motion::Rests;
+        }
+        let is_there = self.layout.is_settled();
+        let now = now_ms();
+        if is_there || (!still && (!self.is_crowd() || now - self.shown_at > SHOWN_EVERY_MS)) {
+            self.shown_at = now;
+            return Motion::Moves;
+        }
+        Motion::Prepares
+    }
+
+    fn paint(&self, surface: &Surface<'_>) {
+        if let Some(mesh) = self.mesh() {
+            mesh.paint(surface);
+        }
+    }
+
+    fn paint_over(&self, surface: &Surface<'_>, under: &Under) {
+        if let Some(mesh) = self.mesh() {
+            mesh.paint_over(surface, *under);
+        }
+    }
+
+    fn under(&self, at: Point) -> Option<Under> {
+        self.scene.under(&self.layout, self.fit?, at)
+    }
+
+    fn told(&self, app: App, under: &Under) -> Vec<String> {
+        match under {
+            Under::Node(number) => {
+                let node = self.scene.nodes.get(*number);
+                let number = node.and_then(|node| self.known.number_of(&node.id));
+                number.map_or_else(Vec::new, |number| self.known.tell_member(app, number))
+            }
+            Under::Link(number) => {
+                let link = self.known.links.get(*number);
+                link.map_or_else(Vec::new, |link| self.known.tell_link(app, link))
+            }
+        }
+    }
+
+    fn click(&mut self, under: &Under) -> Option<Place> {
+        match under {
+            Under::Node(number) => Some(Place::Node(self.scene.nodes.get(*number)?.id.clone())),
+            Under::Link(_) => None,
+        }
+    }
 }
 
-fn request_frame(on_frame: &OnFrame) {
-    if let (Some((window, _)), Some(closure)) = (dom::window_and_document(), &*on_frame.borrow()) {
-        let _ = window.request_animation_frame(closure.as_ref().unchecked_ref());
-    }
+fn now_ms() -> f64 {
+    let performance = dom::window_and_document().and_then(|(window, _)| window.performance());
+    performance.map_or(0.0, |performance| performance.now())
 }

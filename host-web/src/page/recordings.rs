@@ -13,7 +13,6 @@ use crate::{
 };
 use std::rc::Rc;
 use sycamore::prelude::*;
-use wasm_bindgen::{JsCast, prelude::*};
 
 /// The view.
 pub(crate) fn view(app: App) -> View {
@@ -117,30 +116,17 @@ fn save(state: State) {
     let Some(client) = client else { return };
     client.ask(Request::Recording(Recording::Save), move |answer| {
         if let Ok(Answer::Recording(Some(bytes))) = answer {
-            let _ = download(&bytes, &file_name(&name));
+            let _ = dom::download(&bytes, &file_name(&name, "sporerec"));
         }
     });
 }
 
-/// `NAME-20261125T221951Z.sporerec`, without what file systems dislike.
-fn file_name(name: &str) -> String {
+/// `NAME-20261125T221951Z.ENDING`, without what file systems dislike.
+pub(crate) fn file_name(name: &str, ending: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let moment = dom::iso(dom::wall_ms());
     let moment = moment.split('.').next().unwrap_or_default();
     let moment = moment.replace(['-', ':'], "");
     let name: String = name.chars().map(plain).collect();
-    format!("{name}-{moment}Z.sporerec")
-}
-
-fn download(bytes: &[u8], name: &str) -> Result<(), JsValue> {
-    let (_, document) = dom::window_and_document().ok_or(JsValue::NULL)?;
-    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
-    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
-    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
-    let link: web_sys::HtmlElement = document.create_element("a")?.unchecked_into();
-    link.set_attribute("href", &url)?;
-    link.set_attribute("download", name)?;
-    link.click();
-    // The browser has taken hold of the file by then, and a tab may save many.
-    web_sys::Url::revoke_object_url(&url)
+    format!("{name}-{moment}Z.{ending}")
 }

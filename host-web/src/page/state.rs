@@ -6,7 +6,9 @@
 use crate::{
     catalogue::{Language, Phrases, count},
     client::{Client, Notice},
-    page::{alerts::Alarm, browser::Browser, dom, picture::Picture, replay::Replaying},
+    page::{
+        alerts::Alarm, browser::Browser, dom, metrics::Metrics, picture::Picture, replay::Replaying,
+    },
     protocol::{Failure, Phase, Snapshot},
     route::Route,
     words,
@@ -92,6 +94,7 @@ pub(crate) struct State {
     pub(crate) client: Signal<Option<Rc<Client>>>,
     pub(crate) browser: Browser,
     pub(crate) alarm: Alarm,
+    pub(crate) metrics: Metrics,
     pub(crate) picture: Signal<Rc<Picture>>,
     /// Only on the replay page.
     pub(crate) replaying: Signal<Option<Replaying>>,
@@ -112,6 +115,13 @@ pub(crate) struct State {
 pub(crate) fn put<T: PartialEq>(signal: Signal<T>, next: T) {
     if signal.with_untracked(|before| *before != next) {
         signal.set(next);
+    }
+}
+
+/// The same for what a snapshot carries only if it is new.
+fn put_told<T: PartialEq>(signal: Signal<T>, next: Option<T>) {
+    if let Some(next) = next {
+        put(signal, next);
     }
 }
 
@@ -159,6 +169,7 @@ impl State {
             client: create_signal(None),
             browser: Browser::new(),
             alarm: Alarm::new(),
+            metrics: Metrics::new(),
             picture: create_signal(Picture::new()),
             replaying,
             route: create_signal(Route::of(&dom::fragment())),
@@ -256,13 +267,16 @@ impl State {
             // A link that can't be used is not tried again after a reload.
             dom::keep(KEPT_LINK, None);
         }
-        put(self.members, snapshot.members);
-        put(self.edges, snapshot.edges);
+        put_told(self.members, snapshot.members);
+        put_told(self.edges, snapshot.edges);
         put(self.connections, snapshot.connections);
-        put(self.vitals, snapshot.vitals);
-        put(self.paths, snapshot.paths);
+        put_told(self.vitals, snapshot.vitals);
+        put_told(self.paths, snapshot.paths);
         put(self.charts, snapshot.charts);
-        put(self.health, snapshot.health);
+        if let Some(health) = &snapshot.health {
+            self.metrics.take_health(snapshot.wall_ms, health);
+        }
+        put_told(self.health, snapshot.health);
         if !self.is_replay() {
             self.alarm.hear(&snapshot.incidents);
         }

@@ -1,7 +1,12 @@
 //! Between JavaScript's values and ours.
 
+use super::typed::to_js;
 use crate::protocol::Failure;
-use sporenet_core::{kernel::bytes::Bytes, node::snapshot::Entry, replication::write::AckLevel};
+use sporenet_core::{
+    kernel::{bytes::Bytes, id::NodeId, text::Key},
+    node::snapshot::{Content, Entry, FieldView},
+    replication::{crdt::register::Version, write::AckLevel},
+};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Plain data as a JavaScript value, in the shape that the API's JSON has.
@@ -61,22 +66,88 @@ pub(super) fn entry_to_js(entry: &Entry) -> JsValue {
     set(&object, "author", &entry.author.to_string().into());
     set(&object, "writtenAt", &number(entry.written_at.as_millis()));
     let conflicts = entry.conflicts.iter().map(|conflict| {
-        let object = js_sys::Object::new();
-        set_value(&object, conflict.value.as_ref());
-        set(&object, "author", &conflict.author.to_string().into());
-        set(
-            &object,
-            "writtenAt",
-            &number(conflict.written_at.as_millis()),
-        );
-        object
+        let wall_ms = conflict.written_at.as_millis();
+        written(conflict.value.as_ref(), conflict.author, wall_ms)
     });
     set(
         &object,
         "conflicts",
         &conflicts.collect::<js_sys::Array>().into(),
     );
+    set(&object, "type", &entry.content.kind().name().into());
+    set(&object, "content", &to_js(&entry.content));
+    let total = match &entry.content {
+        Content::Set { total, .. } | Content::Map { total, .. } => number(*total),
+        Content::Register
+        | Content::Multi { .. }
+        | Content::Counter { .. }
+        | Content::Flag { .. } => JsValue::NULL,
+    };
+    set(&object, "total", &total);
+    let also = entry.also.iter().map(|kind| JsValue::from(kind.name()));
+    set(&object, "also", &also.collect::<js_sys::Array>().into());
     object.into()
+}
+
+/// A value with who wrote it, and when.
+fn written(value: Option<&Bytes>, author: NodeId, wall_ms: u64) -> JsValue {
+    let object = js_sys::Object::new();
+    set_value(&object, value);
+    set(&object, "author", &author.to_string().into());
+    set(&object, "writtenAt", &number(wall_ms));
+    object.into()
+}
+
+/// A field of a map.
+pub(super) fn field_to_js(field: &FieldView) -> JsValue {
+    let wall_ms = field.written_at().as_millis();
+    let object = written(Some(&field.value), field.author, wall_ms);
+    set(&object, "conflicts", &number(field.conflicts));
+    object
+}
+
+/// One of the values that stand side by side.
+pub(super) fn version_to_js(version: &Version) -> JsValue {
+    let wall_ms = version.stamp.wall().as_millis();
+    written(version.value.as_ref(), version.author, wall_ms)
+}
+
+/// Elements of a set.
+pub(super) fn set_to_js(elements: &[Key]) -> JsValue {
+    let elements = elements
+        .iter()
+        .map(|element| JsValue::from(element.as_str()));
+    elements.collect::<js_sys::Array>().into()
+}
+
+/// A whole number that a script gives, as a number or as a bigint.
+pub(super) fn integer(value: &JsValue) -> Result<i64, Failure> {
+    let refused = || {
+        Failure::new(
+            "bad_value",
+            "what is added is a whole number of 64 bits; beyond 2^53 it is given as a bigint",
+        )
+    };
+    if value.is_bigint() {
+        return i64::try_from(value.clone()).map_err(|_| refused());
+    }
+    let number = value
+        .as_f64()
+        .filter(|number| js_sys::Number::is_safe_integer(&(*number).into()));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a safe integer is a whole number below 2^53"
+    )]
+    number.map(|number| number as i64).ok_or_else(refused)
+}
+
+/// What a counter counts: a number, exact up to 2^53.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "most scripts have no use for a bigint; beyond 2^53 the last digits are lost"
+)]
+pub(super) fn count_of(value: i64) -> JsValue {
+    JsValue::from_f64(value as f64)
 }
 
 fn set_value(object: &js_sys::Object, value: Option<&Bytes>) {

@@ -4,6 +4,7 @@
 //! stable `code`.
 
 mod convert;
+pub mod typed;
 
 use crate::{
     client::{self, Client, Notice, OnWatched},
@@ -15,7 +16,7 @@ use sporenet_core::{
     kernel::text::Text,
     node::{
         joining::JoinTrouble,
-        snapshot::{Status, Verdict},
+        snapshot::{Entry, Status, Verdict},
     },
     observe::alerts::{
         Standing, Wish,
@@ -116,33 +117,9 @@ impl Mesh {
         let prefix = option(options, "prefix").and_then(|prefix| prefix.as_string());
         let on_error = option(options, "onError")
             .and_then(|on_error| on_error.dyn_into::<js_sys::Function>().ok());
-        let request = Request::Watch {
-            namespace,
-            prefix: prefix.unwrap_or_default(),
-            value_bytes_max: u32::MAX,
-            rows_max: u32::MAX,
-        };
-        let watched: OnWatched = Rc::new(move |entries, _, _| {
-            for view in entries {
-                // What a script's callback throws is the script's; the others are still called.
-                if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &entry_to_js(&view.entry))
-                {
-                    web_sys::console::error_1(&thrown);
-                }
-            }
-        });
-        let id = self.client.watch(request, watched, move |answer| {
-            if let Err(failure) = answer {
-                let failure = error(&failure);
-                match on_error {
-                    Some(on_error) => drop(on_error.call1(&JsValue::UNDEFINED, &failure)),
-                    None => web_sys::console::error_1(&failure),
-                }
-            }
-        });
-        let client = Rc::clone(&self.client);
-        let stop = Closure::<dyn FnMut()>::new(move || client.unwatch(id));
-        stop.into_js_value().unchecked_into()
+        let told = move |entry: &Entry| typed::call(&callback, &entry_to_js(entry));
+        let prefix = prefix.unwrap_or_default();
+        watch(&self.client, namespace, prefix, on_error, Rc::new(told))
     }
 
     /// Stops following a namespace; what is stored stays.
@@ -383,8 +360,41 @@ fn status_of(answer: Answer) -> Option<(Box<Status>, Option<JoinTrouble>)> {
         | Answer::History(_)
         | Answer::DryRun(_)
         | Answer::Series(_)
-        | Answer::SeriesList(_) => None,
+        | Answer::Outlook(_)
+        | Answer::SeriesList(_)
+        | Answer::Parts(_)
+        | Answer::Data(_)
+        | Answer::Compacting => None,
     }
+}
+
+/// Follows the keys of a namespace that start so; answers a function that ends it.
+fn watch(
+    client: &Rc<Client>,
+    namespace: String,
+    prefix: String,
+    on_error: Option<js_sys::Function>,
+    told: Rc<dyn Fn(&Entry)>,
+) -> js_sys::Function {
+    let request = Request::Watch {
+        namespace,
+        prefix,
+        value_bytes_max: u32::MAX,
+        rows_max: u32::MAX,
+    };
+    let watched: OnWatched = Rc::new(move |entries, _, _| {
+        for view in &entries {
+            told(&view.entry);
+        }
+    });
+    let id = client.watch(request, watched, move |answer| {
+        if let Err(failure) = answer {
+            typed::tell_error(on_error.as_ref(), &failure);
+        }
+    });
+    let client = Rc::clone(client);
+    let stop = Closure::<dyn FnMut()>::new(move || client.unwatch(id));
+    stop.into_js_value().unchecked_into()
 }
 
 /// A promise that `start` settles once, through the function it is given.

@@ -9,14 +9,20 @@ use crate::{
         ALERTS_SHOWN_MAX, Answer, EntryView, Failure, FromWorker, MEMBERS_SHOWN_MAX,
         PATHS_SHOWN_MAX, Request, Snapshot,
     },
-    worker::{questions, recorder, scope::Scope},
+    sparing::Sparing,
+    worker::{
+        questions::{self, shorten},
+        recorder,
+        refusals::{refused, text},
+        scope::Scope,
+    },
 };
 use core::time::Duration;
 use sporenet_core::{
     kernel::{
         bytes::Bytes,
         id::RequestId,
-        text::{Key, Namespace, Text},
+        text::{Key, Namespace},
         time::Time,
     },
     node::{
@@ -25,10 +31,11 @@ use sporenet_core::{
         endpoint::{Endpoint, EndpointInput},
         snapshot::Entry,
     },
-    observe::alerts::{Standing, Wish, record::RESERVED},
+    observe::alerts::{Standing, record::RESERVED},
     replication::{
         replica::Following,
-        write::{AckLevel, WriteBlock, WriteRefusal},
+        typed::READ_BYTES_MAX,
+        write::{AckLevel, WriteRefusal},
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +66,7 @@ pub struct Dispatcher {
     visible: bool,
     snapshots: bool,
     snapshot_at: Time,
+    sparing: Sparing,
     touched: bool,
     timeline_sent: u64,
     requests: u64,
@@ -98,6 +106,7 @@ impl Dispatcher {
             visible,
             snapshots,
             snapshot_at: Time::ZERO,
+            sparing: Sparing::new(),
             touched: true,
             timeline_sent: 0,
             requests: 0,
@@ -181,11 +190,6 @@ impl Dispatcher {
                 });
                 watch.and_then(|watch| self.start_watch(now, endpoint, id, watch))
             }
-            Request::Members => Ok(Some(Answer::Members(endpoint.node().members(now)))),
-            Request::Status => Ok(Some(Answer::Status {
-                status: Box::new(endpoint.node().status(now)),
-                joining: endpoint.node().join_trouble(),
-            })),
             Request::Leave => {
                 self.leaving.push(id);
                 endpoint.handle_input(now, EndpointInput::Host(Signal::Leave.into()));
@@ -195,23 +199,29 @@ impl Dispatcher {
                 self.touched = true;
                 recorder::ask(endpoint, asked).map(Some)
             }
-            Request::Wish(wish) => self.start_wish(now, endpoint, id, wish),
-            Request::Alerts => Ok(Some(Answer::Alerts(endpoint.node().alert_views()))),
-            Request::Incidents => Ok(Some(Answer::Incidents(endpoint.node().incident_views()))),
-            Request::Settings => Ok(Some(Answer::Settings(endpoint.node().setting_views()))),
-            Request::SeriesList => Ok(Some(Answer::SeriesList(endpoint.node().series()))),
-            Request::History { name } => questions::history(endpoint.node(), &name).map(Some),
-            Request::DryRun { rule } => questions::dry_run(endpoint.node(), &rule).map(Some),
-            Request::Series {
-                node,
-                series,
-                from_ms,
-                to_ms,
-                points,
+            Request::Wish(wish) => self.start_later(now, endpoint, id, Wanted::Wish(wish)),
+            Request::Change {
+                namespace,
+                key,
+                change,
+                level,
             } => {
-                let (which, window) = ((&*node, &*series), (from_ms, to_ms));
-                questions::series(endpoint.node(), which, window, points).map(Some)
+                let wanted = questions::change((&namespace, &key), change, level);
+                wanted.and_then(|wanted| self.start_later(now, endpoint, id, wanted))
             }
+            Request::Compact => self.start_later(now, endpoint, id, Wanted::Compact),
+            read @ (Request::Members
+            | Request::Status
+            | Request::Alerts
+            | Request::Incidents
+            | Request::Settings
+            | Request::SeriesList
+            | Request::History { .. }
+            | Request::DryRun { .. }
+            | Request::Series { .. }
+            | Request::Outlook { .. }
+            | Request::Parts { .. }
+            | Request::Data) => questions::read(now, endpoint.node(), &read).map(Some),
         };
         match answer {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -235,35 +245,26 @@ impl Dispatcher {
     ) -> Result<Option<Answer>, Failure> {
         let namespace = text(namespace, "namespace")?;
         let key = text(key, "key")?;
-        if self.writes.len() >= REQUESTS_MAX {
-            return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
-        }
         let wanted = Wanted::Write {
             namespace,
             key,
             value: value.map(Bytes::from),
             level,
         };
-        self.start(now, endpoint, id, wanted);
-        Ok(None)
+        self.start_later(now, endpoint, id, wanted)
     }
 
-    fn start_wish(
+    /// Asks the node for what it answers later.
+    fn start_later(
         &mut self,
         now: Time,
         endpoint: &mut Endpoint,
         id: u64,
-        wish: Wish,
+        request: Wanted,
     ) -> Result<Option<Answer>, Failure> {
         if self.writes.len() >= REQUESTS_MAX {
             return Err(refused(&Refusal::Write(WriteRefusal::Busy)));
         }
-        self.start(now, endpoint, id, Wanted::Wish(wish));
-        Ok(None)
-    }
-
-    /// Asks the node for what it answers later.
-    fn start(&mut self, now: Time, endpoint: &mut Endpoint, id: u64, request: Wanted) {
         self.requests = self.requests.wrapping_add(1);
         let number = RequestId(self.requests);
         self.writes.insert(number, id);
@@ -272,6 +273,7 @@ impl Dispatcher {
             request,
         };
         endpoint.handle_input(now, EndpointInput::Host(input));
+        Ok(None)
     }
 
     /// The node answered a write.
@@ -285,7 +287,8 @@ impl Dispatcher {
                 Reply::Written { .. } => Ok(Answer::Written),
                 Reply::Refused(refusal) => Err(refused(&refusal)),
                 // A page asks for nothing else.
-                Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten => {
+                Reply::Compacting => Ok(Answer::Compacting),
+                Reply::Invited { .. } | Reply::Reach(_) | Reply::Forgotten | Reply::Verified(_) => {
                     Err(Failure::new("unexpected", "the answer is of another kind"))
                 }
             },
@@ -419,6 +422,8 @@ impl Dispatcher {
         let node = endpoint.node();
         let mut members = node.members(now);
         members.truncate(MEMBERS_SHOWN_MAX);
+        let edges = node.edges();
+        let is_long_due = self.sparing.is_due(now, &members, &edges);
         let timeline = node.timeline_since(self.timeline_sent).entries;
         if let Some(newest) = timeline.last() {
             self.timeline_sent = newest.id;
@@ -439,13 +444,13 @@ impl Dispatcher {
             wall_ms: self.scope.wall().as_millis(),
             status: node.status(now),
             joining: node.join_trouble(),
-            members,
-            edges: node.edges(),
+            members: is_long_due.then_some(members),
+            edges: is_long_due.then_some(edges),
             connections: node.connections(now),
-            vitals: shown(node.vitals(now), MEMBERS_SHOWN_MAX),
-            paths: shown(node.rtt_matrix(now), PATHS_SHOWN_MAX),
+            vitals: is_long_due.then(|| shown(node.vitals(now), MEMBERS_SHOWN_MAX)),
+            paths: is_long_due.then(|| shown(node.rtt_matrix(now), PATHS_SHOWN_MAX)),
             charts: node.charts(),
-            health: shown(node.health(now), MEMBERS_SHOWN_MAX),
+            health: is_long_due.then(|| shown(node.health(now), MEMBERS_SHOWN_MAX)),
             alerts: shown(
                 open_first(node.alert_views(), |one| one.state),
                 ALERTS_SHOWN_MAX,
@@ -626,6 +631,9 @@ fn cut(mut entry: Entry, value_bytes_max: usize) -> EntryView {
     {
         entry.value = Some(Bytes::from(head));
     }
+    if value_bytes_max < READ_BYTES_MAX {
+        shorten(&mut entry.content, value_bytes_max);
+    }
     EntryView {
         entry,
         value_bytes: u64::try_from(value_bytes).unwrap_or(u64::MAX),
@@ -635,36 +643,4 @@ fn cut(mut entry: Entry, value_bytes_max: usize) -> EntryView {
 /// A deleted value is no value to a reader.
 fn live(entry: Option<Entry>) -> Option<Entry> {
     entry.filter(|entry| entry.value.is_some())
-}
-
-fn text<const MAX: usize>(text: &str, what: &str) -> Result<Text<MAX>, Failure> {
-    Text::new(text).map_err(|error| {
-        Failure::new(
-            &format!("bad_{what}"),
-            format!("the {what} is not valid: {error}"),
-        )
-    })
-}
-
-pub(super) fn refused(refusal: &Refusal) -> Failure {
-    let code = match refusal {
-        Refusal::Write(WriteRefusal::ValueTooLarge { .. }) => "value_too_large",
-        Refusal::Write(WriteRefusal::Full) => "full",
-        Refusal::Write(WriteRefusal::Busy) => "busy",
-        Refusal::Write(WriteRefusal::NotReplicated) => "not_replicated",
-        Refusal::Write(WriteRefusal::KeyAhead { .. }) => "key_ahead",
-        Refusal::Write(WriteRefusal::Reserved) => "reserved",
-        Refusal::Write(WriteRefusal::NotWritable { blocks })
-            if blocks.contains(&WriteBlock::NamespacesFull) =>
-        {
-            "namespaces_full"
-        }
-        Refusal::Write(WriteRefusal::NotWritable { .. }) => "not_writable",
-        Refusal::Wish(wish) => wish.code(),
-        // A page never asks for an invite.
-        Refusal::Invite(_) => "invite",
-        // Nor to forget a member.
-        Refusal::Forget(_) => "forget",
-    };
-    Failure::new(code, refusal)
 }

@@ -7,6 +7,7 @@
 //! | `dispatcher` | what the page asks: requests, answers, watches, snapshots |
 //! | `questions` | what is read from the node for a page at once |
 //! | `recorder` | recording the node's inputs |
+//! | `refusals` | why a request was refused, as a code and a sentence |
 //! | `replay` | a recording's node in place of a running one |
 //! | `link` | WebSocket connections |
 //! | `store` | IndexedDB, or memory where the browser offers nothing safe |
@@ -20,6 +21,7 @@ pub mod driver;
 pub mod link;
 mod questions;
 mod recorder;
+mod refusals;
 mod replay;
 pub mod scope;
 pub mod slot;

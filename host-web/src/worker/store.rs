@@ -124,6 +124,7 @@ impl Store {
                             journal.insert(*sequence, record.clone());
                         }
                         StoreOp::Truncate { from } => drop(journal.split_off(from)),
+                        StoreOp::DropBefore { before } => *journal = journal.split_off(before),
                         // Entries are read only at the next start, and there is none.
                         StoreOp::Put { .. } | StoreOp::Delete { .. } => {}
                     }
@@ -264,6 +265,10 @@ fn ask(transaction: &IdbTransaction, ops: &[StoreOp]) -> Result<(), JsValue> {
             StoreOp::Truncate { from } => {
                 // The bound itself goes too.
                 journal.delete(&IdbKeyRange::lower_bound(&from_sequence(*from))?.into())?
+            }
+            StoreOp::DropBefore { before } => {
+                let range = IdbKeyRange::upper_bound_with_open(&from_sequence(*before), true)?;
+                journal.delete(&range.into())?
             }
         };
     }

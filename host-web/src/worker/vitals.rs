@@ -4,7 +4,7 @@ use core::time::Duration;
 use js_sys::{Function, Promise, Reflect};
 use sporenet_core::{
     kernel::time::{Time, millis},
-    observe::vitals::Sample,
+    observe::{vitals::Sample, zones},
 };
 use std::{cell::Cell, rc::Rc};
 use wasm_bindgen::{JsCast, prelude::*};
@@ -52,7 +52,7 @@ impl Vitals {
         self.ask_for_storage();
         let storage = self.storage.get();
         let heap = heap();
-        Some(Sample {
+        let mut sample = Sample {
             loop_lag_ms: self.lag.take().map(millis),
             visible: Some(visible),
             storage_used_kib: storage.map(|(used, _)| used),
@@ -60,7 +60,12 @@ impl Vitals {
             heap_used_kib: heap.map(|(used, _)| used),
             heap_limit_kib: heap.map(|(_, limit)| limit),
             ..Sample::default()
-        })
+        };
+        // Asked each time: who travels takes the tab along.
+        if let Some((latitude, longitude)) = time_zone().as_deref().and_then(zones::place_of) {
+            sample.guess_place(latitude, longitude);
+        }
+        Some(sample)
     }
 
     /// The answer is in the next sample.
@@ -90,6 +95,13 @@ fn heap() -> Option<(u64, u64)> {
     let performance = within(&js_sys::global(), "performance")?;
     let memory = within(&performance, "memory")?;
     kib_in(&memory, "usedJSHeapSize").zip(kib_in(&memory, "jsHeapSizeLimit"))
+}
+
+/// The browser's time zone, such as `Europe/Berlin`.
+fn time_zone() -> Option<String> {
+    let nothing = js_sys::Array::new();
+    let format = js_sys::Intl::DateTimeFormat::new(&nothing, &js_sys::Object::new());
+    within(&format.resolved_options(), "timeZone")?.as_string()
 }
 
 fn within(object: &JsValue, name: &str) -> Option<JsValue> {

@@ -195,6 +195,7 @@ impl Victim {
                 value: Some(Bytes::from(&value[..])),
                 seen: Vec::new(),
             }],
+            closed: 0,
         };
         if lies & 4 != 0 {
             batch.sequence = number(script);
@@ -213,6 +214,7 @@ impl Victim {
         }
         if lies & 128 != 0 {
             batch.epoch = u32::from(script.byte() % 80);
+            batch.closed = u32::from(script.byte() % 80);
             batch.reissue = last.map(hash_of);
         }
         let forged = lies & 64 != 0;

@@ -36,7 +36,7 @@ pub fn journal(bytes: &[u8]) {
         .into_iter()
         .map(|(sequence, bytes)| (sequence, bytes.into()))
         .collect();
-    let Ok(replayed) = replay(&stored) else {
+    let Ok(replayed) = replay(&stored, 1) else {
         assert!(!is_whole, "an intact journal was refused");
         return;
     };

@@ -1,6 +1,6 @@
 //! The list of cases. Each starts with an empty store.
 
-use crate::store::{Fault, append, batch, delete, put, truncate};
+use crate::store::{Fault, append, batch, delete, drop_before, put, truncate};
 use sporenet_core::kernel::store::{StoreBatch, StoreOp};
 
 /// How many bytes a store without room has no room for.
@@ -58,6 +58,7 @@ pub fn cases(faults: &[Fault]) -> Vec<Case> {
         keys(),
         loads(),
         cuts(),
+        fronts(),
         openings(),
     ];
     if faults.contains(&Fault::Full) {
@@ -247,6 +248,30 @@ fn cuts() -> Case {
             Step::Write(vec![cut(6, 1)]),
             Step::Reopen,
             Step::Write(vec![journal(7, 3), cut(8, 0), kept(9, vec![numbered(1)])]),
+        ],
+    }
+}
+
+fn fronts() -> Case {
+    let journal = |ticket, to| kept(ticket, (1..=to).map(numbered).collect());
+    let front = |ticket, before| {
+        let word = put("front", &record(before));
+        kept(ticket, vec![word, drop_before(before)])
+    };
+    Case {
+        name: "a journal whose front is dropped keeps the rest",
+        steps: vec![
+            Step::Write(vec![front(1, 1), journal(2, 6), front(3, 0)]),
+            Step::Load(vec![1, 6]),
+            Step::Write(vec![
+                front(4, 3),
+                kept(5, vec![numbered(7), drop_before(4)]),
+            ]),
+            Step::Load(vec![1, 3, 4, 7]),
+            Step::Reopen,
+            Step::Load(vec![3, 4, 7]),
+            Step::Write(vec![front(6, SEQUENCE_MAX), kept(7, vec![numbered(8)])]),
+            Step::Reopen,
         ],
     }
 }

@@ -6,7 +6,7 @@
 use crate::store::{
     Store, append, at_once, batch,
     cases::{Expected, odd_keys},
-    delete,
+    delete, drop_before,
     judge::Judge,
     put, truncate,
 };
@@ -100,6 +100,7 @@ impl Model {
                 self.journal.insert(*sequence, place);
             }
             StoreOp::Truncate { from } => drop(self.journal.split_off(from)),
+            StoreOp::DropBefore { before } => self.journal = self.journal.split_off(before),
         }
     }
 
@@ -118,6 +119,11 @@ impl Model {
             }
             StoreOp::Truncate { from } => {
                 for place in self.journal.range_mut(from..) {
+                    *place.1 = Place::Unknown;
+                }
+            }
+            StoreOp::DropBefore { before } => {
+                for place in self.journal.range_mut(..before) {
                     *place.1 = Place::Unknown;
                 }
             }
@@ -190,6 +196,7 @@ fn op() -> impl Strategy<Value = StoreOp> {
         1 => key().prop_map(|key| delete(&key)),
         4 => (1..=SEQUENCE_MAX, bytes).prop_map(|(at, record)| append(at, &record)),
         1 => (0..=SEQUENCE_MAX + 1).prop_map(truncate),
+        1 => (0..=SEQUENCE_MAX + 1).prop_map(drop_before),
     ]
 }
 

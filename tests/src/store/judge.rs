@@ -29,6 +29,9 @@ impl Contents {
                     self.journal.insert(*sequence, record.clone());
                 }
                 StoreOp::Truncate { from } => self.journal.retain(|sequence, _| sequence < from),
+                StoreOp::DropBefore { before } => {
+                    self.journal.retain(|sequence, _| sequence >= before);
+                }
             }
         }
     }

@@ -29,3 +29,11 @@ mod verdict;
 
 pub use detector::{Detector, Refused};
 pub use verdict::{Basis, Kind, Verdict};
+
+/// What asks the same of other distances.
+pub(super) mod parts {
+    pub(in crate::detection) use super::{
+        report::{Judged, Report},
+        tail::Tail,
+    };
+}

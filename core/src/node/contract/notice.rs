@@ -186,8 +186,19 @@ pub enum Notice {
     },
     /// The clock of a peer is away: it is wrong, or one of two is.
     ClockOfPeer(ClockOff),
+    /// Another relay reached an address of this node, or could not.
+    AddressReached {
+        /// Which.
+        address: Address,
+        /// Who tried.
+        by: NodeId,
+        /// Why it could not; `None` if it could.
+        failed: Option<CloseReason>,
+    },
     /// A series of this node is unlike what it was before.
     Anomaly(Unusual),
+    /// Several series of this node are unlike what they were together before; the farthest first.
+    UnusualTogether(Vec<Series>),
     /// Something of this node runs full.
     RunsFull {
         /// What.
@@ -230,6 +241,13 @@ pub enum Notice {
         bytes: u64,
         /// How long it took.
         took: Duration,
+    },
+    /// Another relay holds keys differently, although both have seen the same.
+    Differs {
+        /// Which relay.
+        peer: NodeId,
+        /// How many keys.
+        keys: u64,
     },
 }
 
@@ -285,6 +303,7 @@ impl Notice {
             | Self::ClockRight { .. }
             | Self::SettingChanged { .. }
             | Self::Acted { .. }
+            | Self::AddressReached { failed: None, .. }
             | Self::CaughtUp { .. } => Severity::Info,
             Self::Alert(alert) => match (alert.ended_ms, alert.grade) {
                 (Some(_), _) => Severity::Info,
@@ -312,7 +331,11 @@ impl Notice {
             | Self::ClockWrong { .. }
             | Self::ClockOfPeer(_)
             | Self::Anomaly(_)
+            | Self::UnusualTogether(_)
             | Self::RunsFull { .. }
+            | Self::AddressReached {
+                failed: Some(_), ..
+            }
             | Self::IdentityConflict { .. }
             | Self::Offence { .. }
             // Torn is odd, not broken: nothing that was acknowledged is lost.
@@ -325,6 +348,7 @@ impl Notice {
             | Self::StoreBroken
             | Self::StoreLost
             | Self::MemoryFull { .. }
+            | Self::Differs { .. }
             | Self::Equivocation { .. } => Severity::Error,
         }
     }
@@ -371,11 +395,16 @@ impl Notice {
             Self::StoreBroken => "store_broken",
             Self::StoreLost => "store_lost",
             Self::MemoryFull { .. } => "memory_full",
+            Self::Differs { .. } => "differs",
             Self::Equivocation { .. } => "equivocation",
             Self::ClockWrong { .. } | Self::ClockOfPeer(_) => "clock_wrong",
             Self::ClockRight { .. } => "clock_right",
-            Self::Anomaly(_) => "anomaly",
+            Self::Anomaly(_) | Self::UnusualTogether(_) => "anomaly",
             Self::RunsFull { .. } => "runs_full",
+            Self::AddressReached { failed: None, .. } => "address_reached",
+            Self::AddressReached {
+                failed: Some(_), ..
+            } => "address_unreached",
             Self::CaughtUp { .. } => "caught_up",
         }
     }
@@ -388,6 +417,7 @@ impl Notice {
             | Self::LinkUp(peer)
             | Self::LinkDown { peer, .. }
             | Self::Offence { peer, .. }
+            | Self::Differs { peer, .. }
             | Self::CaughtUp { peer, .. } => Some(*peer),
             Self::ClockOfPeer(off) => Some(off.peer),
             Self::ClockRight { peer } => *peer,
@@ -405,7 +435,9 @@ impl Notice {
             | Self::Departed
             | Self::Stalled { .. }
             | Self::Anomaly(_)
+            | Self::UnusualTogether(_)
             | Self::RunsFull { .. }
+            | Self::AddressReached { .. }
             | Self::ClockWrong { .. }
             | Self::HandshakeRefused(_)
             | Self::NewcomerRefused(_)
@@ -434,7 +466,9 @@ impl Notice {
                 | Self::Fenced(_)
                 | Self::Departed
                 | Self::Anomaly(_)
+                | Self::UnusualTogether(_)
                 | Self::RunsFull { .. }
+                | Self::AddressReached { .. }
                 | Self::ClockWrong { .. }
                 | Self::ClockRight { peer: None }
         )

@@ -10,7 +10,11 @@ use crate::{
     membership::{admission::InviteRefusal, member::MemberState},
     observe::alerts::{Wish, WishRefusal},
     overlay::reach::Report,
-    replication::write::{AckLevel, WriteRefusal},
+    replication::{
+        replica::{Verified, VerifyRefusal},
+        typed::Change,
+        write::{AckLevel, WriteRefusal},
+    },
     wire::invitation::Invitation,
 };
 use alloc::{string::String, vec::Vec};
@@ -49,6 +53,26 @@ pub enum Request {
         /// Who.
         member: NodeId,
     },
+    /// Change a typed value. Answered by [`Reply::Written`] or [`Refusal::Write`].
+    Change {
+        /// The namespace.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+        /// What changes.
+        change: Change,
+        /// When to acknowledge.
+        level: AckLevel,
+    },
+    /// Find out whether a linked relay holds the same. Answered by [`Reply::Verified`] or [`Refusal::Verify`].
+    Verify {
+        /// The relay.
+        peer: NodeId,
+        /// Only of this namespace.
+        namespace: Option<Namespace>,
+    },
+    /// Give the room of what was overwritten back, also where it is little. Answered by [`Reply::Compacting`].
+    Compact,
 }
 
 /// The answer to a request.
@@ -72,6 +96,10 @@ pub enum Reply {
     Reach(Vec<Report>),
     /// The member counts as one that left, here and soon at all nodes.
     Forgotten,
+    /// It has begun; the view of the data says when it is over.
+    Compacting,
+    /// What came of comparing with a relay.
+    Verified(Verified),
     /// The request was refused; nothing changed, except where the refusal says so.
     Refused(Refusal),
 }
@@ -87,6 +115,8 @@ pub enum Refusal {
     Forget(ForgetRefusal),
     /// Nothing was done about alerts or settings.
     Wish(WishRefusal),
+    /// Nothing is known of what a relay holds.
+    Verify(VerifyRefusal),
 }
 
 /// Why a member was not forgotten.
@@ -128,6 +158,7 @@ impl fmt::Display for Refusal {
             Self::Invite(refusal) => fmt::Display::fmt(refusal, f),
             Self::Forget(refusal) => fmt::Display::fmt(refusal, f),
             Self::Wish(refusal) => fmt::Display::fmt(refusal, f),
+            Self::Verify(refusal) => fmt::Display::fmt(refusal, f),
         }
     }
 }

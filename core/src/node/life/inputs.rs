@@ -62,7 +62,19 @@ impl Node {
                 value,
                 level,
             }),
-            Request::Write { .. } => {
+            Request::Change {
+                namespace,
+                key,
+                change,
+                level,
+            } if !is_reserved(&namespace) => self.tell_replica(replica::Command::Change {
+                request,
+                namespace,
+                key,
+                change,
+                level,
+            }),
+            Request::Write { .. } | Request::Change { .. } => {
                 let refusal = Refusal::Write(WriteRefusal::Reserved);
                 self.refuse(request, refusal);
             }
@@ -78,6 +90,16 @@ impl Node {
             }),
             Request::Wish(wish) => self.on_wish(request, wish),
             Request::Reach => self.tell_reach(reach::Command::Check { request }),
+            Request::Verify { peer, namespace } => self.tell_replica(replica::Command::Verify {
+                request,
+                peer,
+                namespace,
+            }),
+            Request::Compact => {
+                self.tell_replica(replica::Command::Compact);
+                let (id, reply) = (request, Reply::Compacting);
+                self.outbox.event(HostOutput::Reply { id, reply }.into());
+            }
             Request::Forget { member } => {
                 let reply = match self.may_forget(member) {
                     Ok(()) => {
@@ -129,6 +151,15 @@ impl Node {
             Signal::Vitals(sample) => {
                 let mut sample = sample;
                 sample.store_failed = Some(self.store_fails());
+                let standing = self.reach.standing().iter();
+                sample.note_reached(
+                    standing.map(|(address, standing)| {
+                        (address.transport(), standing.failed.is_none())
+                    }),
+                );
+                let trips = self.round_trips();
+                sample.rtt_p50_us = trips.map(|[median, _]| median);
+                sample.rtt_p99_us = trips.map(|[_, high]| high);
                 self.remember(&sample);
                 self.look(&sample);
                 self.tell_vitals(vitals::Command::Sample(sample));

@@ -18,15 +18,17 @@ use crate::{
     node::{contract::Refusal, life::shares_used, machine::Node},
     observe::{
         alerts::{self, Look, Presence, Reading, Seen, Wish, rule::Metric},
-        vitals::Sample,
+        vitals::{Sample, Tag},
     },
     overlay::links,
     replication::write::WriteBlock,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// A path is slow only if it takes that much longer than its shortest round trip.
 const SLOWER_MIN: Duration = Duration::from_millis(100);
+/// What a relay told of its paths is compared with for so long.
+const TOLD_LATELY: Duration = Duration::from_secs(60);
 /// How far a value can be trusted, in percent: what a node says of itself, what one end sees of a path,
 /// what membership has settled.
 const OWN_WORD: u8 = 90;
@@ -62,6 +64,7 @@ impl Node {
             members,
             readings,
         }));
+        self.settle_findings();
     }
 
     fn writes(&self, node: NodeId, own: &Sample) -> bool {
@@ -101,8 +104,10 @@ impl Node {
             return Vec::new();
         }
         let paths = self.links.paths().filter(|path| path.role == Role::Relay);
+        let detours = self.detours();
         paths
             .flat_map(|path| {
+                let detour = detours.get(&Tag::of(path.peer)).copied();
                 let of = |metric, value_milli| Reading {
                     metric,
                     node: me,
@@ -115,11 +120,32 @@ impl Node {
                 let loss = i64::from(path.loss_permille).saturating_mul(100);
                 [
                     of(Metric::Latency, micros),
-                    of(Metric::SlowPath, slowness(&path)),
+                    of(Metric::SlowPath, slowness(&path, detour)),
                     of(Metric::Loss, loss),
                 ]
             })
             .collect()
+    }
+
+    /// The shortest way to other relays over one relay between: this node's path to that one, and its path to
+    /// them, as it told.
+    fn detours(&self) -> BTreeMap<Tag, Duration> {
+        let mut detours = BTreeMap::new();
+        for first in self.links.paths().filter(|path| path.role == Role::Relay) {
+            let Some(known) = self.vitals.known(&first.peer, self.now) else {
+                continue;
+            };
+            if known.age > TOLD_LATELY {
+                continue;
+            }
+            for second in &known.report.paths {
+                let second_rtt = Duration::from_micros(second.rtt_us.into());
+                let whole = first.rtt.saturating_add(second_rtt);
+                let shortest = detours.entry(second.peer).or_insert(whole);
+                *shortest = (*shortest).min(whole);
+            }
+        }
+        detours
     }
 
     /// What is this node's to judge of another.
@@ -245,10 +271,12 @@ const fn own(node: NodeId, metric: Metric, value_milli: Option<i64>) -> Reading 
     }
 }
 
-/// How many times its shortest round trip a path takes, in thousandths; 1 while it is hardly longer.
-fn slowness(path: &links::Path) -> i64 {
-    let longer = path.rtt.saturating_sub(path.rtt_min);
-    let shortest = path.rtt_min.as_micros().max(1_000);
+/// How many times its shortest round trip a path takes, or that of the way over one relay between, in
+/// thousandths; 1 while it is hardly longer. So a path that was slow from the start is seen too.
+fn slowness(path: &links::Path, detour: Option<Duration>) -> i64 {
+    let shortest = detour.map_or(path.rtt_min, |detour| detour.min(path.rtt_min));
+    let longer = path.rtt.saturating_sub(shortest);
+    let shortest = shortest.as_micros().max(1_000);
     let times = path
         .rtt
         .as_micros()

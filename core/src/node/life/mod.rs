@@ -14,6 +14,7 @@
 //! | `arrival` | links that come up and go, messages that come in |
 //! | `inputs` | what hosts say besides |
 //! | `series` | what it writes down over time |
+//! | `trips` | quantiles of round trips |
 //! | `watching` | what is unusual about that, and what runs full |
 //! | `judging` | what of all that is judged by rules, and what people want done about it |
 //! | `saving` | what the node itself stores |
@@ -27,6 +28,7 @@ mod judging;
 mod phase;
 mod saving;
 mod series;
+mod trips;
 mod watching;
 
 pub(super) use self::{

@@ -8,16 +8,17 @@ use crate::{
         time::{Duration, Time},
     },
     membership::member::MemberState,
-    node::{life::watching::Watching, machine::Node},
+    node::{life::trips::Trips, machine::Node},
     observe::{
         metrics::{Detail, Store},
         series::{Key, Series},
         vitals::Sample,
+        watch::Watch,
     },
     overlay::links,
     replication::batch::SHARDS,
 };
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// What was a day ago counts for about a third of what is now, in the presence of members.
 const MEMORY_S: f64 = 86_400.0;
@@ -29,14 +30,14 @@ const MEMORY_S: f64 = 86_400.0;
 #[derive(Debug, Default)]
 pub(in crate::node) struct History {
     pub(in crate::node) store: Store<Key>,
-    pub(in crate::node) watching: Watching,
+    pub(in crate::node) watch: Watch,
 }
 
 impl History {
     pub(in crate::node) fn new(bytes_max: u64) -> Self {
         Self {
             store: Store::new(bytes_max),
-            watching: Watching::default(),
+            watch: Watch::default(),
         }
     }
 }
@@ -50,6 +51,7 @@ pub(in crate::node) struct Measured {
     /// What failed and what was done lately; a second counts half after some twenty.
     failed: f64,
     done: f64,
+    trips: Trips,
 }
 
 /// What is left of counts after a second.
@@ -98,10 +100,18 @@ impl Node {
             (Series::Alive, Some(f64::from(members.alive))),
             (Series::Dead, Some(f64::from(members.dead))),
             (Series::ShardVariance, self.shard_variance()),
+            (Series::Health, self.health_of_node(id)),
+            (Series::Spread, self.spread_km()),
         ];
         for (series, value) in values.into_iter().chain(rates) {
             self.write_down(id, series, Detail::Full, value);
         }
+    }
+
+    /// How long round trips took lately, in microseconds: the median, and what 99 of 100 stay below.
+    pub(in crate::node) fn round_trips(&mut self) -> Option<[u64; 2]> {
+        self.measured.trips.look(self.now, self.links.paths());
+        self.measured.trips.quantiles_us()
     }
 
     /// Writes down what another node tells of itself.
@@ -122,6 +132,8 @@ impl Node {
         let latency = (many > 0).then(|| float(sum) / f64::from(many) / 1_000.0);
         self.remember_sample(node, Detail::Coarse, &sample);
         self.write_down(node, Series::Latency, Detail::Coarse, latency);
+        let health = self.health_of_node(node);
+        self.write_down(node, Series::Health, Detail::Coarse, health);
     }
 
     fn remember_sample(&mut self, node: NodeId, detail: Detail, sample: &Sample) {
@@ -136,6 +148,8 @@ impl Node {
             (Series::LoopLag, sample.loop_lag_ms.map(float)),
             (Series::JournalLatency, sample.journal_latency_ms.map(float)),
             (Series::SendQueue, sample.send_queue.map(float)),
+            (Series::LatencyP50, sample.rtt_p50_us.map(in_millis)),
+            (Series::LatencyP99, sample.rtt_p99_us.map(in_millis)),
         ];
         for (series, value) in values {
             self.write_down(node, series, detail, value);
@@ -152,6 +166,43 @@ impl Node {
                 self.watch(series, at_ms, value);
             }
         }
+    }
+
+    fn health_of_node(&self, node: NodeId) -> Option<f64> {
+        let mut members = self.swim.members();
+        let member = members.find(|member| member.record.id == node)?;
+        let paths = self.paths_to(node, self.now);
+        self.health_of(&member, &paths, self.now).score
+    }
+
+    /// How far apart the members that are here stand: the mean of their distances from their middle.
+    fn spread_km(&self) -> Option<f64> {
+        let here = self
+            .swim
+            .members()
+            .filter(|member| matches!(member.state, MemberState::Alive | MemberState::Suspect));
+        let places: Vec<[f64; 3]> = here
+            .filter_map(|member| {
+                let place = self.place_of(member.record, self.now)?;
+                Some(on_a_globe(place.latitude, place.longitude))
+            })
+            .collect();
+        let middle = places.iter().fold([0.0; 3], |sum, place| {
+            let [x, y, z] = sum;
+            let [a, b, c] = *place;
+            [x + a, y + b, z + c]
+        });
+        let length = libm::sqrt(dot(middle, middle));
+        let many = count(places.len());
+        // One place has no spread, and places all over the world have no middle.
+        if places.len() < 2 || length < 1e-9 {
+            return None;
+        }
+        let angles = places.iter().map(|place| {
+            let towards = (dot(*place, middle) / length).clamp(-1.0, 1.0);
+            libm::acos(towards)
+        });
+        Some(EARTH_KM * angles.sum::<f64>() / many)
     }
 
     /// Adds the time since the last look to what is known of who was there.
@@ -297,10 +348,27 @@ pub(in crate::node) fn shares_used(sample: &Sample) -> [Option<f64>; 4] {
     ]
 }
 
+/// The mean radius of the earth.
+const EARTH_KM: f64 = 6_371.0;
+
+fn on_a_globe(latitude: f64, longitude: f64) -> [f64; 3] {
+    let (north, across) = libm::sincos(latitude.to_radians());
+    let (east, zero) = libm::sincos(longitude.to_radians());
+    [across * zero, across * east, north]
+}
+
+fn dot([a, b, c]: [f64; 3], [x, y, z]: [f64; 3]) -> f64 {
+    a * x + b * y + c * z
+}
+
 /// A part of a whole in percent; `None` where one of them is unknown.
 fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
     let whole = whole.filter(|whole| *whole > 0)?;
     Some(100.0 * float(part?) / float(whole))
+}
+
+fn in_millis(micros: u64) -> f64 {
+    float(micros) / 1_000.0
 }
 
 fn count(many: usize) -> f64 {

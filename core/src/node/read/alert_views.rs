@@ -5,7 +5,7 @@ use crate::{
     kernel::text::Name,
     observe::alerts::{
         Standing,
-        record::{Grade, ToldKey},
+        record::{Ending, Grade, ToldKey},
     },
 };
 use alloc::{string::String, vec::Vec};
@@ -42,6 +42,8 @@ pub struct AlertView {
     pub since_ms: u64,
     /// When it ended.
     pub ended_ms: Option<u64>,
+    /// Why it ended.
+    pub ending: Option<Ending>,
     /// Who acknowledged or resolved it.
     pub acknowledged_by: Option<String>,
     /// When.
@@ -203,6 +205,8 @@ pub struct DryAlert {
     pub node: String,
     /// What people call it.
     pub node_name: String,
+    /// The series that was beyond the threshold.
+    pub series: String,
     /// From when.
     pub since_ms: u64,
     /// Until when; null if it would fire still.

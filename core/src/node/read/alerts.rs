@@ -17,7 +17,7 @@ use crate::{
             settings::{InForce, Known, Value, default_of},
             text::{TextRefusal, thousandths},
         },
-        series::{Key, Series},
+        series::Key,
     },
 };
 use alloc::{
@@ -77,6 +77,7 @@ impl Node {
             unit: rule.metric.unit().into(),
             since_ms,
             ended_ms: None,
+            ending: None,
             acknowledged_by: None,
             acknowledged_ms: None,
             note: None,
@@ -104,6 +105,7 @@ impl Node {
             unit: alert.metric.unit().into(),
             since_ms: alert.since_ms,
             ended_ms: alert.ended_ms,
+            ending: alert.ended_ms.map(|_| alert.ending),
             acknowledged_by: known.act.map(|(by, _)| self.display_name(by)),
             acknowledged_ms: known.act.map(|(_, act)| act.at_ms),
             note: known.act.and_then(|(_, act)| words(act.note.as_ref())),
@@ -303,7 +305,7 @@ impl Node {
     /// What is wrong with the rule, or that nothing is kept of its metric.
     pub fn dry_run(&self, written: &str) -> Result<DryRun, TextRefusal> {
         let rule: Rule = written.parse()?;
-        let all_series = series_of(rule.metric);
+        let all_series = rule.metric.series();
         if all_series.is_empty() {
             return Err(TextRefusal {
                 field: "metric".into(),
@@ -336,6 +338,7 @@ impl Node {
                     .map(|(since_ms, ended_ms, level)| DryAlert {
                         node: node.to_string(),
                         node_name: self.display_name(node),
+                        series: key.series.name().into(),
                         since_ms,
                         ended_ms,
                         critical: level == Level::Critical,
@@ -418,7 +421,7 @@ impl Node {
         format!("{what}: {value}{unit}, threshold {threshold}{unit}")
     }
 
-    fn title(&self, incident: &Incident) -> String {
+    pub(in crate::node) fn title(&self, incident: &Incident) -> String {
         let alerts = incident
             .alerts
             .iter()
@@ -449,6 +452,7 @@ impl Node {
                 format!("The path between {} and {} is bad", name(a), name(b))
             }
             Cause::NetworkOf(node) => format!("The network of {} is bad", name(node)),
+            Cause::Gray(node) => format!("{} answers, but slowly", name(node)),
             Cause::Errors(node) => format!("{} refuses or loses much", name(node)),
             Cause::Uneven(node) => {
                 format!("Data are unevenly spread over shards at {}", name(node))
@@ -473,6 +477,9 @@ const fn next_step(cause: Cause) -> &'static str {
         Cause::Overload(_) => "See what keeps it busy, or move load to another relay.",
         Cause::PathBad(..) => "Check the network between the two; other paths carry on meanwhile.",
         Cause::NetworkOf(_) => "Check its uplink; the paths of the others are fine.",
+        Cause::Gray(_) => {
+            "It is alive and slow for several others: see what its machine does, then its uplink."
+        }
         Cause::Errors(_) => "Read its events: they say what it refuses.",
         Cause::Uneven(_) => "Some keys are written far more often than others; spread them.",
         Cause::Ill(_) => "Look at its health, term by term.",
@@ -521,29 +528,6 @@ fn in_words(rule: &Rule) -> String {
         ));
     }
     words
-}
-
-/// The series that are kept of a metric.
-const fn series_of(metric: Metric) -> &'static [Series] {
-    match metric {
-        Metric::Latency => &[Series::Latency],
-        Metric::ResourceUsage => &[
-            Series::Cpu,
-            Series::Memory,
-            Series::Disk,
-            Series::Descriptors,
-        ],
-        Metric::ShardVariance => &[Series::ShardVariance],
-        Metric::ErrorRate => &[Series::ErrorRate],
-        Metric::Loss => &[Series::Loss],
-        Metric::Cpu => &[Series::Cpu],
-        Metric::Memory => &[Series::Memory],
-        Metric::Disk => &[Series::Disk],
-        Metric::Descriptors => &[Series::Descriptors],
-        Metric::LoopLag => &[Series::LoopLag],
-        Metric::JournalLatency => &[Series::JournalLatency],
-        Metric::NodeHealth | Metric::Unreachable | Metric::SlowPath | Metric::StoreFailed => &[],
-    }
 }
 
 /// A value of a series in thousandths of the metric's unit.

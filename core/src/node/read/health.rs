@@ -2,7 +2,10 @@
 
 use crate::{
     detection::health_score::{self, Found, Term, WEIGHTS},
-    kernel::time::{Duration, Time, millis},
+    kernel::{
+        planted::{self, Planted},
+        time::{Duration, Time, millis},
+    },
     membership::{member::MemberState, roster::MemberView},
     node::{
         life::shares_used,
@@ -46,7 +49,10 @@ impl Node {
         let (id, state) = (member.record.id, member.state);
         let node = id.to_string();
         // Never by its own measuring: only what others see of the way to it.
-        let seen = paths.iter().filter(|path| path.to == node);
+        let by_itself = planted::is(Planted::SelfScore);
+        let seen = paths
+            .iter()
+            .filter(|path| path.to == node || by_itself && path.from == node);
         let seen = seen.map(|path| {
             let age = Duration::from_millis(path.age_ms);
             (path.rtt_ms, path.loss, age)
@@ -75,6 +81,7 @@ impl Node {
             ]
         };
         let score = health_score::score(&found);
+        let score = score.or_else(|| planted::is(Planted::UnknownHealthy).then_some(1.0));
         let is_in = matches!(state, MemberState::Alive | MemberState::Suspect);
         let is_fresh = id == self.id() || age.is_some_and(|age| age <= HEARD);
         NodeHealth {

@@ -6,8 +6,12 @@ use crate::{
         time::Time,
     },
     node::machine::Node,
+    observe::series::{Key, Series},
 };
 use alloc::{string::ToString, vec::Vec};
+
+/// A value of a series that is older is not told as the present one.
+const FRESH_MS: u64 = 60_000;
 
 impl Node {
     /// All metrics, those of one name next to each other.
@@ -104,6 +108,38 @@ impl Node {
         ];
         for (name, help, value) in counts {
             metrics.counter(name, help, value);
+        }
+        self.series_metrics(metrics);
+    }
+
+    fn series_metrics(&self, metrics: &mut Metrics) {
+        let store = &self.history.store;
+        let now_ms = self.wall_now().as_millis();
+        for series in Series::ALL {
+            let key = Key {
+                node: self.id(),
+                series,
+            };
+            // What was not measured lately is left out: an old value is no level.
+            let latest = store.latest(&key);
+            let fresh = latest.filter(|at| now_ms.saturating_sub(at.at_ms) <= FRESH_MS);
+            if let Some(latest) = fresh {
+                metrics.measured_of(
+                    "sporenet_series_value",
+                    "The latest value of each series of this node, in the unit of the series.",
+                    ("series", series.name()),
+                    latest.value.into(),
+                );
+            }
+        }
+        let (right, wrong, _) = self.history.watch.scores();
+        for (outcome, count) in [("alert_followed", right), ("no_alert_followed", wrong)] {
+            metrics.counter_of(
+                "sporenet_findings",
+                "Unusual values that were told, by whether an alert about this node followed.",
+                ("outcome", outcome),
+                count.into(),
+            );
         }
     }
 

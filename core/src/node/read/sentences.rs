@@ -8,7 +8,10 @@ use crate::{
         machine::Node,
         read::snapshot::TimelineEntry,
     },
-    observe::{alerts::record::Deed, series::Unusual},
+    observe::{
+        alerts::record::{Deed, Ending},
+        series::{Series, Unusual},
+    },
     overlay::links::ClockOff,
     replication::replica,
     wire::close::CloseReason,
@@ -16,6 +19,7 @@ use crate::{
 use alloc::{
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 
 /// A span as a person says it: `40 ms`, `12 s`, `3 min`, `2 h`, `5 d`.
@@ -119,6 +123,11 @@ impl Node {
                 "Data of other nodes was refused: the {bytes} bytes allowed in memory are used; \
                  it is fetched again when there is room."
             ),
+            Notice::Differs { peer, keys } => format!(
+                "{} holds {keys} keys differently, although both have seen the same; `sporenet verify` lists \
+                 them.",
+                self.display_name(*peer)
+            ),
             Notice::Admitted { peer, role } => format!("Let the {role} {} in.", peer.short()),
             Notice::HandshakeRefused(reason) => format!("Refused an incoming link: {reason}."),
             Notice::NewcomerRefused(reason) => format!("Refused a newcomer: {reason}."),
@@ -150,6 +159,20 @@ impl Node {
                 told_by,
             } => self.conflict(*identity, reason.as_ref(), *told_by),
             Notice::Anomaly(unusual) => unusual_in_words(unusual),
+            Notice::UnusualTogether(series) => together_in_words(series),
+            Notice::AddressReached {
+                address,
+                by,
+                failed: None,
+            } => format!("{} reaches this node at {address}.", self.display_name(*by)),
+            Notice::AddressReached {
+                address,
+                by,
+                failed: Some(reason),
+            } => format!(
+                "Nobody who was asked reaches this node at {address}; {} says: {reason}.",
+                self.display_name(*by)
+            ),
             Notice::RunsFull { series, after } => {
                 format!("The {series} is full in about {}.", in_words(*after))
             }
@@ -157,8 +180,11 @@ impl Node {
                 let what = self.alert_in_words(alert);
                 match alert.ended_ms {
                     None => format!("Alert ({}): {what}.", alert.grade.name()),
-                    Some(_) if alert.by_hand => format!("Ended by hand: {what}."),
-                    Some(_) => format!("Over: {what}."),
+                    Some(_) => match alert.ending {
+                        Ending::ByItself => format!("Over: {what}."),
+                        Ending::ByHand => format!("Ended by hand: {what}."),
+                        Ending::NodeDown => format!("Over, for the node is down: {what}."),
+                    },
                 }
             }
             Notice::Acted {
@@ -270,7 +296,21 @@ impl Node {
 }
 
 /// What is unusual about a series, as a sentence.
-fn unusual_in_words(unusual: &Unusual) -> String {
+/// That several series are unusual together, as a sentence.
+pub(in crate::node) fn together_in_words(series: &[Series]) -> String {
+    let names: Vec<String> = series
+        .iter()
+        .map(|series| series.name().replace('_', " "))
+        .collect();
+    let names = match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.join(""),
+    };
+    format!("The figures of this node never stood like this together, above all {names}.")
+}
+
+/// That a value is unlike all before it, as a sentence.
+pub(in crate::node) fn unusual_in_words(unusual: &Unusual) -> String {
     let (name, unit) = (
         unusual.series.name().replace('_', " "),
         unusual.series.unit(),

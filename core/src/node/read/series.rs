@@ -14,11 +14,13 @@ use crate::{
 use alloc::{string::ToString, vec::Vec};
 
 /// What a console shows without being asked.
-const CHARTS: [Series; 8] = [
+const CHARTS: [Series; 10] = [
     Series::Cpu,
     Series::Memory,
     Series::LoopLag,
     Series::Latency,
+    Series::LatencyP50,
+    Series::LatencyP99,
     Series::MessagesIn,
     Series::MessagesOut,
     Series::Writes,

@@ -2,7 +2,6 @@
 //!
 //! They serialise to the JSON that `docs/api.md` documents. Unknown is `None`, never a guess.
 
-pub use crate::node::contract::Severity;
 use crate::{
     kernel::{
         address::Address,
@@ -12,6 +11,10 @@ use crate::{
         time::{Time, WallTime},
     },
     membership::member::MemberState,
+};
+pub use crate::{
+    node::contract::Severity,
+    replication::typed::{Content, FieldView, Kind, PartsPage},
 };
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -181,6 +184,17 @@ pub struct NodeVitals {
     pub heap_used_kib: Option<u64>,
     /// How large the heap may become.
     pub heap_limit_kib: Option<u64>,
+    /// Over which transports other relays reach it; empty until they tried.
+    pub transports: Vec<TransportView>,
+}
+
+/// Whether others reach a node over a transport.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransportView {
+    /// `tcp`, `ws` or `wss`.
+    pub transport: String,
+    /// Whether a connection opened at each address of it that other relays tried last.
+    pub reached: bool,
 }
 
 /// A series of a node, with its latest value.
@@ -218,6 +232,65 @@ pub struct SeriesPoints {
     pub min: Option<f64>,
     /// The largest sample; `None` if there is none.
     pub max: Option<f64>,
+}
+
+/// What is unusual about a series of the node that answers, and where it goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Whose, 64 hexadecimal digits.
+    pub node: String,
+    /// What is measured.
+    pub series: String,
+    /// What its values are counted in.
+    pub unit: String,
+    /// How unusual each ten seconds of the last two hours were: when they began, in milliseconds since 1970,
+    /// and from 0 to 1.
+    pub unusual: Vec<(u64, f64)>,
+    /// What was told about it, the oldest first.
+    pub findings: Vec<Finding>,
+    /// What is expected in the next hour; empty while too little is known.
+    pub forecast: Vec<Expected>,
+    /// When something is used up, such as "disk full in about 3 h"; null if that is not in sight.
+    pub reaches: Option<String>,
+    /// How often findings and forecasts were right.
+    pub scores: Vec<Score>,
+}
+
+/// Something unusual that was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What, in a sentence.
+    pub text: String,
+    /// Whether an alert about the node followed within 15 minutes; null until that is known.
+    pub borne_out: Option<bool>,
+}
+
+/// What a series is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The expected value.
+    pub mean: f64,
+    /// Nine of ten values lie between this
+    pub low: f64,
+    /// and this.
+    pub high: f64,
+}
+
+/// How often something that was told was right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// `findings`, of all series of the node, or `forecasts`, of this one.
+    pub what: String,
+    /// How often.
+    pub right: u32,
+    /// How often not.
+    pub wrong: u32,
+    /// Both in a sentence.
+    pub text: String,
 }
 
 /// How healthy a node is, from what others observe.
@@ -271,6 +344,9 @@ pub struct PathView {
     pub jitter_ms: f64,
     /// The share of the last minute's pings that had no answer when the next one went out, 0 to 1.
     pub loss: f64,
+    /// How suspicious the silence of who answers is, as φ of an accrual failure detector: one that is well is
+    /// as silent once in 10^φ times. Only of paths of the node that tells this; null until it heard enough.
+    pub phi: Option<f64>,
     /// How old that is.
     pub age_ms: u64,
 }
@@ -325,14 +401,18 @@ pub struct TimelineEntry {
 pub struct Entry {
     /// The key.
     pub key: Key,
-    /// The value; `None` if it was deleted.
+    /// The value, or a typed value as text; `None` if it was deleted.
     pub value: Option<Bytes>,
-    /// Who wrote it.
+    /// Who wrote it; of a typed value the newest write to any of its parts.
     pub author: NodeId,
     /// When, by its writer's hybrid logical clock.
     pub written_at: WallTime,
     /// Concurrent writes that lost, newest first, kept for people.
     pub conflicts: Vec<Conflict>,
+    /// What the key holds. Of a typed value everything that is read at once; `value` is its text then.
+    pub content: Content,
+    /// What else it holds, if several kinds were begun at once.
+    pub also: Vec<Kind>,
 }
 
 /// A page of a list.

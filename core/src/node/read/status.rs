@@ -17,7 +17,10 @@ use crate::{
             snapshot::{KvCounts, MemberCounts, Status, Verdict},
         },
     },
-    observe::alerts::record::RESERVED,
+    observe::alerts::{
+        Cause, Incident,
+        record::{Grade, RESERVED},
+    },
 };
 use alloc::{
     format,
@@ -120,7 +123,9 @@ impl Node {
         }
         reasons.extend(self.clock_troubles());
         reasons.extend(self.member_troubles(now));
-        if !reasons.is_empty() {
+        let (is_grave, incidents) = self.open_incidents();
+        if !reasons.is_empty() || is_grave {
+            reasons.extend(incidents);
             return (Verdict::Degraded, reasons);
         }
         let alive = self.member_counts().alive;
@@ -129,7 +134,36 @@ impl Node {
             (0, _) => format!("{alive} nodes are alive; this is the only relay."),
             (_, _) => format!("All {alive} nodes are alive and answer."),
         };
-        (Verdict::Healthy, alloc::vec![all_well])
+        let all_well = core::iter::once(all_well);
+        (Verdict::Healthy, all_well.chain(incidents).collect())
+    }
+
+    /// Whether an open incident hurts the mesh, and all that are worth a reason, the gravest first. Who is
+    /// dead is told of already. One that somebody silenced for all its alerts is left out.
+    fn open_incidents(&self) -> (bool, Vec<String>) {
+        let open = self.alerts.incidents().filter(|incident| {
+            let cause = incident.causes.first().map(|(cause, _)| cause);
+            let is_told = matches!(cause, Some(Cause::NodeDown(_) | Cause::Partition));
+            incident.ended_ms.is_none() && incident.grade >= Grade::Medium && !is_told
+        });
+        let mut open: Vec<&Incident> = open
+            .filter(|incident| !self.alerts.is_silenced(incident))
+            .collect();
+        open.sort_by_key(|incident| (core::cmp::Reverse(incident.grade), incident.id));
+        // A busy machine still does all it should.
+        let is_grave = open.iter().any(|incident| {
+            let cause = incident.causes.first().map(|(cause, _)| cause);
+            incident.grade >= Grade::High && !matches!(cause, Some(Cause::Overload(_)))
+        });
+        let text = |incident: &&Incident| {
+            format!(
+                "{} (incident {}, {}).",
+                self.title(incident),
+                incident.id,
+                incident.grade.name()
+            )
+        };
+        (is_grave, open.iter().map(text).collect())
     }
 
     /// Other relays that have not left, and how many of them are linked.

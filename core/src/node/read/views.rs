@@ -17,7 +17,9 @@ use crate::{
         machine::Node,
         read::{
             sentences::in_words,
-            snapshot::{Conflict, Connection, Edge, EntriesPage, Entry, Member, PlaceView},
+            snapshot::{
+                Conflict, Connection, Edge, EntriesPage, Entry, Member, PartsPage, PlaceView,
+            },
             timeline::TimelinePage,
         },
     },
@@ -125,7 +127,7 @@ impl Node {
         }
     }
 
-    fn place_of(&self, record: &MemberRecord, now: Time) -> Option<PlaceView> {
+    pub(in crate::node) fn place_of(&self, record: &MemberRecord, now: Time) -> Option<PlaceView> {
         let degrees = |millionths: i32| f64::from(millionths) / 1_000_000.0;
         let declared = record.location.map(|place| PlaceView {
             latitude: degrees(place.latitude),
@@ -265,6 +267,19 @@ impl Node {
         }
     }
 
+    /// A page of the elements of a set, the fields of a map or the authors of a counter, in order, after
+    /// `after`, at most `limit` and 1,000. `None` if the key holds nothing of the kind.
+    #[must_use]
+    pub fn parts(
+        &self,
+        namespace: &str,
+        key: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Option<PartsPage> {
+        self.replica.parts(namespace, key, after, limit)
+    }
+
     /// The namespaces with their numbers of live keys.
     #[must_use]
     pub fn namespaces(&self) -> Vec<(Namespace, u64)> {
@@ -360,5 +375,7 @@ fn entry(key: Key, view: &EntryView) -> Entry {
         author: view.author,
         written_at: view.written_at(),
         conflicts: conflicts.collect(),
+        content: view.content.clone(),
+        also: view.also.clone(),
     }
 }

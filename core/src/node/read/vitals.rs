@@ -11,7 +11,7 @@ use crate::{
     },
     node::{
         machine::Node,
-        read::snapshot::{NodeVitals, PathView},
+        read::snapshot::{NodeVitals, PathView, TransportView},
     },
     observe::vitals::{Path, Sample, Tag},
     overlay::links,
@@ -53,7 +53,7 @@ impl Node {
                 let own = self.links.paths();
                 paths.extend(own.filter_map(|path| {
                     let to = present.get(&Tag::of(path.peer))?;
-                    Some(own_path(from, to, &path))
+                    Some(self.own_path(from, to, &path, now))
                 }));
             } else if let Some(known) = self.vitals.known(&from.id, now) {
                 let told = known.report.paths.iter();
@@ -78,13 +78,31 @@ impl Node {
             let from: &MemberRecord = member.record;
             if from.id == self.id() {
                 let own = self.links.paths().filter(|path| path.peer == node);
-                paths.extend(own.map(|path| own_path(from, to, &path)));
+                paths.extend(own.map(|path| self.own_path(from, to, &path, now)));
             } else if let Some(known) = self.vitals.known(&from.id, now) {
                 let told = known.report.paths.iter().filter(|path| path.peer == tag);
                 paths.extend(told.map(|path| told_path(from, to, path, known.age)));
             }
         }
         paths
+    }
+
+    fn own_path(
+        &self,
+        from: &MemberRecord,
+        to: &MemberRecord,
+        path: &links::Path,
+        now: Time,
+    ) -> PathView {
+        let in_millis = |span: Duration| span.as_secs_f64() * 1_000.0;
+        PathView {
+            rtt_ms: in_millis(path.rtt),
+            min_ms: in_millis(path.rtt_min),
+            jitter_ms: in_millis(path.jitter),
+            loss: f64::from(path.loss_permille) / 1_000.0,
+            phi: self.links.phi(path.peer, now),
+            ..ends(from, to, Duration::ZERO)
+        }
     }
 
     fn present(&self) -> impl Iterator<Item = MemberView<'_>> {
@@ -126,17 +144,13 @@ fn node_vitals(record: &MemberRecord, told: Option<(Sample, Duration)>) -> NodeV
         storage_quota_kib: sample.storage_quota_kib,
         heap_used_kib: sample.heap_used_kib,
         heap_limit_kib: sample.heap_limit_kib,
-    }
-}
-
-fn own_path(from: &MemberRecord, to: &MemberRecord, path: &links::Path) -> PathView {
-    let in_millis = |span: Duration| span.as_secs_f64() * 1_000.0;
-    PathView {
-        rtt_ms: in_millis(path.rtt),
-        min_ms: in_millis(path.rtt_min),
-        jitter_ms: in_millis(path.jitter),
-        loss: f64::from(path.loss_permille) / 1_000.0,
-        ..ends(from, to, Duration::ZERO)
+        transports: sample
+            .reached_over()
+            .map(|(transport, reached)| TransportView {
+                transport: transport.scheme().into(),
+                reached,
+            })
+            .collect(),
     }
 }
 
@@ -161,6 +175,7 @@ fn ends(from: &MemberRecord, to: &MemberRecord, age: Duration) -> PathView {
         min_ms: 0.0,
         jitter_ms: 0.0,
         loss: 0.0,
+        phi: None,
         age_ms: millis(age),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         message::Message,
         recording::entry::NodeInput,
     },
+    replication::typed::Change,
 };
 use alloc::{format, string::String};
 use core::fmt::{self, Debug, Write};
@@ -97,8 +98,35 @@ fn of_request(request: &Request) -> String {
         }
         Request::Invite { .. } => "invite".into(),
         Request::Reach => "reach".into(),
+        Request::Compact => "compact".into(),
+        Request::Verify { peer, namespace } => match namespace {
+            Some(namespace) => format!("verify {namespace} with {peer}"),
+            None => format!("verify with {peer}"),
+        },
         Request::Forget { member } => format!("forget {member}"),
         Request::Wish(wish) => format!("wish {}", Word::of(wish)),
+        Request::Change {
+            namespace,
+            key,
+            change,
+            level,
+        } => format!(
+            "{} {}, {namespace}/{key}, ack {}",
+            change.kind(),
+            of_change(change),
+            Word::of(level)
+        ),
+    }
+}
+
+fn of_change(change: &Change) -> String {
+    match change {
+        Change::Add(more) => format!("{more:+}"),
+        Change::Insert(elements) => format!("insert of {}", elements.len()),
+        Change::Remove(elements) => format!("remove of {}", elements.len()),
+        Change::Put(fields) => format!("put of {} fields", fields.len()),
+        Change::Flag(is_on) => if *is_on { "on" } else { "off" }.into(),
+        Change::Multi(value) => format!("write of {} bytes", value.len()),
     }
 }
 

@@ -6,12 +6,13 @@
 //! | wanted | back, with the addresses of the member's record |
 //! | probe | the host |
 //! | checked | the host: the reply to the request |
+//! | changed | the timeline |
 
 use crate::{
     kernel::machine::Output,
     membership::roster::MemberView,
     node::{
-        contract::{HostOutput, LinkOutput, Reply},
+        contract::{HostOutput, LinkOutput, Notice, Reply},
         machine::Node,
         message::Message,
     },
@@ -46,6 +47,15 @@ impl Node {
                 let reply = Reply::Reach(reports);
                 self.outbox.event(HostOutput::Reply { id, reply }.into());
             }
+            reach::Event::Changed {
+                address,
+                by,
+                failed,
+            } => self.note(Notice::AddressReached {
+                address,
+                by,
+                failed,
+            }),
         }
     }
 }

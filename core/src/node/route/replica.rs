@@ -41,6 +41,15 @@ impl Node {
                 });
             }
             replica::Event::Replied { request, result } => self.on_replied(request, result),
+            replica::Event::Verified { request, result } => {
+                let reply = match result {
+                    Ok(verified) => Reply::Verified(verified),
+                    Err(refusal) => Reply::Refused(Refusal::Verify(refusal)),
+                };
+                let id = request;
+                self.outbox.event(HostOutput::Reply { id, reply }.into());
+            }
+            replica::Event::Differs { peer, keys } => self.note(Notice::Differs { peer, keys }),
             replica::Event::Changed {
                 revision,
                 namespace,

@@ -124,7 +124,9 @@ pub(super) fn start(mut setup: Setup, mut tuning: Tuning, now: Time) -> Result<N
     // Every use has a fork of its own. A recording shows the seeds of `machines`, from which its
     // siblings (identity, genesis, instance) can't be derived (ADR 0013).
     let entropy = Rng::from_seed(setup.entropy);
-    let restored = restore(&setup.stored, &entropy)?;
+    // Where the journal begins shows in itself, though a front that is missing does not.
+    let is_front_hurt = hurt.iter().any(|key| key == journal::FRONT_KEY);
+    let restored = restore(&setup.stored, &entropy, is_front_hurt)?;
     let belonging = belong(&setup, &restored, &entropy)?;
     let rng = entropy.fork("machines");
     let instance = InstanceId(entropy.fork("instance").next_u64());
@@ -156,6 +158,7 @@ fn is_dispensable(key: &str) -> bool {
         swim::MEMBERS_KEY,
         links::BACKOFFS_KEY,
         journal::PROBE_KEY,
+        journal::FRONT_KEY,
     ];
     dispensable.contains(&key) || key.starts_with(admission::INVITE_PREFIX)
 }
@@ -177,7 +180,7 @@ fn read<T: serde::de::DeserializeOwned>(
     decode_exactly(bytes).map(Some).map_err(|_| damaged(key))
 }
 
-fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
+fn restore(stored: &Stored, entropy: &Rng, is_front_hurt: bool) -> Result<Restored, StartError> {
     let seed: Option<Secret> = read(stored, KEY_IDENTITY)?;
     let is_new = seed.is_none();
     let has_data = !stored.entries.is_empty() || !stored.journal.is_empty();
@@ -187,8 +190,18 @@ fn restore(stored: &Stored, entropy: &Rng) -> Result<Restored, StartError> {
     }
     let seed = seed.unwrap_or_else(|| Secret::from_bytes(entropy.fork("identity").bytes32()));
     let bound: Option<Incarnation> = read(stored, swim::INCARNATION_KEY)?;
-    let replay =
-        Journal::replay(&stored.journal).map_err(|error| StartError::Damaged(error.to_string()))?;
+    let front = match stored.entry(journal::FRONT_KEY) {
+        None if is_front_hurt => stored.journal.first().map_or(1, |(first, _)| *first),
+        None => 1,
+        Some(bytes) => {
+            let bytes: [u8; 8] = (&**bytes)
+                .try_into()
+                .map_err(|_| damaged(journal::FRONT_KEY))?;
+            u64::from_le_bytes(bytes)
+        }
+    };
+    let replay = Journal::replay(&stored.journal, front)
+        .map_err(|error| StartError::Damaged(error.to_string()))?;
     Ok(Restored {
         keypair: Keypair::from_seed(seed.expose()),
         is_new,

@@ -27,6 +27,7 @@ use alloc::{format, string::String, vec::Vec};
 mod clocks;
 mod single;
 mod vitals;
+mod watching;
 
 /// Nodes down to the bytes.
 type Mesh = World<Endpoint>;

@@ -66,7 +66,10 @@ fn batches(node: &mut Node) -> Vec<StoreBatch> {
 fn puts(batch: &StoreBatch) -> impl Iterator<Item = String> {
     batch.ops.iter().filter_map(|op| match op {
         StoreOp::Put { key, .. } => Some(key.clone()),
-        StoreOp::Append { .. } | StoreOp::Delete { .. } | StoreOp::Truncate { .. } => None,
+        StoreOp::Append { .. }
+        | StoreOp::Delete { .. }
+        | StoreOp::Truncate { .. }
+        | StoreOp::DropBefore { .. } => None,
     })
 }
 

@@ -82,6 +82,10 @@ fn what_is_measured_is_kept_over_time_of_this_node_and_of_others() {
     assert_eq!(value(Series::Links), Some(2.0));
     assert_eq!(value(Series::Alive), Some(3.0));
     assert!(value(Series::Latency).is_some_and(|millis| millis > 0.0));
+    let median = value(Series::LatencyP50);
+    assert!(median > Some(0.0) && median <= value(Series::LatencyP99));
+    let of_other = |one: &SeriesView| one.series == "latency_p99" && one.node == other.to_string();
+    assert!(latest.iter().any(of_other), "each tells its own to all");
     assert!(value(Series::MessagesIn).is_some_and(|rate| rate > 0.0));
 }
 

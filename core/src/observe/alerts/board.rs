@@ -7,7 +7,11 @@ use super::{
     },
     settings::{InForce, Value},
 };
-use crate::kernel::{bytes::Bytes, id::NodeId};
+use crate::kernel::{
+    bytes::Bytes,
+    id::NodeId,
+    planted::{self, Planted},
+};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +89,8 @@ impl Board {
                     | Record::Channels(..)
                     | Record::Setting(..) => None,
                 }));
-                put(&mut self.acts, id, acts)
+                let keeps_own = planted::is(Planted::AckLost) && self.acts.contains_key(&id);
+                keeps_own || put(&mut self.acts, id, acts)
             }
             Record::Silence(id, silence) => put(&mut self.silences, id, (author, silence)),
             Record::Told(key, told) => put(&mut self.told, key, (author, told)),

@@ -39,6 +39,8 @@ pub enum Cause {
     PathBad(NodeId, NodeId),
     /// All ways to a node are bad.
     NetworkOf(NodeId),
+    /// A node answers, but slowly, to several others.
+    Gray(NodeId),
     /// A node refuses or loses much.
     Errors(NodeId),
     /// Data are unevenly spread.
@@ -60,6 +62,7 @@ impl Cause {
             Self::Overload(_) => "overload",
             Self::PathBad(..) => "path_bad",
             Self::NetworkOf(_) => "network_of_node",
+            Self::Gray(_) => "gray_failure",
             Self::Errors(_) => "errors",
             Self::Uneven(_) => "uneven",
             Self::Ill(_) => "ill",
@@ -198,7 +201,14 @@ impl<'a> Building<'a> {
                     for end in [node, peer] {
                         let touched = pairs.iter().filter(|(a, b)| *a == end || *b == end);
                         if touched.count() > 1 {
-                            speak(Cause::NetworkOf(end), 45);
+                            // What is lost is lost on the way; who is slow on many ways is slow itself.
+                            let is_lost = alert.metric == Metric::Loss;
+                            let cause = if is_lost {
+                                Cause::NetworkOf(end)
+                            } else {
+                                Cause::Gray(end)
+                            };
+                            speak(cause, 45);
                         }
                     }
                 }

@@ -6,7 +6,9 @@ use super::{
     contract::{Command, Delivered, Event, Look, Presence, Reading, Seen, Stats},
     duty::rank_as_judge,
     incident::{Incident, correlate},
-    record::{About, Alert, CHANNELS_MAX, Channel, Channels, Deed, Grade, Id, Place, to_bytes},
+    record::{
+        About, Alert, CHANNELS_MAX, Channel, Channels, Deed, Ending, Grade, Id, Place, to_bytes,
+    },
     rule::{Level, Metric, Rule},
     trial::{Flap, Step, Trial},
 };
@@ -47,7 +49,7 @@ pub struct Alerts {
     pub(super) me: NodeId,
     pub(super) role: Role,
     pub(super) now: Time,
-    started_at: Time,
+    pub(super) started_at: Time,
     /// The wall clock at the last look, in milliseconds; 0 before the first.
     pub(super) wall_ms: u64,
     /// The members at the last look.
@@ -65,6 +67,8 @@ pub struct Alerts {
     ending: BTreeMap<Id, Time>,
     /// What this node's host can notify over.
     pub(super) own_channels: Option<Channels>,
+    /// When that was last written down.
+    channels_wrote_at: Option<Time>,
     pub(super) deadlines: Deadlines<Timer>,
     pub(super) outbox: Outbox<Infallible, Event>,
     pub(super) stats: Stats,
@@ -92,6 +96,7 @@ impl Alerts {
             trials: BTreeMap::new(),
             ending: BTreeMap::new(),
             own_channels: None,
+            channels_wrote_at: None,
             deadlines,
             // It sends no messages.
             outbox: Outbox::new(1),
@@ -138,9 +143,16 @@ impl Alerts {
         }
         let rules = self.board.in_force.rules.clone();
         let mut seen: BTreeSet<About> = BTreeSet::new();
+        let down = self.down();
+        // Who comes back is judged from the start.
+        self.trials.retain(|about, _| {
+            let rule = rules.iter().find(|(name, _)| **name == *about.rule);
+            !rule.is_some_and(|(_, rule)| is_moot(rule.metric, &about.node, &down))
+        });
         for (name, rule) in &rules {
             for reading in &look.readings {
-                if reading.metric == rule.metric && self.may_judge(reading) {
+                let is_moot = is_moot(reading.metric, &reading.node, &down);
+                if reading.metric == rule.metric && !is_moot && self.may_judge(reading) {
                     let about = About {
                         rule: Text::clean(name),
                         node: reading.node,
@@ -151,9 +163,22 @@ impl Alerts {
                 }
             }
         }
-        self.end_what_is_gone(&seen);
+        self.end_what_is_gone(&seen, &down);
         self.refresh();
+        self.announce_channels();
         self.notify();
+    }
+
+    /// The nodes that are missed, as an alert says: what else was wrong about them is moot.
+    fn down(&self) -> BTreeSet<NodeId> {
+        let alerts = self.board.alerts.values().map(|(_, alert)| alert);
+        let dead = alerts.filter(|alert| {
+            let node = &alert.about.node;
+            alert.metric == Metric::Unreachable
+                && alert.ended_ms.is_none()
+                && self.presence(node) == Some(Presence::Missed)
+        });
+        dead.map(|alert| alert.about.node).collect()
     }
 
     fn may_judge(&self, reading: &Reading) -> bool {
@@ -213,7 +238,7 @@ impl Alerts {
         };
         if by_hand && settled(trial) {
             trial.end_by_hand(now);
-            self.end(id, true);
+            self.end(id, Ending::ByHand);
             return;
         }
         if settled(trial) {
@@ -236,7 +261,7 @@ impl Alerts {
             }
             Step::End => {
                 trial.wrote_at = now;
-                self.end(id, false);
+                self.end(id, Ending::ByItself);
             }
         }
     }
@@ -283,7 +308,7 @@ impl Alerts {
             threshold_milli: rule.threshold(level).unwrap_or(0),
             since_ms: open.map_or(self.wall_ms, |alert| alert.since_ms),
             ended_ms: None,
-            by_hand: false,
+            ending: Ending::ByItself,
             calm_since_ms,
         };
         if open.is_none() {
@@ -311,42 +336,46 @@ impl Alerts {
         Grade::of(impact, reading.confidence.into())
     }
 
-    fn end(&mut self, id: Id, by_hand: bool) {
+    fn end(&mut self, id: Id, ending: Ending) {
         let Some((_, alert)) = self.board.alerts.get(&id) else {
             return;
         };
         if alert.ended_ms.is_some() || planted::is(Planted::AlertSticks) {
             return;
         }
-        let ended = Alert {
-            // Never before it began, also where clocks differ.
-            ended_ms: Some(self.wall_ms.max(alert.since_ms)),
-            by_hand,
-            ..alert.clone()
-        };
+        let ended = alert.ended(self.wall_ms, ending);
         self.stats.ended = self.stats.ended.saturating_add(1);
         self.write_alert(id, &ended);
     }
 
     /// Ends the alerts that are this node's, and are about what is not there any more.
-    fn end_what_is_gone(&mut self, seen: &BTreeSet<About>) {
+    fn end_what_is_gone(&mut self, seen: &BTreeSet<About>, down: &BTreeSet<NodeId>) {
         if self.now.since(self.started_at) < self.config.settling {
             return;
         }
         let open = self.board.alerts.iter();
         let open = open.filter(|(_, (_, alert))| alert.ended_ms.is_none());
         let gone = open.filter(|(_, (author, alert))| {
-            !seen.contains(&alert.about) && self.is_mine_to_end(author, alert)
+            !seen.contains(&alert.about) && self.is_mine_to_end(author, alert, down)
         });
-        let gone: Vec<Id> = gone.map(|(id, _)| *id).collect();
-        for id in gone {
+        let gone = gone.map(|(id, (_, alert))| {
+            let is_moot = is_moot(alert.metric, &alert.about.node, down);
+            let ending = if is_moot {
+                Ending::NodeDown
+            } else {
+                Ending::ByItself
+            };
+            (*id, ending)
+        });
+        let gone: Vec<(Id, Ending)> = gone.collect();
+        for (id, ending) in gone {
             if self
                 .ending
                 .get(&id)
                 .is_none_or(|at| self.now.since(*at) >= WRITING)
             {
                 self.ending.insert(id, self.now);
-                self.end(id, false);
+                self.end(id, ending);
             }
         }
         let board = &self.board;
@@ -363,7 +392,7 @@ impl Alerts {
         });
     }
 
-    fn is_mine_to_end(&self, author: &NodeId, alert: &Alert) -> bool {
+    fn is_mine_to_end(&self, author: &NodeId, alert: &Alert, down: &BTreeSet<NodeId>) -> bool {
         let about = &alert.about;
         if alert.metric.is_seen_by_others() {
             return self.judges(&about.node)
@@ -378,7 +407,9 @@ impl Alerts {
         let presence = self.presence(&about.node);
         let is_over = match presence {
             None | Some(Presence::Away) => true,
-            Some(Presence::Missed) => alert.metric.is_of_path(),
+            Some(Presence::Missed) => {
+                alert.metric.is_of_path() || is_moot(alert.metric, &about.node, down)
+            }
             Some(Presence::Here) => false,
         };
         is_over && (self.judges(&about.node) || (presence.is_none() && self.is_first()))
@@ -459,7 +490,11 @@ impl Alerts {
 
     fn on_channels(&mut self, mut channels: Vec<Channel>) {
         channels.truncate(CHANNELS_MAX);
-        self.own_channels = Some(Channels(channels));
+        let own = Some(Channels(channels));
+        if self.own_channels != own {
+            self.own_channels = own;
+            self.channels_wrote_at = None;
+        }
         self.announce_channels();
     }
 
@@ -472,8 +507,13 @@ impl Alerts {
         if known == Some(own) || (known.is_none() && own.0.is_empty()) {
             return;
         }
-        let (own, value) = (own.clone(), to_bytes(own));
-        self.board.channels.insert(self.me, own);
+        // It is known once it comes back as a record: the writes of a newcomer are refused.
+        let wrote = self.channels_wrote_at;
+        if wrote.is_some_and(|at| self.now.since(at) < WRITING) {
+            return;
+        }
+        let value = to_bytes(own);
+        self.channels_wrote_at = Some(self.now);
         self.outbox.event(Event::Write {
             place: Place::Channels(self.me),
             value: Some(value),
@@ -491,6 +531,11 @@ impl Alerts {
             Command::Delivered(Delivered { key, error }) => self.on_delivered(key, error),
         }
     }
+}
+
+/// Whether nothing can be known of a value, for its node is down.
+fn is_moot(metric: Metric, node: &NodeId, down: &BTreeSet<NodeId>) -> bool {
+    metric != Metric::Unreachable && down.contains(node)
 }
 
 impl Machine for Alerts {

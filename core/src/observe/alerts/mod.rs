@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a value is beyond a rule's threshold for its duration | who judges it writes an alert into a reserved namespace |
 //! | it has come back | the same record is written again, with its end |
+//! | its node is dead | the same, with that as the reason; it fires anew if the node comes back with it |
 //! | alerts begin together and are about the same | they are one incident, on every node that holds them |
 //! | a person acknowledges, resolves, silences, sets | that is a record too; sides of a cut keep theirs, and merge |
 //! | an incident gathered for a while | the first of the relays with a channel claims the notification, and sends it |

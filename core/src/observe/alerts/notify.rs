@@ -16,6 +16,7 @@ use crate::kernel::{
     id::NodeId,
     planted::{self, Planted},
     text::{Name, Text},
+    time::millis,
 };
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
@@ -102,7 +103,11 @@ impl Alerts {
         } else {
             rank
         };
-        let turn = from_ms.saturating_add(lease.saturating_mul(rank));
+        // The others may not know yet over which channels a newcomer notifies: one of them tells.
+        let is_new = millis(self.now.since(self.started_at)) < lease;
+        let is_alone = self.with_channel(&channel.name).all(|node| node == self.me);
+        let wait = rank.saturating_add(u64::from(is_new && !is_alone));
+        let turn = from_ms.saturating_add(lease.saturating_mul(wait));
         if self.wall_ms < turn {
             return None;
         }
@@ -181,7 +186,9 @@ impl Alerts {
         alerts.filter(|(_, alert)| alert.ended_ms.is_none())
     }
 
-    fn is_silenced(&self, incident: &Incident) -> bool {
+    /// Whether nobody is told of any alert of an incident that still fires.
+    #[must_use]
+    pub fn is_silenced(&self, incident: &Incident) -> bool {
         let mut open = self.open_of(incident);
         open.all(|(_, alert)| self.silenced_until(alert).is_some())
     }

@@ -171,6 +171,7 @@ impl fmt::Display for Grade {
 
 /// One time in which something was beyond its threshold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Form", from = "Form")]
 pub struct Alert {
     /// What it is about.
     pub about: About,
@@ -190,10 +191,103 @@ pub struct Alert {
     pub since_ms: u64,
     /// When it ended; `None` while it fires.
     pub ended_ms: Option<u64>,
-    /// Whether a person ended it.
-    pub by_hand: bool,
+    /// Why it ended; says nothing while it fires.
+    pub ending: Ending,
     /// When the one before it ended, 0 if there was none: acts after that are about this one.
     pub calm_since_ms: u64,
+}
+
+/// Why an alert is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The value has come back, or is not measured any more.
+    ByItself,
+    /// A person ended it.
+    ByHand,
+    /// Its node is dead, so nobody knows the value. It fires anew if the node comes back with it.
+    NodeDown,
+}
+
+impl Alert {
+    /// How it ends at a moment by the wall clock in milliseconds.
+    pub(super) fn ended(&self, at_ms: u64, ending: Ending) -> Self {
+        // What decided gives way to who is down: see `Form`.
+        let (metric, of) = match ending {
+            Ending::ByItself | Ending::ByHand => (self.metric, self.of),
+            Ending::NodeDown => (self.of.unwrap_or(self.metric), None),
+        };
+        Self {
+            metric,
+            of,
+            // Never before it began, also where clocks differ.
+            ended_ms: Some(at_ms.max(self.since_ms)),
+            ending,
+            ..self.clone()
+        }
+    }
+}
+
+/// The serial form of an alert. Nodes that don't know of [`Ending::NodeDown`] read it too, as the end of an
+/// alert by itself: what decided is then that the node is unreachable.
+#[derive(Serialize, Deserialize)]
+struct Form {
+    about: About,
+    metric: Metric,
+    of: Option<Metric>,
+    level: Level,
+    grade: Grade,
+    value_milli: i64,
+    threshold_milli: i64,
+    since_ms: u64,
+    ended_ms: Option<u64>,
+    by_hand: bool,
+    calm_since_ms: u64,
+}
+
+impl From<Alert> for Form {
+    fn from(alert: Alert) -> Self {
+        let of = match alert.ending {
+            Ending::ByItself | Ending::ByHand => alert.of,
+            Ending::NodeDown => Some(Metric::Unreachable),
+        };
+        Self {
+            about: alert.about,
+            metric: alert.metric,
+            of,
+            level: alert.level,
+            grade: alert.grade,
+            value_milli: alert.value_milli,
+            threshold_milli: alert.threshold_milli,
+            since_ms: alert.since_ms,
+            ended_ms: alert.ended_ms,
+            by_hand: alert.ending == Ending::ByHand,
+            calm_since_ms: alert.calm_since_ms,
+        }
+    }
+}
+
+impl From<Form> for Alert {
+    fn from(form: Form) -> Self {
+        let (of, ending) = match form.of {
+            of if form.by_hand => (of, Ending::ByHand),
+            Some(Metric::Unreachable) => (None, Ending::NodeDown),
+            of => (of, Ending::ByItself),
+        };
+        Self {
+            about: form.about,
+            metric: form.metric,
+            of,
+            level: form.level,
+            grade: form.grade,
+            value_milli: form.value_milli,
+            threshold_milli: form.threshold_milli,
+            since_ms: form.since_ms,
+            ended_ms: form.ended_ms,
+            ending,
+            calm_since_ms: form.calm_since_ms,
+        }
+    }
 }
 
 /// What a person did about an alert or an incident.
@@ -410,6 +504,32 @@ fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 impl Record {
+    /// The bytes that stand at its place.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Self::Alert(_, alert) => to_bytes(alert),
+            Self::Act(_, act) => to_bytes(act),
+            Self::Silence(_, silence) => to_bytes(silence),
+            Self::Told(_, told) => to_bytes(told),
+            Self::Channels(_, channels) => to_bytes(channels),
+            Self::Setting(_, setting) => to_bytes(setting),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Alert(id, _) => Place::Alert(*id),
+            Self::Act(id, _) => Place::Act(*id),
+            Self::Silence(id, _) => Place::Silence(*id),
+            Self::Told(key, _) => Place::Told(key.clone()),
+            Self::Channels(node, _) => Place::Channels(*node),
+            Self::Setting(name, _) => Place::Setting(name.clone()),
+        }
+    }
+
     /// What stands at a place; `None` if it can't be.
     #[must_use]
     pub fn read(place: Place, bytes: &[u8]) -> Option<Self> {

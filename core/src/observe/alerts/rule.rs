@@ -7,6 +7,7 @@
 //! `-` stands for no threshold. What is left out is as in [`Rule::plain`].
 
 use super::text::{self, TextRefusal};
+use crate::observe::series::Series;
 use alloc::{format, string::String};
 use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,8 @@ pub enum Metric {
     ErrorRate,
     /// Whether a relay is dead: 1 if it is.
     Unreachable,
-    /// How many times its own shortest round trip a path takes; 1 where it is below 100 ms more.
+    /// How many times its own shortest round trip a path takes, or that of a way over another relay; 1 where
+    /// it is below 100 ms more.
     SlowPath,
     /// Pings without an answer on one path, in percent.
     Loss,
@@ -121,6 +123,31 @@ impl Metric {
             self,
             Self::Unreachable | Self::NodeHealth | Self::StoreFailed
         )
+    }
+
+    /// The series in which its history is kept, all in one unit; empty if none is. Series count in the metric's
+    /// unit, but for that of the error rate, which counts percent.
+    #[must_use]
+    pub const fn series(self) -> &'static [Series] {
+        match self {
+            Self::Latency => &[Series::Latency],
+            Self::ResourceUsage => &[
+                Series::Cpu,
+                Series::Memory,
+                Series::Disk,
+                Series::Descriptors,
+            ],
+            Self::ShardVariance => &[Series::ShardVariance],
+            Self::ErrorRate => &[Series::ErrorRate],
+            Self::Loss => &[Series::Loss],
+            Self::Cpu => &[Series::Cpu],
+            Self::Memory => &[Series::Memory],
+            Self::Disk => &[Series::Disk],
+            Self::Descriptors => &[Series::Descriptors],
+            Self::LoopLag => &[Series::LoopLag],
+            Self::JournalLatency => &[Series::JournalLatency],
+            Self::NodeHealth | Self::Unreachable | Self::SlowPath | Self::StoreFailed => &[],
+        }
     }
 
     /// The metric of that name.

@@ -56,17 +56,20 @@ pub enum Known {
     FlapWindow,
     /// Who is told when.
     Escalation,
+    /// How long relays keep history beside the core, where they have not been told otherwise.
+    HistoryKeep,
 }
 
 impl Known {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::GroupWait,
         Self::Lease,
         Self::Keep,
         Self::FlapCount,
         Self::FlapWindow,
         Self::Escalation,
+        Self::HistoryKeep,
     ];
 
     /// Its name.
@@ -79,6 +82,7 @@ impl Known {
             Self::FlapCount => "alerts.flap_count",
             Self::FlapWindow => "alerts.flap_window",
             Self::Escalation => "alerts.escalation",
+            Self::HistoryKeep => "history.keep",
         }
     }
 
@@ -92,6 +96,9 @@ impl Known {
             Self::FlapCount => "how many alerts of one kind in the window are flapping",
             Self::FlapWindow => "see alerts.flap_count",
             Self::Escalation => "who is told when",
+            Self::HistoryKeep => {
+                "how long relays keep history, unless their own settings say otherwise"
+            }
         }
     }
 
@@ -104,6 +111,7 @@ impl Known {
             Self::FlapCount => (2, 100),
             Self::FlapWindow => (60_000, 86_400_000),
             Self::Escalation => (0, 0),
+            Self::HistoryKeep => (86_400_000, 3_650 * 86_400_000),
         }
     }
 
@@ -114,6 +122,7 @@ impl Known {
             Self::GroupWait => Value::Span(3_000),
             Self::Lease => Value::Span(10_000),
             Self::Keep => Value::Span(7 * 86_400_000),
+            Self::HistoryKeep => Value::Span(90 * 86_400_000),
             Self::FlapCount => Value::Number(5),
             Self::FlapWindow => Value::Span(600_000),
             Self::Escalation => Value::Steps(alloc::vec![Step {
@@ -293,6 +302,8 @@ pub struct InForce {
     pub flap_count: u64,
     /// See [`Known::FlapWindow`], in milliseconds.
     pub flap_window_ms: u64,
+    /// See [`Known::HistoryKeep`], in milliseconds.
+    pub history_keep_ms: u64,
     /// See [`Known::Escalation`].
     pub steps: Vec<Step>,
     /// The rules by name, in order.
@@ -336,6 +347,7 @@ impl InForce {
             keep_ms: number(Known::Keep),
             flap_count: number(Known::FlapCount),
             flap_window_ms: number(Known::FlapWindow),
+            history_keep_ms: number(Known::HistoryKeep),
             rules: rules.collect(),
             steps,
         }

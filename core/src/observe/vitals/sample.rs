@@ -1,5 +1,6 @@
 //! What a node measures of itself.
 
+use crate::kernel::address::Transport;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,13 @@ pub struct Sample {
     pub store_failed: Option<bool>,
     /// About where the node stands, guessed from its time zone: see [`Sample::guess_place`].
     pub place: Option<u64>,
+    /// Over which transports others reach the node: see [`Sample::reached_over`]. The node itself fills it in.
+    pub reached: Option<u64>,
+    /// The median of the round trips to linked peers of the last minute, in microseconds. The node itself fills
+    /// it in.
+    pub rtt_p50_us: Option<u64>,
+    /// What 99 of 100 of those round trips stay below. The node itself fills it in.
+    pub rtt_p99_us: Option<u64>,
 }
 
 /// How many tenths of a degree of longitude there are, both ends included.
@@ -78,6 +86,36 @@ impl Sample {
     }
 }
 
+/// The transports in the order of their bits in [`Sample::reached`], two for each: that an address was
+/// reached, and that one was not.
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Ws, Transport::Wss];
+
+impl Sample {
+    /// Notes what others found when they dialled this node's addresses: the transport of each, and whether a
+    /// connection opened. Nothing is noted where nothing was found.
+    pub fn note_reached(&mut self, found: impl Iterator<Item = (Transport, bool)>) {
+        let bits = found.map(|(transport, reached)| {
+            let place = TRANSPORTS.iter().position(|known| *known == transport);
+            let shift = place.map_or(0, |place| place.saturating_mul(2));
+            let shift = u32::try_from(shift).unwrap_or(0);
+            1_u64.wrapping_shl(shift.saturating_add(u32::from(!reached)))
+        });
+        self.reached = bits.reduce(|all, bit| all | bit);
+    }
+
+    /// Over which transports others reach the node: each that was tried, and whether all of its addresses
+    /// that were tried could be reached.
+    pub fn reached_over(&self) -> impl Iterator<Item = (Transport, bool)> {
+        let bits = self.reached.unwrap_or(0);
+        (0_u32..)
+            .zip(TRANSPORTS)
+            .filter_map(move |(place, transport)| {
+                let of = bits.wrapping_shr(place.saturating_mul(2)) & 3;
+                (of != 0).then_some((transport, of == 1))
+            })
+    }
+}
+
 /// The serial form: which fields there are, the lowest bit for the first, and the values of those.
 #[derive(Serialize, Deserialize)]
 struct Packed(u32, Vec<u64>);
@@ -104,6 +142,9 @@ impl From<Sample> for Packed {
             sample.heap_limit_kib,
             sample.store_failed.map(u64::from),
             sample.place,
+            sample.reached,
+            sample.rtt_p50_us,
+            sample.rtt_p99_us,
         ];
         let bits = (0_u32..).zip(&fields).filter(|(_, field)| field.is_some());
         let mask = bits.fold(0, |mask, (bit, _)| mask | 1_u32.wrapping_shl(bit));
@@ -141,6 +182,9 @@ impl From<Packed> for Sample {
             heap_limit_kib: next(),
             store_failed: next().map(|failed| failed != 0),
             place: next(),
+            reached: next(),
+            rtt_p50_us: next(),
+            rtt_p99_us: next(),
         }
     }
 }

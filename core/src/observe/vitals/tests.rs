@@ -144,7 +144,7 @@ fn a_usual_sample_takes_at_most_40_bytes_and_what_was_not_measured_stays_unknown
 
 #[test]
 fn fields_of_a_later_version_are_skipped_and_missing_values_are_unknown() {
-    let later = encode(&(1_u32 | 1 << 20, vec![5_u64, 6]));
+    let later = encode(&(1_u32 | 1 << 31, vec![5_u64, 6]));
     let expected = Sample {
         cpu_permille: Some(5),
         ..Sample::default()

@@ -3,7 +3,10 @@
 //! Source: the papers on the page of [`links`](super).
 
 use super::{
-    Command, Config, Event, Message, Stats, arriving::Arrival, clocks::Reading, path::Pings,
+    Command, Config, Event, Message, Stats,
+    arriving::Arrival,
+    clocks::Reading,
+    path::{Beats, Pings},
     standby::Standby,
 };
 use crate::{
@@ -50,6 +53,8 @@ pub(super) struct Peer {
     pub(super) clock: Option<Reading>,
     /// What pings have shown of the path.
     pub(super) pings: Pings,
+    /// How regularly it is heard.
+    pub(super) beats: Beats,
     /// Another process showed this identity: the ping that asks the peer whether it still runs.
     pub(super) contest: Option<Contest>,
 }
@@ -257,6 +262,7 @@ impl Links {
                 pinged: None,
                 clock: None,
                 pings: Pings::default(),
+                beats: Beats::default(),
                 contest: None,
             },
         );
@@ -533,6 +539,15 @@ impl Links {
         self.dialer.settle(&Destination::Member(from));
     }
 
+    /// A relay hears pongs in its turn, a tab the pings of relays.
+    fn beat(&mut self, from: NodeId, listens_as: Role) {
+        if self.role == listens_as
+            && let Some(peer) = self.peers.get_mut(&from)
+        {
+            peer.beats.beat(self.now);
+        }
+    }
+
     fn heard(&mut self, from: NodeId) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heard_at = self.now;
@@ -553,6 +568,7 @@ impl Machine for Links {
                 match message {
                     Message::Ping { nonce } => {
                         if self.is_linked(from) {
+                            self.beat(from, Role::Tab);
                             // Before the pong, with which the ping is over for the other end.
                             if let Some(wall) = self.wall_now() {
                                 self.outbox.send(from, Message::Wall { nonce, wall });
@@ -561,7 +577,10 @@ impl Machine for Links {
                         }
                         return;
                     }
-                    Message::Pong { nonce } => self.on_pong(from, nonce),
+                    Message::Pong { nonce } => {
+                        self.beat(from, Role::Relay);
+                        self.on_pong(from, nonce);
+                    }
                     Message::Wall { nonce, wall } => {
                         self.on_wall(from, nonce, wall);
                         return;

@@ -1,17 +1,63 @@
 //! How good a path is, as the pings over it show.
 //!
-//! Source: RFC 6298, section 2, for the smoothed round-trip time and its variation.
+//! Source: RFC 6298, section 2, for the smoothed round-trip time and its variation. Hayashibara, Défago, Yared
+//! and Katayama, "The φ accrual failure detector", SRDS 2004, for how suspicious a silence is.
 
 use super::Links;
 use crate::kernel::{
     id::{NodeId, Role},
-    time::{Duration, millis},
+    time::{Duration, Time, millis},
 };
 
 /// The span over which lost pings are counted.
 const LOSS_SPAN: Duration = Duration::from_secs(60);
 /// The most pings that are remembered: one bit each.
 const PINGS_MAX: u32 = 64;
+
+/// Fewer beats say nothing about what is usual.
+const BEATS_MIN: u32 = 4;
+/// Beats that the usual gap remembers.
+const BEATS_KEPT: u32 = 32;
+/// The least that gaps vary by, as a share of the usual one: a silent machine's timers are not that exact.
+const VARIES_MIN: f64 = 0.1;
+/// What is less likely than one in 10^30 counts as that.
+const PHI_MAX: f64 = 30.0;
+
+/// How regularly a peer is heard.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Beats {
+    last: Option<Time>,
+    /// Gaps so far, at most [`BEATS_KEPT`].
+    count: u32,
+    /// In seconds, and in seconds squared.
+    mean: f64,
+    variance: f64,
+}
+
+impl Beats {
+    /// The peer was heard in its turn.
+    pub(super) fn beat(&mut self, now: Time) {
+        if let Some(last) = self.last.replace(now) {
+            let gap = now.since(last).as_secs_f64();
+            self.count = self.count.saturating_add(1).min(BEATS_KEPT);
+            let weight = 1.0 / f64::from(self.count);
+            let away = gap - self.mean;
+            self.mean += weight * away;
+            self.variance = (1.0 - weight) * (self.variance + weight * away * away);
+        }
+    }
+
+    /// How suspicious the silence since the last beat is: φ, at which a peer that is well is as silent once
+    /// in 10^φ times.
+    fn phi(&self, now: Time) -> Option<f64> {
+        let last = self.last.filter(|_| self.count >= BEATS_MIN)?;
+        let deviation = libm::sqrt(self.variance).max(self.mean * VARIES_MIN);
+        let late = (now.since(last).as_secs_f64() - self.mean) / deviation.max(1e-6);
+        let later = 0.5 * libm::erfc(late / core::f64::consts::SQRT_2);
+        // Never the negative zero of a peer that can't be late.
+        Some((-libm::log10(later.max(1e-300))).clamp(0.0, PHI_MAX) + 0.0)
+    }
+}
 
 /// What the pings over one link have shown.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -28,6 +74,7 @@ pub(super) struct Pings {
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Times {
     pub(super) smoothed: Duration,
+    last: Duration,
     min: Duration,
     variation: Duration,
 }
@@ -38,6 +85,7 @@ impl Pings {
         let times = self.times.map_or(
             Times {
                 smoothed: took,
+                last: took,
                 min: took,
                 variation: took / 2,
             },
@@ -45,6 +93,7 @@ impl Pings {
                 // The variation first: it takes the smoothed time of before.
                 variation: (old.variation.saturating_mul(3) + old.smoothed.abs_diff(took)) / 4,
                 smoothed: (old.smoothed.saturating_mul(7) + took) / 8,
+                last: took,
                 min: old.min.min(took),
             },
         );
@@ -89,6 +138,8 @@ pub struct Path {
     pub role: Role,
     /// The smoothed round-trip time.
     pub rtt: Duration,
+    /// The latest round-trip time.
+    pub rtt_last: Duration,
     /// The shortest round-trip time since the link came up.
     pub rtt_min: Duration,
     /// How far single round trips are from the smoothed one, smoothed as well.
@@ -98,6 +149,13 @@ pub struct Path {
 }
 
 impl Links {
+    /// How suspicious the silence of a linked peer is at this moment, as φ; at most 30. `None` until it was
+    /// heard five times. Nothing is decided by it: a link ends after a time that can be foretold.
+    #[must_use]
+    pub fn phi(&self, peer: NodeId, now: Time) -> Option<f64> {
+        self.peers.get(&peer)?.beats.phi(now.max(self.now))
+    }
+
     /// The paths to linked peers, in identity order; without those over which no pong came yet.
     pub fn paths(&self) -> impl Iterator<Item = Path> {
         self.peers.iter().filter_map(|(peer, routed)| {
@@ -110,6 +168,7 @@ impl Links {
                 peer: *peer,
                 role,
                 rtt: times.smoothed,
+                rtt_last: times.last,
                 rtt_min: times.min,
                 jitter: times.variation,
                 loss_permille: routed.pings.loss_permille(among),
@@ -121,6 +180,31 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phi_rises_with_silence_and_with_regularity() {
+        let heard = |gaps: &[u64]| {
+            let mut beats = Beats::default();
+            let mut now = Time::ZERO;
+            beats.beat(now);
+            for gap in gaps.iter().cycle().take(40) {
+                now = now + ms(*gap);
+                beats.beat(now);
+            }
+            (beats, now)
+        };
+        let (regular, end) = heard(&[2_000]);
+        let (irregular, other_end) = heard(&[1_000, 3_000]);
+        let phi = |beats: &Beats, at: Time| beats.phi(at).unwrap();
+        assert!(phi(&regular, end + ms(1_000)) < 0.1);
+        assert!((phi(&regular, end + ms(2_000)) - 0.301).abs() < 0.01);
+        assert!(phi(&regular, end + ms(3_000)) > 5.0);
+        assert!(phi(&irregular, other_end + ms(3_000)) < 1.0);
+        assert!(phi(&regular, end + ms(60_000)) <= PHI_MAX);
+        let mut new = Beats::default();
+        new.beat(end);
+        assert_eq!(new.phi(end + ms(9_000)), None);
+    }
 
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)

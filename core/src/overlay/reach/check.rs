@@ -1,8 +1,8 @@
 //! What must hold in [`Reach`] at any time, how full it is, and what it counted.
 
 use super::{
-    Reach, Stats,
-    machine::{REQUESTS_MAX, Timer},
+    Reach, Standing, Stats,
+    machine::{ADDRESSES_MAX, REQUESTS_MAX, Timer},
 };
 use crate::kernel::{
     bounded::{Gauge, first_broken},
@@ -48,10 +48,29 @@ impl Component for Reach {
         tell("relays that dial back", asked, max(self.config.helpers_max));
         let waiting = self.check.as_ref().map_or(0, |check| check.requests.len());
         tell("who waits for a check", waiting, REQUESTS_MAX);
+        tell(
+            "addresses that were checked",
+            self.standing.len(),
+            ADDRESSES_MAX,
+        );
     }
 
     fn metrics(&self, to: &mut Metrics) {
         let Stats { served, refused } = self.stats;
+        let reached = |standing: &&Standing| standing.failed.is_none();
+        let count = |many: usize| u64::try_from(many).unwrap_or(u64::MAX);
+        let checked = count(self.standing.len());
+        let reached = count(self.standing.values().filter(reached).count());
+        to.gauge(
+            "sporenet_addresses_checked",
+            "Addresses of this node that linked relays have dialled.",
+            checked,
+        );
+        to.gauge(
+            "sporenet_addresses_reached",
+            "Those of them at which a connection opened.",
+            reached,
+        );
         to.counter(
             "sporenet_dial_backs",
             "Relays whose addresses were dialled because they asked.",

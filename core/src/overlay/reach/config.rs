@@ -16,6 +16,9 @@ pub struct Config {
     /// The least time between two requests of one relay that are answered. Default 10 s; 1 s to 600 s.
     /// Too small makes relays dial for whoever asks.
     pub interval: Duration,
+    /// The wait between two checks that a relay makes by itself. Default 5 min; 10 s to 1 h, longer than
+    /// `interval`. Shorter makes more dials, longer leaves a broken transport unnoticed.
+    pub every: Duration,
     /// The most relays that are dialled back at once. Default 8; further ones are refused.
     pub serving_max: u32,
 }
@@ -26,6 +29,7 @@ impl Default for Config {
             helpers_max: 3,
             patience: Duration::from_secs(10),
             interval: Duration::from_secs(10),
+            every: Duration::from_secs(300),
             serving_max: 8,
         }
     }
@@ -47,6 +51,9 @@ impl Settings for Config {
         if self.interval < seconds(1) || self.interval > seconds(600) {
             return Err("reach.interval");
         }
+        if self.every < seconds(10) || self.every > seconds(3_600) || self.every <= self.interval {
+            return Err("reach.every");
+        }
         if self.serving_max == 0 {
             return Err("reach.serving_max");
         }
@@ -54,8 +61,8 @@ impl Settings for Config {
     }
 
     #[cfg(any(test, feature = "sim"))]
-    fn draw(&mut self, _rng: &mut Rng) {
-        // All as they are, for nobody asks in simulated meshes: `helpers_max`, `patience`, `interval`,
-        // `serving_max`.
+    fn draw(&mut self, rng: &mut Rng) {
+        self.every = rng.span(20_000, 300_000);
+        // As they are, for runs are short: `helpers_max`, `patience`, `interval`, `serving_max`.
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     kernel::{
         address::Address,
         id::{DialId, NodeId, RequestId, Role},
+        time::Time,
     },
     wire::{class::Class, close::CloseReason},
 };
@@ -51,6 +52,17 @@ pub struct Report {
     pub peer: NodeId,
     /// What came of each address; empty if it has not answered in time.
     pub dialled: Vec<Dialled>,
+}
+
+/// What is known of an address of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Why nobody who was asked could open a connection; `None` if somebody could.
+    pub failed: Option<CloseReason>,
+    /// Who found that.
+    pub by: NodeId,
+    /// When.
+    pub at: Time,
 }
 
 /// What the owner asks or tells.
@@ -110,6 +122,15 @@ pub enum Event {
         request: RequestId,
         /// One for each relay that was asked.
         reports: Vec<Report>,
+    },
+    /// Whether an address of this node can be reached is another than before, or is known now.
+    Changed {
+        /// Which.
+        address: Address,
+        /// Who found it.
+        by: NodeId,
+        /// Why it can't be reached; `None` if it can.
+        failed: Option<CloseReason>,
     },
 }
 

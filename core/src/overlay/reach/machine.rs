@@ -1,9 +1,9 @@
 //! The machine: its state, the constructor, its steps and the four verbs.
 
-use super::{Command, Config, Dialled, Event, Message, Report, Stats};
+use super::{Command, Config, Dialled, Event, Message, Report, Standing, Stats};
 use crate::{
     kernel::{
-        address::Address,
+        address::{Address, Transport},
         deadlines::Deadlines,
         id::{DialId, NodeId, RequestId, Role},
         machine::{Input, Machine, Output},
@@ -16,7 +16,7 @@ use crate::{
 use alloc::{collections::BTreeMap, vec::Vec};
 
 /// The most addresses that are dialled for one peer: as many as a record may have.
-const ADDRESSES_MAX: usize = 8;
+pub(super) const ADDRESSES_MAX: usize = 8;
 /// The most requests of the owner that wait for one check.
 pub(super) const REQUESTS_MAX: usize = 64;
 /// Sends that may wait to be fetched. A request that is dropped counts as not answered.
@@ -26,6 +26,8 @@ const SENDS_MAX: usize = 256;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 pub(super) enum Timer {
+    /// Check without being asked.
+    Again,
     /// Tell what was found, whoever has not answered.
     Check,
     /// Tell a peer what came of its addresses, whatever is still open.
@@ -57,11 +59,15 @@ pub struct Reach {
     pub(super) config: Config,
     role: Role,
     rng: Rng,
-    now: Time,
+    pub(super) now: Time,
     /// Linked relays, and when each was last dialled back.
     pub(super) relays: BTreeMap<NodeId, Option<Time>>,
     pub(super) check: Option<Check>,
     pub(super) serving: BTreeMap<NodeId, Served>,
+    /// When the last check ended, and what was found: asked again so soon, nobody would answer.
+    last: Option<(Time, Vec<Report>)>,
+    /// What the last check found of each address.
+    pub(super) standing: BTreeMap<Address, Standing>,
     next_check: u64,
     next_dial: u64,
     pub(super) deadlines: Deadlines<Timer>,
@@ -81,6 +87,8 @@ impl Reach {
             relays: BTreeMap::new(),
             check: None,
             serving: BTreeMap::new(),
+            last: None,
+            standing: BTreeMap::new(),
             next_check: 0,
             next_dial: 0,
             deadlines: Deadlines::new(),
@@ -99,12 +107,17 @@ impl Reach {
                 role: Role::Relay,
             } => {
                 self.relays.insert(peer, None);
+                if self.role == Role::Relay && self.deadlines.at(&Timer::Again).is_none() {
+                    // Soon after the first link, and not at the same moment as all others.
+                    let wait = self.rng.jitter(self.config.interval * 3, 300);
+                    self.deadlines.set(Timer::Again, self.now + wait);
+                }
             }
             Command::PeerUp {
                 role: Role::Tab, ..
             } => {}
             Command::PeerDown { peer } => self.on_peer_down(peer),
-            Command::Check { request } => self.on_check(request),
+            Command::Check { request } => self.on_check(Some(request)),
             Command::Addresses { peer, addresses } => self.on_addresses(peer, addresses),
             Command::Probed { dial, failed } => self.on_probed(dial, failed),
         }
@@ -138,15 +151,31 @@ impl Reach {
         self.finish_if_complete();
     }
 
-    fn on_check(&mut self, request: RequestId) {
+    /// What the last checks found of each address of this node.
+    #[must_use]
+    pub const fn standing(&self) -> &BTreeMap<Address, Standing> {
+        &self.standing
+    }
+
+    fn on_check(&mut self, request: Option<RequestId>) {
         if let Some(check) = &mut self.check {
             // One check serves all who ask meanwhile.
+            let Some(request) = request else {
+                return;
+            };
             if check.requests.len() < REQUESTS_MAX {
                 check.requests.push(request);
             } else {
                 let reports = Vec::new();
                 self.outbox.event(Event::Checked { request, reports });
             }
+            return;
+        }
+        let fresh = |(at, _): &&(Time, Vec<Report>)| self.now.since(*at) < self.config.interval;
+        let known = self.last.as_ref().filter(fresh);
+        if let (Some((_, reports)), Some(request)) = (known, request) {
+            let reports = reports.clone();
+            self.outbox.event(Event::Checked { request, reports });
             return;
         }
         self.next_check = self.next_check.wrapping_add(1);
@@ -160,7 +189,7 @@ impl Reach {
         }
         self.check = Some(Check {
             id,
-            requests: alloc::vec![request],
+            requests: request.into_iter().collect(),
             asked: relays.into_iter().map(|relay| (relay, None)).collect(),
         });
         let patience = self.config.patience + self.config.patience / 2;
@@ -188,10 +217,59 @@ impl Reach {
             dialled: dialled.unwrap_or_default(),
         };
         let reports: Vec<Report> = asked.into_iter().map(report).collect();
+        self.learn(&reports);
+        let is_told = reports.iter().any(|report| !report.dialled.is_empty());
+        self.last = is_told.then(|| (self.now, reports.clone()));
         for request in requests {
             let reports = reports.clone();
             self.outbox.event(Event::Checked { request, reports });
         }
+    }
+
+    /// An address is reached if anybody who was asked reached it. A check that nobody answered says nothing.
+    fn learn(&mut self, reports: &[Report]) {
+        let mut found: BTreeMap<Address, Standing> = BTreeMap::new();
+        for report in reports {
+            for Dialled { address, failed } in &report.dialled {
+                let new = Standing {
+                    failed: failed.clone(),
+                    by: report.peer,
+                    at: self.now,
+                };
+                let is_full = found.len() >= ADDRESSES_MAX;
+                match found.get_mut(address) {
+                    Some(known) if known.failed.is_some() && failed.is_none() => *known = new,
+                    Some(_) => {}
+                    None if is_full => {}
+                    None => {
+                        found.insert(address.clone(), new);
+                    }
+                }
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        for (address, new) in &found {
+            let before = self.standing.get(address);
+            let is_other = before.is_none_or(|old| old.failed.is_some() != new.failed.is_some());
+            if is_other {
+                self.outbox.event(Event::Changed {
+                    address: address.clone(),
+                    by: new.by,
+                    failed: new.failed.clone(),
+                });
+            }
+        }
+        self.standing = found;
+    }
+
+    fn on_again(&mut self) {
+        if !self.relays.is_empty() {
+            self.on_check(None);
+        }
+        let wait = self.rng.jitter(self.config.every, 200);
+        self.deadlines.set(Timer::Again, self.now + wait);
     }
 
     fn on_ask(&mut self, from: NodeId, id: u64) {
@@ -230,7 +308,7 @@ impl Reach {
         let Some(served) = self.serving.get_mut(&peer) else {
             return;
         };
-        for address in addresses.into_iter().take(ADDRESSES_MAX) {
+        for address in with_siblings(addresses) {
             let dial = DialId(self.next_dial);
             self.next_dial = self.next_dial.wrapping_add(1);
             served.open.insert(dial, address.clone());
@@ -276,6 +354,22 @@ impl Reach {
     }
 }
 
+/// What a peer announces, and the WebSocket at the port of each TCP address where there is room: a proxy or a
+/// firewall may let one of them through and not the other.
+fn with_siblings(addresses: Vec<Address>) -> Vec<Address> {
+    let tcp = addresses
+        .iter()
+        .filter(|address| address.transport() == Transport::Tcp);
+    let siblings: Vec<Address> = tcp.map(|address| address.over(Transport::Ws)).collect();
+    let mut all: Vec<Address> = Vec::new();
+    for address in addresses.into_iter().chain(siblings) {
+        if all.len() < ADDRESSES_MAX && !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    all
+}
+
 impl Machine for Reach {
     type Message = Message;
     type Command = Command;
@@ -293,6 +387,7 @@ impl Machine for Reach {
         self.now = self.now.max(now);
         while let Some(timer) = self.deadlines.pop_due(self.now) {
             match timer {
+                Timer::Again => self.on_again(),
                 Timer::Check => self.finish(),
                 Timer::Serve(peer) => self.answer(peer),
             }

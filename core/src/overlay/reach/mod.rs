@@ -2,8 +2,9 @@
 //!
 //! | happens | then |
 //! |---|---|
+//! | a relay has had a link for `every` | it asks by itself, and keeps what was found of each address |
 //! | the owner wants to know | up to `helpers_max` linked relays are asked; what they found is told when all have answered, or after `patience` |
-//! | a relay asks | each address of its record is opened and closed again, without a handshake; what came of each is told to it |
+//! | a relay asks | each address of its record, and the WebSocket at the port of each TCP address, is opened and closed again, without a handshake; what came of each is told to it |
 //! | a relay asks again within `interval`, or too many ask | refused, counted; it is told nothing |
 //!
 //! Only the addresses that a member has signed are dialled, so nobody can make relays dial a third party
@@ -29,5 +30,5 @@ mod machine;
 mod tests;
 
 pub use config::Config;
-pub use contract::{Command, Dialled, Event, Message, Report, Stats};
+pub use contract::{Command, Dialled, Event, Message, Report, Standing, Stats};
 pub use machine::Reach;

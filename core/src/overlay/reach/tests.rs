@@ -3,7 +3,7 @@
 use super::{Command, Config, Dialled, Event, Message, Reach, Report};
 use crate::{
     kernel::{
-        address::Address,
+        address::{Address, Transport},
         component::Component as _,
         crypto::Keypair,
         id::{DialId, NodeId, RequestId, Role},
@@ -79,16 +79,7 @@ fn where_no_relay_is_linked_nothing_is_known_at_once() {
 fn three_relays_are_asked_and_what_they_found_is_told() {
     let mut reach = with_relays(5);
     tell(&mut reach, 0, Command::Check { request: REQUEST });
-    let asked: Vec<(NodeId, u64)> = outputs(&mut reach)
-        .into_iter()
-        .filter_map(|output| match output {
-            Output::Send {
-                to,
-                message: Message::Ask { id },
-            } => Some((to, id)),
-            Output::Send { .. } | Output::Event(_) => None,
-        })
-        .collect();
+    let asked = asked(&mut reach);
     assert_eq!(asked.len(), 3);
     let found = vec![Dialled {
         address: address(1),
@@ -102,6 +93,131 @@ fn three_relays_are_asked_and_what_they_found_is_told() {
     let reports = told(&mut reach).unwrap();
     assert_eq!(reports.len(), 3);
     assert!(reports.iter().all(|report| report.dialled == found));
+}
+
+/// Whom the relay asked, and with which number.
+fn asked(reach: &mut Reach) -> Vec<(NodeId, u64)> {
+    let asked = outputs(reach)
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Send {
+                to,
+                message: Message::Ask { id },
+            } => Some((to, id)),
+            Output::Send { .. } | Output::Event(_) => None,
+        });
+    asked.collect()
+}
+
+/// Lets the relay check by itself; answers whom it asked, and with which number.
+fn by_itself(reach: &mut Reach) -> Vec<(NodeId, u64)> {
+    let due = reach.poll_timeout().unwrap();
+    reach.handle_timeout(due);
+    asked(reach)
+}
+
+#[test]
+fn a_relay_checks_by_itself_and_tells_when_an_address_is_reached_no_more() {
+    let mut reach = with_relays(2);
+    let tcp = address(1);
+    let ws: Address = "ws://127.0.0.1:2".parse().unwrap();
+    // The first relay has a firewall before it, so it says nothing against the address.
+    let rounds = [
+        (None, vec![(&tcp, true), (&ws, true)]),
+        (Some(CloseReason::Unreachable), vec![(&ws, false)]),
+        (Some(CloseReason::Unreachable), vec![]),
+    ];
+    for (of_ws, news) in rounds {
+        let asked = by_itself(&mut reach);
+        assert_eq!(asked.len(), 2);
+        let mut told = Vec::new();
+        for (number, (peer, id)) in asked.into_iter().enumerate() {
+            let of_tcp = (number == 0).then_some(CloseReason::Unreachable);
+            let dialled = vec![
+                Dialled {
+                    address: tcp.clone(),
+                    failed: of_tcp,
+                },
+                Dialled {
+                    address: ws.clone(),
+                    failed: of_ws.clone(),
+                },
+            ];
+            reach.handle_input(
+                reach.now,
+                Input::Message {
+                    from: peer,
+                    message: Message::Told { id, dialled },
+                },
+            );
+            told.extend(outputs(&mut reach).into_iter().filter_map(|output| {
+                if let Output::Event(Event::Changed {
+                    address, failed, ..
+                }) = output
+                {
+                    return Some((address, failed.is_none()));
+                }
+                None
+            }));
+        }
+        let expected: Vec<(Address, bool)> = news
+            .into_iter()
+            .map(|(address, reached)| (address.clone(), reached))
+            .collect();
+        assert_eq!(told, expected);
+        assert_eq!(reach.check(), Ok(()));
+    }
+    let works = |address: &Address| reach.standing()[address].failed.is_none();
+    assert!(
+        works(&tcp) && !works(&ws),
+        "one of two transports is broken"
+    );
+}
+
+#[test]
+fn a_check_that_nobody_answers_changes_nothing() {
+    let mut reach = with_relays(1);
+    for (peer, id) in by_itself(&mut reach) {
+        let dialled = vec![Dialled {
+            address: address(1),
+            failed: None,
+        }];
+        let message = Message::Told { id, dialled };
+        let now = reach.now;
+        reach.handle_input(
+            now,
+            Input::Message {
+                from: peer,
+                message,
+            },
+        );
+    }
+    let _ = outputs(&mut reach);
+    let known = reach.standing().clone();
+    assert_eq!(known.len(), 1);
+    assert!(!by_itself(&mut reach).is_empty());
+    let due = reach.poll_timeout().unwrap();
+    reach.handle_timeout(due);
+    assert!(reach.poll_output().is_none());
+    assert_eq!(*reach.standing(), known);
+}
+
+#[test]
+fn who_asks_right_after_a_check_is_told_what_it_found() {
+    let mut reach = with_relays(1);
+    let found = vec![Dialled {
+        address: address(1),
+        failed: None,
+    }];
+    for (from, id) in by_itself(&mut reach) {
+        let dialled = found.clone();
+        let (now, message) = (reach.now, Message::Told { id, dialled });
+        reach.handle_input(now, Input::Message { from, message });
+    }
+    let _ = outputs(&mut reach);
+    let now = reach.now;
+    reach.handle_input(now, Input::Command(Command::Check { request: REQUEST }));
+    assert_eq!(told(&mut reach).unwrap()[0].dialled, found);
 }
 
 #[test]
@@ -151,21 +267,24 @@ fn a_relay_that_asks_has_its_addresses_dialled_and_is_told() {
         },
     );
     let probes = outputs(&mut reach);
-    assert_eq!(probes.len(), 2);
-    let (dial, failed) = (DialId(0), None);
-    tell(&mut reach, 1, Command::Probed { dial, failed });
+    assert_eq!(probes.len(), 4, "each over TCP and as a WebSocket");
+    for (dial, failed) in [(0, None), (2, Some(CloseReason::NotSporenet))] {
+        let dial = DialId(dial);
+        tell(&mut reach, 1, Command::Probed { dial, failed });
+    }
     assert_eq!(outputs(&mut reach), []);
     // The second address never answers.
     reach.handle_timeout(at(10));
+    let of = |address: &Address, failed: Option<CloseReason>| Dialled {
+        address: address.clone(),
+        failed,
+    };
+    let (first, second) = (address(1), address(2));
     let dialled = vec![
-        Dialled {
-            address: address(1),
-            failed: None,
-        },
-        Dialled {
-            address: address(2),
-            failed: Some(CloseReason::Unreachable),
-        },
+        of(&first, None),
+        of(&first.over(Transport::Ws), Some(CloseReason::NotSporenet)),
+        of(&second, Some(CloseReason::Unreachable)),
+        of(&second.over(Transport::Ws), Some(CloseReason::Unreachable)),
     ];
     let message = Message::Told { id: 5, dialled };
     assert_eq!(outputs(&mut reach), [Output::Send { to: id(1), message }]);

@@ -29,6 +29,9 @@ use core::convert::Infallible;
 /// A key that is only ever written and removed in one batch, to see whether there is space again.
 pub const PROBE_KEY: &str = "journal/probe";
 
+/// Where the journal begins, once its front was dropped: a sequence, little endian.
+pub const FRONT_KEY: &str = "journal/front";
+
 /// What each queued operation is counted beyond its key and body: bookkeeping in memory and store.
 const OP_OVERHEAD: u64 = 64;
 
@@ -58,6 +61,7 @@ impl Pending {
                 .saturating_add(value.len())
                 .saturating_add(entry::OVERHEAD),
             PersistOp::Delete { key } => key.len(),
+            PersistOp::DropBefore(_) => FRONT_KEY.len(),
         };
         u64::try_from(bytes)
             .unwrap_or(u64::MAX)
@@ -142,12 +146,13 @@ impl Journal {
         journal
     }
 
-    /// Reads the stored journal at start; see [`replay::replay`].
+    /// Reads the stored journal at start; `front` is what stands under [`FRONT_KEY`], or 1. See
+    /// [`replay::replay`].
     ///
     /// # Errors
     /// [`ReplayError`] where the node must not start on it.
-    pub fn replay(stored: &[(u64, Bytes)]) -> Result<Replay, ReplayError> {
-        replay::replay(stored)
+    pub fn replay(stored: &[(u64, Bytes)], front: u64) -> Result<Replay, ReplayError> {
+        replay::replay(stored, front)
     }
 
     /// Since when the store is out of space.
@@ -370,8 +375,7 @@ impl Journal {
         // goes in all the same.
         while let Some(pending) = self.next_pending(bytes, entries.len()) {
             bytes = bytes.saturating_add(pending.cost());
-            let (op, sequence) = self.write_op(&pending);
-            ops.push(op);
+            let sequence = self.write_op(&pending, &mut ops);
             entries.push((pending, sequence));
         }
         let ticket = self.take_ticket();
@@ -409,8 +413,8 @@ impl Journal {
         self.queue.pop_front()
     }
 
-    fn write_op(&mut self, pending: &Pending) -> (StoreOp, Option<u64>) {
-        match &pending.persist.op {
+    fn write_op(&mut self, pending: &Pending, ops: &mut Vec<StoreOp>) -> Option<u64> {
+        let (op, sequence) = match &pending.persist.op {
             PersistOp::Append(body) => {
                 let sequence = self.tail.next;
                 let (record, chain) =
@@ -425,7 +429,17 @@ impl Journal {
                 (StoreOp::Put { key, value }, None)
             }
             PersistOp::Delete { key } => (StoreOp::Delete { key: key.clone() }, None),
-        }
+            PersistOp::DropBefore(before) => {
+                // At least the last record stays: the next one carries its link.
+                let before = (*before).min(self.tail.next.saturating_sub(1));
+                let (key, value) = (String::from(FRONT_KEY), before.to_le_bytes());
+                let value = entry::seal(&key, &value);
+                ops.push(StoreOp::Put { key, value });
+                (StoreOp::DropBefore { before }, None)
+            }
+        };
+        ops.push(op);
+        sequence
     }
 
     fn take_ticket(&mut self) -> Ticket {

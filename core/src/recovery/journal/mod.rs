@@ -34,5 +34,5 @@ mod tests;
 pub use self::{
     config::Config,
     contract::{Command, Event, Stats},
-    machine::{Journal, PROBE_KEY},
+    machine::{FRONT_KEY, Journal, PROBE_KEY},
 };

@@ -132,6 +132,9 @@ impl Disk {
                 StoreOp::Truncate { from } => {
                     self.records.split_off(from);
                 }
+                StoreOp::DropBefore { before } => {
+                    self.records = self.records.split_off(before);
+                }
             }
         }
     }
@@ -283,7 +286,7 @@ fn a_batch_behind_a_failed_one_is_cut_off_and_written_again() {
     disk.apply(again);
     let events = give(&mut journal, Command::Stored(again.ticket));
     assert_eq!(durable(&events), [(2, Some(1))]);
-    let replay = Journal::replay(&disk.stored()).unwrap();
+    let replay = Journal::replay(&disk.stored(), 1).unwrap();
     assert_eq!((replay.report.records, replay.report.damaged.len()), (1, 0));
 }
 
@@ -309,12 +312,12 @@ fn a_torn_tail_is_cut_off_before_its_sequence_is_used_again() {
     disk.records
         .insert(1, record::encode(1, Origin::Swim, Chain::START, b"a").0);
     disk.records.insert(2, Bytes::from(b"torn".as_slice()));
-    let replay = Journal::replay(&disk.stored()).unwrap();
+    let replay = Journal::replay(&disk.stored(), 1).unwrap();
     let mut journal = Journal::new(small(), replay.tail);
     disk.apply(&batches(&drain(&mut journal))[0]);
     give(&mut journal, append(1));
     disk.apply(&batches(&give(&mut journal, Command::Stored(Ticket(1))))[0]);
-    let replay = Journal::replay(&disk.stored()).unwrap();
+    let replay = Journal::replay(&disk.stored(), 1).unwrap();
     assert_eq!((replay.report.records, replay.report.torn_tail), (2, None));
 }
 
@@ -568,7 +571,7 @@ proptest! {
             rig.decide(true, false);
             rig.step(0, &Step::Wait);
         }
-        let replay = Journal::replay(&rig.disk.stored()).unwrap();
+        let replay = Journal::replay(&rig.disk.stored(), 1).unwrap();
         prop_assert_eq!(&replay.report.damaged, &Vec::<u64>::new());
         prop_assert_eq!(replay.report.torn_tail, None);
         prop_assert_eq!(replay.records.len(), rig.acked.len(), "only what was acknowledged is kept");

@@ -4,9 +4,9 @@
 use super::{Cells, EntryView};
 use crate::{
     kernel::{bytes::Bytes, text::Key},
-    replication::crdt::register::Register,
+    replication::typed::{Content, FieldView, SEPARATOR},
 };
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 use core::ops::Bound;
 
 /// What a page may hold.
@@ -30,28 +30,73 @@ pub struct Page {
     pub next: Option<Key>,
 }
 
-/// The most keys that are looked at for one page, deleted ones included. A namespace can hold very many of
+/// The most keys or parts that are looked at for one page, deleted ones included. A namespace can hold very many of
 /// these, and the node does nothing else meanwhile.
-const LOOKED_AT_MAX: usize = 10_000;
+pub(super) const LOOKED_AT_MAX: usize = 10_000;
 
 impl Cells {
-    /// Keys from `prefix`, after `after`, in key order, deleted ones too.
-    pub(super) fn from<'a>(
+    /// Places from `prefix`, after `after`, in order: keys, deleted ones too, each once whatever it holds;
+    /// and places where parts were passed over.
+    fn places<'a>(
         &'a self,
         namespace: &str,
         prefix: &'a str,
         after: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a Key, &'a Register)> + use<'a> {
+    ) -> impl Iterator<Item = &'a str> + use<'a> {
         // A cursor before the prefix is no cursor: the list begins at the prefix.
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             Some(_) | None => Bound::Included(prefix),
         };
-        let cells = self.namespaces.get(namespace).into_iter();
-        cells
-            .flat_map(move |cells| cells.range::<str, _>((from, Bound::Unbounded)))
-            // Keys with one prefix are neighbours in the map, so the scan ends at the first other one.
-            .take_while(move |(key, _)| key.starts_with(prefix))
+        let cells = self.namespaces.get(namespace);
+        let groups = self.groups.get(namespace);
+        let mut stored = cells.map(|cells| cells.range::<str, _>((from, Bound::Unbounded)));
+        let mut bases = groups.map(|groups| groups.range::<str, _>((from, Bound::Unbounded)));
+        let mut next_stored = move || {
+            let (key, _) = stored.as_mut()?.next()?;
+            let Some((base, _)) = key.split_once(SEPARATOR) else {
+                return Some(key.as_str());
+            };
+            // Parts of one key are neighbours. They are passed over in one step, so that a key with a
+            // million parts costs as much as any other.
+            let beyond = format!("{base}{BEYOND_PARTS}");
+            stored = cells
+                .map(|cells| cells.range::<str, _>((Bound::Included(&*beyond), Bound::Unbounded)));
+            key.get(..base.len().saturating_add(SEPARATOR.len()))
+        };
+        let mut next_base = move || Some(bases.as_mut()?.next()?.0.as_str());
+        let (mut one, mut other) = (next_stored(), next_base());
+        let places = core::iter::from_fn(move || {
+            let next = match (one, other) {
+                (Some(one), Some(other)) => one.min(other),
+                (one, other) => one.or(other)?,
+            };
+            if one == Some(next) {
+                one = next_stored();
+            }
+            if other == Some(next) {
+                other = next_base();
+            }
+            Some(next)
+        });
+        // Keys with one prefix are neighbours, so the scan ends at the first other one.
+        places.take_while(move |place| place.starts_with(prefix))
+    }
+
+    /// Live keys from `prefix`, after `after`, in key order.
+    pub(in crate::replication) fn list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(Key, EntryView)> {
+        self.places(namespace, prefix, after)
+            // Deleted keys stay in the map, as tombstones: without them a late older write would
+            // bring the key back to life.
+            .filter_map(|key| self.live_at(namespace, key, usize::MAX))
+            .take(limit)
+            .collect()
     }
 
     /// A page of live keys.
@@ -63,24 +108,38 @@ impl Cells {
         max: PageMax,
     ) -> Page {
         let mut page = Page::default();
-        let (mut bytes, mut last): (usize, Option<&Key>) = (0, None);
-        for (at, (key, register)) in self.from(namespace, prefix, after).enumerate() {
-            let entry = EntryView::of(register).filter(|entry| entry.value.is_some());
-            let more = entry.as_ref().map_or(0, |entry| measure(key, entry, max));
+        let (mut bytes, mut last) = (0_usize, None);
+        let bytes_max = max.bytes.min(max.value_bytes);
+        for (at, place) in self.places(namespace, prefix, after).enumerate() {
+            let entry = self.live_at(namespace, place, bytes_max);
+            let more = entry
+                .as_ref()
+                .map_or(0, |(key, entry)| measure(key, entry, max));
             let with_it = bytes.saturating_add(more);
             let is_full = page.entries.len() >= max.entries.max(1)
                 || (with_it > max.bytes && !page.entries.is_empty());
             if at >= LOOKED_AT_MAX || is_full {
-                page.next = last.cloned();
+                page.next = last.and_then(|last: &str| Key::new(last).ok());
                 break;
             }
             bytes = with_it;
-            last = Some(key);
-            page.entries.extend(entry.map(|entry| (key.clone(), entry)));
+            last = Some(place);
+            page.entries.extend(entry);
         }
         page
     }
+
+    fn live_at(&self, namespace: &str, key: &str, bytes_max: usize) -> Option<(Key, EntryView)> {
+        if !self.is_live(namespace, key) {
+            return None;
+        }
+        let entry = self.read(namespace, key, bytes_max)?;
+        Some((Key::new(key).ok()?, entry))
+    }
 }
+
+/// What follows a key and all its parts: the character after the [`SEPARATOR`]'s last one.
+const BEYOND_PARTS: &str = " \u{2420}";
 
 /// What an entry adds to a page, in bytes.
 fn measure(key: &Key, entry: &EntryView, max: PageMax) -> usize {
@@ -89,8 +148,33 @@ fn measure(key: &Key, entry: &EntryView, max: PageMax) -> usize {
     conflicts
         .chain([of(&entry.value)])
         .map(|value| value.min(max.value_bytes))
+        .chain([measure_content(&entry.content, max)])
         .fold(key.len(), usize::saturating_add)
 }
+
+/// What the parts of a typed value add.
+fn measure_content(content: &Content, max: PageMax) -> usize {
+    let sum = |sizes: &mut dyn Iterator<Item = usize>| sizes.fold(0, usize::saturating_add);
+    match content {
+        Content::Register | Content::Counter { .. } | Content::Flag { .. } => 0,
+        Content::Multi { values } => {
+            let values = values.iter().filter_map(|version| version.value.as_ref());
+            sum(&mut values.map(|value| value.len().min(max.value_bytes)))
+        }
+        Content::Set { elements, .. } => sum(&mut elements.iter().map(|element| element.len())),
+        Content::Map { fields, .. } => {
+            let size = |(name, field): &(Key, FieldView)| {
+                name.len()
+                    .saturating_add(field.value.len())
+                    .saturating_add(FIELD_BYTES)
+            };
+            sum(&mut fields.iter().map(size))
+        }
+    }
+}
+
+/// What a field of a map takes beside its name and its value.
+const FIELD_BYTES: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +187,7 @@ mod tests {
 
     /// `(key, bytes of its value)`; `None` is a deletion.
     fn holding(keys: &[(&str, Option<usize>)]) -> Cells {
-        let mut cells = Cells::new(u64::MAX, 10);
+        let mut cells = Cells::new(u64::MAX, 10, NodeId::from_bytes([1; 32]));
         for (millis, (key, bytes)) in (1..).zip(keys) {
             let op = Op {
                 key: Key::new(key).unwrap(),
@@ -112,7 +196,7 @@ mod tests {
                 seen: Vec::new(),
             };
             let space = Namespace::new("n").unwrap();
-            cells.apply(&space, NodeId::from_bytes([1; 32]), op);
+            cells.apply((&space, 0), NodeId::from_bytes([1; 32]), op);
         }
         cells
     }
@@ -189,5 +273,36 @@ mod tests {
             names.iter().map(|name| (name.as_str(), None)).collect();
         keys.push(("z", Some(1)));
         assert_eq!(pages(&holding(&keys), "", WHOLE), ["", "", "z"]);
+    }
+
+    #[test]
+    fn what_nobody_writes_is_kept_and_not_shown() {
+        let odd = [
+            " \u{241f}sx",
+            "k \u{241f}",
+            "k \u{241f}s",
+            "k \u{241f}zx",
+            "z \u{241f}fx",
+        ];
+        let keys: Vec<(&str, Option<usize>)> = odd.iter().map(|key| (*key, Some(1))).collect();
+        let cells = holding(&keys);
+        cells.check(Hlc::MAX).unwrap();
+        assert_eq!(pages(&cells, "", WHOLE), [""]);
+        assert_eq!((cells.namespaces(), cells.live()), (vec![], 0));
+        for key in odd.iter().chain(&["k"]) {
+            assert_eq!(cells.entry("n", key), None);
+            assert!(cells.list("n", key, None, 9).is_empty());
+        }
+    }
+
+    #[test]
+    fn very_many_parts_of_unknown_kinds_are_passed_in_several_steps() {
+        let names: Vec<String> = (0..LOOKED_AT_MAX + 5)
+            .map(|number| format!("k{number:06} \u{241f}zx"))
+            .collect();
+        let mut keys: Vec<(&str, Option<usize>)> =
+            names.iter().map(|name| (name.as_str(), Some(1))).collect();
+        keys.push(("z", Some(1)));
+        assert_eq!(pages(&holding(&keys), "", WHOLE), ["", "z"]);
     }
 }

@@ -87,6 +87,20 @@ impl Register {
         self.winner().is_some_and(|version| version.value.is_some())
     }
 
+    /// The value and what lost to it.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter()
+    }
+
+    /// What was superseded of others, and is older than a version of this key: as if its writer had seen it. It
+    /// removes nothing that is not gone.
+    #[must_use]
+    pub fn superseded_before(&self, version: &Version) -> Vec<(NodeId, Hlc)> {
+        let others = self.context.iter().copied();
+        let older = others.filter(|(who, at)| *who != version.author && *at < version.stamp);
+        older.take(SEEN_MAX).collect()
+    }
+
     /// Concurrent writes that lost, newest first, at most [`CONFLICTS_MAX`].
     pub fn conflicts(&self) -> impl ExactSizeIterator<Item = &Version> {
         self.versions.iter().skip(1)
@@ -98,21 +112,19 @@ impl Register {
         self.dropped
     }
 
-    /// What `writer` has to say it has seen when it writes now: the newest [`SEEN_MAX`] stamps of
-    /// others.
+    /// What `writer` has to say it has seen when it writes now: of others the versions that are here, and
+    /// the newest that were superseded, at most [`SEEN_MAX`].
     #[must_use]
     pub fn seen_by(&self, writer: NodeId) -> Vec<(NodeId, Hlc)> {
         // What was superseded was seen too: without the context, a reader's overwrite would leave
         // out the writes that its own value had replaced, and these would come back as conflicts
         // where they arrive late.
+        // Versions come first, or one that is removed could stay behind many newer entries. Both are
+        // sorted.
         let dots = self.versions.iter().map(|v| (v.author, v.stamp));
-        let mut seen: Vec<_> = dots
-            .chain(self.context.iter().copied())
-            .filter(|(author, _)| *author != writer)
-            .collect();
-        sort_newest_first(&mut seen);
-        seen.truncate(SEEN_MAX);
-        seen
+        let all = dots.chain(self.context.iter().copied());
+        let of_others = all.filter(|(author, _)| *author != writer);
+        of_others.take(SEEN_MAX).collect()
     }
 
     /// Takes a write and what its writer had seen; in any order, any number of times.

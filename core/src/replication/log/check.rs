@@ -1,6 +1,6 @@
 //! What must hold in the log at any time.
 
-use super::{Chain, ChainId, Log, PROOF_BYTES_MAX, TAIL_MAX, cost_in_memory};
+use super::{Chain, ChainId, Log, TAIL_MAX, cost_in_memory, fork::PROOF_BYTES_MAX};
 use crate::{
     kernel::bounded::first_broken,
     replication::{batch::half, side_branches::owner_of},
@@ -21,6 +21,9 @@ impl Log {
             let last = stream.sequences.last().copied();
             rises && last.is_none_or(|last| last == stream.end.sequence)
         });
+        let partial = self.streams.values().map(|stream| stream.partial.1);
+        let held = self.held_bytes.values().copied();
+        let all: u64 = partial.chain(held).sum();
         let tails = |max| self.streams.values().all(|stream| stream.tail.len() <= max);
         first_broken(&[
             (
@@ -29,6 +32,7 @@ impl Log {
             ),
             // Batches of streams without whole chains are counted too, but have no slot.
             (wide(slots) <= self.batches, "batches are counted wrongly"),
+            (all == self.bytes, "bytes of batches are counted wrongly"),
             (ends, "a stream does not end where it says"),
             (
                 self.are_linked(),
@@ -95,9 +99,12 @@ impl Log {
         ])
     }
 
-    /// The last place in the journal that a batch of a chain has.
+    /// The last place in the journal that a batch of a chain, or of the part of one that a tab holds, has.
     pub(in crate::replication) fn journal_last(&self) -> u64 {
         let slots = self.chains.values().flat_map(|chain| &chain.slots);
-        slots.map(|slot| slot.journal).max().unwrap_or(0)
+        let tails = self.streams.values().flat_map(|stream| &stream.tail);
+        let tails = tails.map(|(_, journal, _)| *journal);
+        let places = slots.map(|slot| slot.journal).chain(tails);
+        places.max().unwrap_or(0)
     }
 }

@@ -152,6 +152,10 @@ impl AntiEntropy {
         if cx.role == Role::Tab && head.writer.node != cx.me {
             return;
         }
+        // The author has left it behind; what counts of it comes with a later chain.
+        if db.log.is_closed(chain) {
+            return;
+        }
         let lane = chain_lane(chain);
         // The fork point of a chain only moves towards its start, so one that is later than ours,
         // or the same, says nothing new.

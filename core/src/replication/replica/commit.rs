@@ -10,16 +10,18 @@ use crate::{
         text::{Key, Namespace},
     },
     replication::{
-        batch::{Batch, VALUE_BYTES_MAX, shard_of},
+        batch::{Batch, shard_of},
         log::{Lane, chain_of},
         message::Message,
-        queue::{Source, Staged, Waiting},
+        queue::{Asked, Source, Staged, Waiting, What},
         replica::{
             context::{Timer, size},
             forks::epochs::Unwritable,
             machine::Replica,
-            writes::seal_writes,
+            sealing::seal_writes,
+            trim::record_bytes,
         },
+        typed::Change,
         write::{AckLevel, WriteBlock, WriteRefusal},
     },
 };
@@ -34,8 +36,37 @@ impl Replica {
         value: Option<Bytes>,
         level: AckLevel,
     ) {
-        let shard = shard_of(&namespace, &key);
-        if let Err(refusal) = self.may_write(shard, &namespace, &key, value.as_ref()) {
+        let what = What::Value(value);
+        let waiting = Waiting {
+            request,
+            key,
+            what,
+            level,
+        };
+        self.queue_write(namespace, waiting);
+    }
+
+    pub(in crate::replication) fn on_change(
+        &mut self,
+        request: RequestId,
+        namespace: Namespace,
+        key: Key,
+        change: Change,
+        level: AckLevel,
+    ) {
+        let what = What::Change(change);
+        let waiting = Waiting {
+            request,
+            key,
+            what,
+            level,
+        };
+        self.queue_write(namespace, waiting);
+    }
+
+    fn queue_write(&mut self, namespace: Namespace, waiting: Waiting) {
+        let (request, shard) = (waiting.request, shard_of(&namespace, &waiting.key));
+        if let Err(refusal) = self.may_write(shard, &namespace, &waiting) {
             self.cx.refuse(request, refusal);
             return;
         }
@@ -49,12 +80,6 @@ impl Replica {
             self.cx.refuse(request, WriteBlock::NamespacesFull.into());
             return;
         }
-        let waiting = Waiting {
-            request,
-            key,
-            value,
-            level,
-        };
         self.db.queue.push(shard, namespace, waiting);
         self.seal_next(shard);
     }
@@ -63,18 +88,14 @@ impl Replica {
         &self,
         shard: u16,
         namespace: &Namespace,
-        key: &Key,
-        value: Option<&Bytes>,
+        waiting: &Waiting,
     ) -> Result<(), WriteRefusal> {
         // All reasons are told at once, so that a person need not mend them one by one.
         let blocks: Vec<WriteBlock> = self.writes.blocks().collect();
         if !blocks.is_empty() && !planted::is(Planted::ReadOnlyWrites) {
             return Err(WriteRefusal::NotWritable { blocks });
         }
-        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
-            let max = u32::try_from(VALUE_BYTES_MAX).unwrap_or(u32::MAX);
-            return Err(WriteRefusal::ValueTooLarge { max });
-        }
+        waiting.check()?;
         // A pause that ends before a writer loses patience is not told: the write just waits. A
         // longer one is refused at once, so that the queue does not fill with what can't go out.
         let soon = self.cx.now + self.cx.config.ack_patience;
@@ -84,17 +105,17 @@ impl Replica {
             Err(unwritable) => return Err(unwritable.block().into()),
         }
         // Writes at level `relay` count until they are confirmed: they hold memory as long as that.
-        let waiting = self
+        let waiting_writes = self
             .db
             .queue
             .len()
             .saturating_add(self.writes.awaiting_writes());
-        if waiting >= size(self.cx.config.waiting_max)
+        if waiting_writes >= size(self.cx.config.waiting_max)
             || self.db.queue.bytes() >= self.cx.config.waiting_bytes_max
         {
             return Err(WriteRefusal::Busy);
         }
-        let cost = self.db.cells.cost(namespace, key, value);
+        let cost = self.db.cost(namespace, waiting)?;
         // What waits and what is with the journal will need room in the cells too.
         let pending = self
             .db
@@ -135,12 +156,16 @@ impl Replica {
         // Turns: a long queue of either kind must not starve the other.
         let writes_first = self.forks.reissue.writes_first(shard) && self.db.queue.has(shard);
         if writes_first || !self.seal_reissue(shard, writer) {
-            seal_writes(&mut self.cx, &mut self.db, shard, writer);
+            let closed = self.closed_by_next(shard, writer);
+            seal_writes(&mut self.cx, &mut self.db, shard, writer, closed);
         }
     }
 
     pub(in crate::replication) fn on_persisted(&mut self, persisted: Persisted) {
         let Persisted { token, sequence } = persisted;
+        if self.on_copy_persisted(token, sequence) {
+            return;
+        }
         // No sequence: it was no append. No batch: it was the proof of a fork, or the batch was
         // given up meanwhile.
         let durable = sequence.and_then(|journal| self.db.staging.durable(token, journal));
@@ -163,6 +188,10 @@ impl Replica {
             let end = self.db.log.end(&lane).sequence;
             let chain = (lane.shard, lane.writer);
             self.forks.epochs.fill_gap(chain, end);
+            self.look_at_overwritten(lane.shard);
+        }
+        self.look_at_journal();
+        if lane.writer.node == self.cx.me {
             self.seal_next(lane.shard);
         }
         // Others may lack what was caught up on, and there is room for the next fetch.
@@ -179,10 +208,21 @@ impl Replica {
         let signed = staged.batch.to_signed();
         // `Staging::durable` gives only batches that have a place.
         let journal = staged.journal.unwrap_or(0);
-        self.db.log.append(lane, journal, &signed);
         let batch = signed.claims();
+        let owner = (batch.shard, batch.author);
+        let closed = self.db.log.closed_below(owner);
+        let is_closed = self.db.log.is_closed_lane(lane);
+        if !is_closed {
+            self.db.log.append(lane, journal, &signed);
+        }
+        self.trim.add(record_bytes(&signed));
         if batch.author == self.cx.me {
             self.forks.epochs.note_own(batch);
+            // What it wrote after its store went back may stand in closed chains only.
+            let is_news = staged.source != Source::Own && self.db.log.closed_below(owner) > closed;
+            if is_closed || is_news {
+                self.compaction.owe(&mut self.cx, batch.shard);
+            }
         }
         if batch.author == self.cx.me && batch.reissue.is_some() && staged.source == Source::Own {
             self.cx.stats.reissued_batches = self.cx.stats.reissued_batches.saturating_add(1);
@@ -195,7 +235,7 @@ impl Replica {
         self.writes.acknowledge(&mut self.cx, staged, &revisions);
         self.announce(staged, &signed);
         // A tab serves only its own chain, to its homes.
-        if self.cx.role == Role::Relay || lane.writer.node == self.cx.me {
+        if !is_closed && (self.cx.role == Role::Relay || lane.writer.node == self.cx.me) {
             self.db.keep_at_hand(&self.cx, journal, signed);
         }
     }
@@ -247,11 +287,14 @@ impl Replica {
 
     pub(in crate::replication) fn on_persist_failed(&mut self, failed: PersistFailed) {
         let PersistFailed { token, full } = failed;
+        if self.on_copy_failed(token) {
+            return;
+        }
         // The batch and those of its chain that build on it: their hashes would lead to nothing.
         let lost = self.db.staging.failed(token);
         self.cx.stats.appends_failed = self.cx.stats.appends_failed.saturating_add(1);
         for staged in lost {
-            for (request, _) in staged.writers {
+            for Asked { request, .. } in staged.writers {
                 let refusal = if full {
                     WriteRefusal::Full
                 } else {

@@ -49,6 +49,14 @@ pub(in crate::replication) enum Timer {
     Epoch(u16),
     /// Issuing again goes on.
     Reissue,
+    /// The next step of dropping the front of the journal.
+    Trim,
+    /// The next step of writing a shard anew.
+    Compact,
+    /// The next step of comparing what is held.
+    Verify,
+    /// It is time to compare with the next relay.
+    Audit,
     /// Memory was full; see whether it still is.
     Full,
 }

@@ -8,10 +8,13 @@ use crate::{
         text::{Key, Namespace},
         time::WallTime,
     },
-    replication::write::{AckLevel, WriteBlock, WriteRefusal},
+    replication::{
+        typed::Change,
+        write::{AckLevel, WriteBlock, WriteRefusal},
+    },
 };
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 /// What the replica's owner asks for or tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,30 @@ pub enum Command {
         /// When to acknowledge.
         level: AckLevel,
     },
+    /// Change a typed value. Answered by [`Event::Replied`], once all of it is as durable as asked for.
+    Change {
+        /// Comes back in the reply.
+        request: RequestId,
+        /// The namespace; a tab opens it.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+        /// What changes.
+        change: Change,
+        /// When to acknowledge.
+        level: AckLevel,
+    },
+    /// Find out whether a linked relay holds the same. Answered by [`Event::Verified`].
+    Verify {
+        /// Comes back in the answer.
+        request: RequestId,
+        /// The relay.
+        peer: NodeId,
+        /// Only of this namespace.
+        namespace: Option<Namespace>,
+    },
+    /// Give the room of what was overwritten back, also where it is little.
+    Compact,
     /// Use a namespace: a tab follows it (a relay holds all anyway). The one used longest ago, and
     /// that nobody holds, is closed when there are too many.
     Open(Namespace),
@@ -96,6 +123,20 @@ pub enum Event {
         /// The answer.
         result: Result<u64, WriteRefusal>,
     },
+    /// Whether a relay holds the same, or why that is not known.
+    Verified {
+        /// Which question.
+        request: RequestId,
+        /// The answer.
+        result: Result<Verified, VerifyRefusal>,
+    },
+    /// A relay holds keys differently, although both have seen the same.
+    Differs {
+        /// Which relay.
+        peer: NodeId,
+        /// How many keys.
+        keys: u64,
+    },
     /// A value or its conflict record changed here. Revisions are consecutive from 1 in a run.
     Changed {
         /// The number of the change.
@@ -138,6 +179,62 @@ pub enum Event {
         /// Bytes in use.
         bytes: u64,
     },
+}
+
+/// What came of comparing with a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Which relay.
+    pub peer: NodeId,
+    /// How many keys were compared, as they are stored here, deleted ones included.
+    pub keys: u64,
+    /// The keys that differ, twice and in the same way; at most 1,000.
+    pub differing: Vec<Difference>,
+    /// How many keys differed, but not in the same way each time: they are being written.
+    pub changing: u64,
+    /// Whether so many differ that the rest was not looked at.
+    pub is_cut: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A key that two relays hold differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The key as it is stored; of a typed value a part of it.
+    pub key: Key,
+    /// Whether it was ever written here.
+    pub here: bool,
+    /// Whether it was ever written there.
+    pub there: bool,
+}
+
+/// Why it is not known whether a relay holds the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyRefusal {
+    /// No relay of this identity is linked.
+    NotLinked,
+    /// Another comparison is going on.
+    Busy,
+    /// The relay does not answer, or not what was asked.
+    NoAnswer,
+    /// This node is a tab, which does not hold all.
+    OnTab,
+}
+
+impl fmt::Display for VerifyRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotLinked => "there is no link to that relay",
+            Self::Busy => "another comparison is going on; try again in a moment",
+            Self::NoAnswer => {
+                "the relay has not answered; see whether it runs this version, and try again"
+            }
+            Self::OnTab => "a tab does not hold all; ask a relay",
+        })
+    }
 }
 
 /// How a node broke the protocol.

@@ -3,27 +3,30 @@
 
 use crate::{
     kernel::{
+        bytes::Bytes,
         crypto::{Signed, Verified},
-        id::RequestId,
+        id::NodeId,
         planted::{self, Planted},
+        text::{Key, Namespace},
         time::{Time, millis},
     },
     replication::{
-        batch::{Batch, Record, Writer, hash_of},
+        batch::{Batch, EPOCHS_MAX, Op, Record, Writer, hash_of},
         cells::Cells,
         clock::Clock,
         config::Config,
         log::{ChainId, End, Lane, Log, chain_lane},
-        queue::{Source, Staged, Staging, WriteQueue},
+        queue::{Asked, Source, Staged, Staging, Waiting, What, WriteQueue},
         replica::{
             context::{Context, Timer, size},
             contract::Event,
             opened::Opened,
         },
-        write::{AckLevel, WriteBlock},
+        typed::{Kind, Place, counter_part},
+        write::{WriteBlock, WriteRefusal},
     },
 };
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::time::Duration;
 
 /// See the module.
@@ -34,6 +37,8 @@ pub(in crate::replication) struct Database {
     pub(in crate::replication) cells: Cells,
     pub(in crate::replication) queue: WriteQueue,
     pub(in crate::replication) staging: Staging,
+    /// The part that this node writes of counters in this run.
+    pub(in crate::replication) counter_part: String,
     /// The namespaces that this tab holds.
     pub(in crate::replication) opened: Opened,
     /// Chains that are not asked for again before a time.
@@ -48,14 +53,16 @@ const FULL_PAUSE: Duration = Duration::from_secs(10);
 pub(in crate::replication) const HELD_OFF_MAX: usize = 4_096;
 
 impl Database {
-    pub(in crate::replication) fn new(config: &Config) -> Self {
+    /// `run` is drawn anew in each run.
+    pub(in crate::replication) fn new(config: &Config, me: NodeId, run: u64) -> Self {
         Self {
+            counter_part: counter_part(me, run),
             clock: Clock::new(),
             log: Log::new(
                 size(config.recent_bytes_max),
                 size(config.under_replicated_bytes_max),
             ),
-            cells: Cells::new(config.cells_bytes_max, size(config.changes_max)),
+            cells: Cells::new(config.cells_bytes_max, size(config.changes_max), me),
             queue: WriteQueue::default(),
             staging: Staging::default(),
             opened: Opened::default(),
@@ -77,6 +84,31 @@ impl Database {
     pub(in crate::replication) fn staged_end(&self, lane: &Lane) -> End {
         // New batches build on what is with the journal, or each would have to wait for the disk.
         self.staging.end(lane).unwrap_or_else(|| self.log.end(lane))
+    }
+
+    /// The next batch of a chain of this node, from the log: of our own chains nothing is with the journal when
+    /// one is sealed (`seal_next`).
+    pub(in crate::replication) fn next_batch(
+        &self,
+        shard: u16,
+        writer: Writer,
+        namespace: Namespace,
+        ops: Vec<Op>,
+    ) -> Batch {
+        let end = self.log.end(&chain_lane((shard, writer)));
+        let stream = self.log.stream_end(&namespace, shard, writer);
+        Batch {
+            shard,
+            author: writer.node,
+            epoch: writer.epoch,
+            sequence: end.sequence.saturating_add(1),
+            previous: end.hash,
+            namespace,
+            namespace_previous: stream.sequence,
+            reissue: None,
+            ops,
+            closed: self.log.closed_below((shard, writer.node)),
+        }
     }
 
     /// Whether a batch of ours in a shard is with the journal.
@@ -106,10 +138,60 @@ impl Database {
         growth == 0 || self.cells.has_room(growth.saturating_add(pending))
     }
 
+    /// Whether a key holds what a write is for, or nothing.
+    pub(in crate::replication) fn check_kind(
+        &self,
+        namespace: &Namespace,
+        key: &Key,
+        what: &What,
+    ) -> Result<(), WriteRefusal> {
+        let wanted = match what {
+            // Whatever it is, it is deleted.
+            What::Value(None) => return Ok(()),
+            What::Value(Some(_)) => Kind::Register,
+            What::Change(change) => change.kind(),
+        };
+        let mut kinds = self.cells.kinds(namespace, key);
+        match self.cells.kinds(namespace, key).next() {
+            Some(kind) if kinds.all(|kind| kind != wanted) => Err(WriteRefusal::OtherKind { kind }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// About how much memory a write takes.
+    pub(in crate::replication) fn cost(
+        &self,
+        namespace: &Namespace,
+        write: &Waiting,
+    ) -> Result<u64, WriteRefusal> {
+        let cost = |stored: &Key, value: Option<&Bytes>| self.cells.cost(namespace, stored, value);
+        match &write.what {
+            // What is there is deleted.
+            What::Value(None) if self.cells.is_typed(namespace, &write.key) => Ok(0),
+            What::Value(value) => Ok(cost(&write.key, value.as_ref())),
+            What::Change(change) => {
+                let writes = change.writes(&write.key, &self.counter_part)?;
+                let costs = writes.iter().map(|(key, value)| match value {
+                    // What is not there is not written.
+                    None => 0,
+                    Some(value) => cost(key, Some(value)),
+                });
+                Ok(costs.fold(0, u64::saturating_add))
+            }
+        }
+    }
+
     pub(in crate::replication) fn has_room_for_chain(&self, cx: &Context, chain: ChainId) -> bool {
         // A chain that is known already takes no new room.
         let lane = chain_lane(chain);
-        self.log.knows(&lane) || self.log.chains() < size(cx.config.chains_max)
+        self.log.knows(&lane)
+            || (self.log.chains() < size(cx.config.chains_max) && self.has_room_for_epoch(chain))
+    }
+
+    /// Whether an author may have another chain in a shard that is not closed.
+    fn has_room_for_epoch(&self, (shard, writer): ChainId) -> bool {
+        let open = self.log.epochs(shard, writer.node).count();
+        u32::try_from(open).is_ok_and(|open| open < EPOCHS_MAX)
     }
 
     pub(in crate::replication) fn is_full(
@@ -127,7 +209,7 @@ impl Database {
         }
         let fits = self.has_room_for_writes(batch)
             && self.log.batches() < cx.config.batches_max
-            && (self.log.knows(lane) || self.log.chains() < size(cx.config.chains_max));
+            && (self.log.knows(lane) || self.has_room_for_chain(cx, (lane.shard, lane.writer)));
         if fits {
             return false;
         }
@@ -185,7 +267,7 @@ impl Database {
         batch: Verified<Batch>,
         source: Source,
         told: Vec<u64>,
-        writers: Vec<(RequestId, AckLevel)>,
+        writers: Vec<Asked>,
     ) {
         // The token ties the journal's answer to the batch.
         let token = cx.next_token();
@@ -215,20 +297,37 @@ impl Database {
         batch: &Batch,
         is_caught: bool,
     ) -> Vec<u64> {
-        let mut revisions = Vec::new();
         let twice = is_caught && planted::is(Planted::ChangeTwice);
-        for op in batch.ops.iter().cloned() {
+        let mut changes = Vec::new();
+        // By typed key: the last write of the batch that changed it.
+        let mut last_of: BTreeMap<Key, usize> = BTreeMap::new();
+        for (at, op) in batch.ops.iter().cloned().enumerate() {
             // Kulkarni 2014, figure 5, receive event: what is written here later gets a later
             // stamp.
             self.clock.observe(op.stamp);
-            let key = op.key.clone();
-            let untold = op.value.is_none() && planted::is(Planted::ChangeMissed);
-            let changed = self.cells.apply(&batch.namespace, batch.author, op);
+            let is_told = op.value.is_some() || !planted::is(Planted::ChangeMissed);
+            let is_part = Place::of(&op.key) != Place::Plain;
+            let place = (&batch.namespace, batch.shard);
+            let changed = self.cells.apply(place, batch.author, op);
+            if let Some(key) = changed.as_ref().filter(|_| is_part) {
+                last_of.insert(key.clone(), at);
+            }
+            changes.push((changed, is_told));
+        }
+        let mut revisions = Vec::new();
+        for (at, (changed, is_told)) in changes.into_iter().enumerate() {
+            // Of a typed key one change is told, however many of its parts changed.
+            let changed = changed.filter(|key| last_of.get(key).is_none_or(|last| *last == at));
             // A write that changed nothing is acknowledged too: it is durable, and was overwritten
             // at once.
-            revisions.push(changed.unwrap_or_else(|| self.cells.revision()));
-            let told = changed.filter(|_| !untold);
-            for revision in told.into_iter().chain(told.filter(|_| twice)) {
+            let Some(key) = changed else {
+                revisions.push(self.cells.revision());
+                continue;
+            };
+            let revision = self.cells.note_change(&batch.namespace, key.clone());
+            revisions.push(revision);
+            let times = usize::from(is_told).saturating_add(usize::from(is_told && twice));
+            for _ in 0..times {
                 let key = key.clone();
                 cx.outbox.event(Event::Changed {
                     revision,

@@ -7,7 +7,7 @@ use crate::{
         planted::{self, Planted},
     },
     replication::{
-        batch::{Batch, EPOCHS_MAX, SHARDS, Writer},
+        batch::{Batch, EPOCH_LIMIT, SHARDS, Writer},
         log::{Head, chain_lane},
         message::{Dot, Message},
         queue::Source,
@@ -94,7 +94,7 @@ impl Replica {
             return;
         };
         // An epoch out of range would add chains without bound.
-        let wrong = |head: &Head| head.writer.epoch >= EPOCHS_MAX;
+        let wrong = |head: &Head| head.writer.epoch >= EPOCH_LIMIT;
         if heads.len() > HEADS_MAX
             || heads.iter().any(wrong)
             || shard >= SHARDS
@@ -131,7 +131,7 @@ impl Replica {
         };
         // A tab may speak of its own chains only.
         let wrong = |(shard, head): &(u16, Head)| {
-            *shard >= SHARDS || head.writer.node != from || head.writer.epoch >= EPOCHS_MAX
+            *shard >= SHARDS || head.writer.node != from || head.writer.epoch >= EPOCH_LIMIT
         };
         if role != Role::Tab
             || heads.len() > HEADS_MAX

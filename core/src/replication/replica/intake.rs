@@ -97,6 +97,15 @@ impl Replica {
         let lane = self.cx.lane_of(signed.claims());
         let end = self.db.staged_end(&lane);
         let (chain, sequence) = chain_of(signed.claims());
+        if self.db.log.is_closed_lane(&lane) {
+            // What counts of it stands in a later chain. Its author has to find out by comparison: to it, a
+            // confirmation would say that this very batch is kept.
+            if from != chain.1.node {
+                self.pushes.ack(&mut self.cx, from, chain, sequence);
+            }
+            self.cx.stats.duplicate_batches = self.cx.stats.duplicate_batches.saturating_add(1);
+            return Taken::Known;
+        }
         // Before the check of the fork: the same sequence with another hash may move the fork to
         // the front.
         if sequence <= end.sequence {

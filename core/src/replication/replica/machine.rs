@@ -2,7 +2,7 @@
 //!
 //! | input | what happens |
 //! |---|---|
-//! | `Write` | queued, sealed into a batch, journaled; visible and pushed once durable |
+//! | `Write`, `Change` | queued, sealed into a batch, journaled; visible and pushed once durable |
 //! | `Push`, `Batches`, `Page` | cheap checks, signature, clock bound, journaled; then as above |
 //! | `Summary`, `Heads`, `Mine` | frontiers are compared; what is lacking is fetched |
 //! | `Fetch`, `Subscribe` | answered from memory or the journal, in windows |
@@ -19,18 +19,20 @@
 
 use crate::{
     kernel::{
-        crypto::Keypair,
+        crypto::{Keypair, Signed},
         id::{NetworkId, NodeId, Role},
         machine::{Input, Machine, Output},
         rng::Rng,
         time::{Time, millis},
     },
     replication::{
+        batch::Batch,
         config::Config,
         message::Message,
         replica::{
             answers::Answers,
             anti_entropy::AntiEntropy,
+            compaction::Compaction,
             context::{Context, REPAIR_SOON, Timer, size},
             contract::{Command, Event},
             database::Database,
@@ -38,10 +40,13 @@ use crate::{
             gate::Gate,
             pushes::Pushes,
             subscriptions::Subscriptions,
+            trim::Trim,
+            verify::Verify,
             writes::Writes,
         },
     },
 };
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The machine.
@@ -87,6 +92,11 @@ pub struct Replica {
     pub(in crate::replication) anti_entropy: AntiEntropy,
     pub(in crate::replication) subscriptions: Subscriptions,
     pub(in crate::replication) forks: Forks,
+    pub(in crate::replication) compaction: Compaction,
+    pub(in crate::replication) trim: Trim,
+    pub(in crate::replication) verify: Verify,
+    /// Records of the journal, until all of them are there: a chain's may stand in any order.
+    pub(in crate::replication) restoring: Vec<(u64, Signed<Batch>)>,
 }
 
 /// How soon a node checks that the first messages on a new link have arrived; longer than a usual
@@ -106,7 +116,7 @@ impl Replica {
         now: Time,
     ) -> Self {
         Self {
-            db: Database::new(&config),
+            db: Database::new(&config, keypair.id(), rng.fork("run").next_u64()),
             cx: Context::new(config, keypair, network, role, rng, now),
             gate: Gate::default(),
             writes: Writes::default(),
@@ -115,6 +125,10 @@ impl Replica {
             anti_entropy: AntiEntropy::default(),
             subscriptions: Subscriptions::default(),
             forks: Forks::default(),
+            compaction: Compaction::default(),
+            trim: Trim::default(),
+            verify: Verify::default(),
+            restoring: Vec::new(),
         }
     }
 
@@ -153,6 +167,19 @@ impl Replica {
                 value,
                 level,
             } => self.on_write(request, namespace, key, value, level),
+            Command::Change {
+                request,
+                namespace,
+                key,
+                change,
+                level,
+            } => self.on_change(request, namespace, key, change, level),
+            Command::Verify {
+                request,
+                peer,
+                namespace,
+            } => self.on_verify(request, peer, namespace),
+            Command::Compact => self.on_compact(),
             Command::Open(namespace) => {
                 if self.cx.role == Role::Tab {
                     self.subscriptions
@@ -173,6 +200,9 @@ impl Replica {
             Command::Persisted(persisted) => self.on_persisted(persisted),
             Command::PersistFailed(failed) => self.on_persist_failed(failed),
             Command::Loaded { token, records } => {
+                if self.on_copies_loaded(token, &records) {
+                    return;
+                }
                 if let Some(ready) = self.answers.on_loaded(&mut self.cx, token, records) {
                     self.finish_answer(ready);
                 }
@@ -272,6 +302,7 @@ impl Replica {
                 let (cx, db) = (&mut self.cx, &self.db);
                 self.subscriptions.on_refused(cx, db, from, &namespace);
             }
+            Message::Verify(word) => self.on_proving(from, word),
         }
     }
 
@@ -289,6 +320,10 @@ impl Replica {
             Timer::Branches(peer) => self.forks.branches.on_fetch_stalled(cx, db, peer),
             Timer::Epoch(shard) => self.on_epoch_due(shard),
             Timer::Reissue => self.go_on_reissuing(),
+            Timer::Trim => self.on_trim_due(),
+            Timer::Compact => self.on_compact_due(),
+            Timer::Verify => self.on_verify_due(),
+            Timer::Audit => self.on_audit_due(),
             Timer::Full => self.anti_entropy.schedule_fetches(cx, db),
         }
     }
@@ -311,6 +346,7 @@ impl Replica {
         self.anti_entropy.on_peer_up(peer);
         self.subscriptions.on_peer_up(peer);
         self.forks.branches.on_peer_up(peer);
+        self.audit_within_interval();
         let (cx, db) = (&mut self.cx, &mut self.db);
         // The patience with gaps starts when somebody can be asked, not at the start of the
         // process.
@@ -346,6 +382,7 @@ impl Replica {
         ] {
             self.cx.deadlines.clear(&timer);
         }
+        self.stop_verifying(peer);
         // The parts' state goes first, then what it held up is asked of others.
         let (cx, db) = (&mut self.cx, &mut self.db);
         self.gate.on_peer_down(peer);

@@ -8,7 +8,9 @@
 //! | `context` | what all parts share: settings, time, timers, outbox, counters |
 //! | `database` | what is held: log, cells, clock; what is with the journal |
 //! | `gate`, `intake` | checks of batches that come in; what follows from each |
-//! | `writes`, `commit` | writes of this node; from a write to a visible value |
+//! | `writes`, `sealing`, `commit` | writes of this node; from a write to a visible value |
+//! | `compaction`, `trim` | chains that are left behind, and their room in the journal |
+//! | `verify` | proving that another relay holds the same |
 //! | `pushes` | fresh batches to peers, confirmations |
 //! | `anti_entropy`, `exchange` | what peers have and we lack; comparisons, fetches, answers |
 //! | `naming`, `answers` | telling the frontier; answers from memory or journal |
@@ -24,6 +26,7 @@ mod answers;
 mod anti_entropy;
 mod check;
 mod commit;
+mod compaction;
 mod context;
 mod contract;
 mod database;
@@ -36,12 +39,16 @@ mod naming;
 mod opened;
 mod pushes;
 pub mod restore;
+mod sealing;
 mod subscriptions;
 mod tabs;
+mod trim;
+mod verify;
 mod views;
 mod writes;
 
 pub use crate::replication::message::Message;
-pub use contract::{Command, Event, Offence};
+pub use contract::{Command, Difference, Event, Offence, Verified, VerifyRefusal};
 pub use machine::Replica;
 pub use subscriptions::Following;
+pub use views::{Footprint, ShardFootprint};

@@ -7,7 +7,7 @@ use crate::{
         text::Namespace,
     },
     replication::{
-        batch::{Batch, EPOCHS_MAX, SHARDS},
+        batch::{Batch, EPOCH_LIMIT, SHARDS},
         log::{ChainId, Head},
         message::Message,
         queue::Source,
@@ -109,7 +109,7 @@ impl Replica {
             return;
         };
         let wrong =
-            |(shard, head): &(u16, Head)| *shard >= SHARDS || head.writer.epoch >= EPOCHS_MAX;
+            |(shard, head): &(u16, Head)| *shard >= SHARDS || head.writer.epoch >= EPOCH_LIMIT;
         if heads.len() > SUBSCRIBE_HEADS_MAX || heads.iter().any(wrong) {
             self.cx.offend(from, Offence::Malformed);
             return;

@@ -3,6 +3,7 @@
 use crate::{
     kernel::{
         crypto::Hash,
+        id::{NodeId, Role},
         text::{Key, Namespace},
     },
     replication::{
@@ -12,9 +13,49 @@ use crate::{
         log::Head,
         replica::{machine::Replica, subscriptions::Following},
         stats::Stats,
+        typed::PartsPage,
     },
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// What the data takes. Bytes are those of signed batches, and about right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Keys with a value.
+    pub keys: u64,
+    /// What keys and values take in memory.
+    pub cells_bytes: u64,
+    /// The most that they may take; further writes are refused.
+    pub cells_bytes_max: u64,
+    /// Batches that are held.
+    pub batches: u64,
+    /// Their bytes.
+    pub held_bytes: u64,
+    /// The bytes of all records of the journal, those that are of no use included.
+    pub journal_bytes: u64,
+    /// The shards that hold something, in order.
+    pub shards: Vec<ShardFootprint>,
+    /// The bytes of each author's batches, and how many these are.
+    pub authors: BTreeMap<NodeId, (u64, u64)>,
+    /// How many shards are being written anew, or wait for it.
+    pub to_compact: usize,
+    /// Whether the front of the journal is being moved.
+    pub is_trimming: bool,
+}
+
+/// What a shard takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardFootprint {
+    /// Which one.
+    pub shard: u16,
+    /// Batches of all authors.
+    pub batches: u64,
+    /// Their bytes.
+    pub held_bytes: u64,
+    /// How many bytes of this node's own batches were overwritten.
+    pub own_overwritten_bytes: u64,
+}
 
 impl Replica {
     /// A key's value and conflicts, also if it was deleted; `None` if it was never written.
@@ -43,6 +84,19 @@ impl Replica {
         self.db.cells.page(namespace, prefix, after, max)
     }
 
+    /// A page of the parts of a typed value, after `after`, at most `limit` and 1,000; `None` if the key
+    /// holds nothing that has named parts.
+    #[must_use]
+    pub fn parts(
+        &self,
+        namespace: &str,
+        key: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Option<PartsPage> {
+        self.db.cells.parts(namespace, key, after, limit)
+    }
+
     /// Namespaces with at least one value, in order, with their numbers of keys that have one.
     #[must_use]
     pub fn namespaces(&self) -> Vec<(Namespace, u64)> {
@@ -69,11 +123,37 @@ impl Replica {
     /// How many batches the log holds in each shard, in the order of the shards.
     #[must_use]
     pub fn batches_by_shard(&self) -> Vec<u64> {
-        let of_shard = |shard| {
-            let heads = self.db.log.heads(shard, None);
-            heads.fold(0_u64, |sum, head| sum.saturating_add(head.sequence))
-        };
+        let of_shard = |shard| self.db.log.batches_in(shard);
         (0..SHARDS).map(of_shard).collect()
+    }
+
+    /// What the data takes, and where room can be won.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        let shards = (0..SHARDS).map(|shard| {
+            let (batches, bytes) = match self.cx.role {
+                Role::Relay => (0, 0),
+                Role::Tab => self.db.log.partial_in(shard),
+            };
+            ShardFootprint {
+                shard,
+                batches: self.db.log.batches_in(shard).saturating_add(batches),
+                held_bytes: self.db.log.held_in(shard).saturating_add(bytes),
+                own_overwritten_bytes: self.overwritten_bytes(shard),
+            }
+        });
+        Footprint {
+            keys: self.db.cells.live(),
+            cells_bytes: self.db.cells.bytes(),
+            cells_bytes_max: self.cx.config.cells_bytes_max,
+            batches: self.db.log.batches(),
+            held_bytes: self.db.log.bytes(),
+            journal_bytes: self.trim.bytes(),
+            shards: shards.filter(|shard| shard.batches > 0).collect(),
+            authors: self.db.log.held_by(),
+            to_compact: self.compaction.to_do(),
+            is_trimming: self.trim.is_running(),
+        }
     }
 
     /// The number of the last change in this run.

@@ -1,19 +1,12 @@
-//! Writes of this node: sealed into batches, acknowledged here or once a relay holds them, refused.
+//! Writes of this node: whether they are taken, acknowledged here or once a relay holds them.
 
 use crate::{
-    kernel::{
-        crypto::Verified,
-        id::{NodeId, RequestId},
-        planted::{self, Planted},
-        text::Namespace,
-        time::{WallTime, millis},
-    },
+    kernel::id::{NodeId, RequestId},
     replication::{
-        batch::{Batch, Op, SHARDS, Writer},
-        crdt::register::Register,
-        log::{ChainId, Head, chain_lane, chain_of},
+        batch::{SHARDS, Writer},
+        log::{ChainId, Head, chain_of},
         message::Message,
-        queue::{Source, Staged, Waiting},
+        queue::{Asked, Staged},
         replica::{
             context::{Context, Timer},
             database::Database,
@@ -80,6 +73,22 @@ impl Writes {
         })
     }
 
+    /// Whether writes wait for a relay that stand in chains of this node in a shard before an epoch.
+    pub(in crate::replication) fn awaits_before(&self, (shard, end): ChainId) -> bool {
+        let first = ((shard, Writer::first(end.node)), 0);
+        self.awaiting
+            .range(first..((shard, end), 0))
+            .next()
+            .is_some()
+    }
+
+    /// Forgets who holds chains that are closed.
+    pub(in crate::replication) fn forget_closed(&mut self, db: &Database) {
+        for held in self.confirmed.values_mut() {
+            held.retain(|chain, _| !db.log.is_closed(*chain));
+        }
+    }
+
     /// Tells who wrote it here that it is durable, or waits for a relay to say the same.
     pub(in crate::replication) fn acknowledge(
         &mut self,
@@ -89,13 +98,14 @@ impl Writes {
     ) {
         let (chain, sequence) = chain_of(&staged.batch);
         let place = (chain, sequence);
-        // The revisions have the order of the writes in the batch, one for each.
-        for ((request, level), revision) in staged.writers.iter().zip(revisions) {
+        for Asked { request, level, op } in staged.writers.iter().copied() {
+            // The revisions have the order of the writes in the batch, one for each.
+            let revision = revisions.get(op).copied().unwrap_or_default();
             match level {
-                AckLevel::Local => cx.written(*request, *revision),
+                AckLevel::Local => cx.written(request, revision),
                 AckLevel::Relay => {
                     let waiting = self.awaiting.entry(place).or_default();
-                    waiting.push((*request, *revision));
+                    waiting.push((request, revision));
                     self.awaiting_writes = self.awaiting_writes.saturating_add(1);
                     let until = cx.now + cx.config.ack_patience;
                     // Set once for the batch; all its writers lose patience together.
@@ -150,7 +160,7 @@ impl Writes {
         up_to: u64,
     ) {
         // Sequence 0 says that nothing is held.
-        if up_to == 0 {
+        if up_to == 0 || db.log.is_closed(chain) {
             return;
         }
         // Confirmations only rise: messages may overtake each other.
@@ -221,84 +231,4 @@ impl Writes {
             cx.outbox.send(home, Message::Mine { heads });
         }
     }
-}
-
-/// Gives writes their stamps; refuses those that would lose to a write that is stamped too far ahead.
-fn stamp_writes(
-    cx: &mut Context,
-    db: &mut Database,
-    namespace: &Namespace,
-    writes: Vec<Waiting>,
-) -> (Vec<(RequestId, AckLevel)>, Vec<Op>) {
-    let ahead_max = millis(cx.config.ahead_max);
-    let mut writers = Vec::new();
-    let mut ops = Vec::new();
-    for write in writes {
-        let register = db.cells.register(namespace, &write.key);
-        let last = register.and_then(Register::winner).map(|last| last.stamp);
-        if let Some(last) = last {
-            if db.clock.ran_ahead(cx.now, last, ahead_max) {
-                let ahead_ms = db.clock.ahead(cx.now, last).unwrap_or(0);
-                let until = WallTime::from_millis(last.millis.saturating_sub(ahead_max));
-                cx.refuse(write.request, WriteRefusal::KeyAhead { ahead_ms, until });
-                continue;
-            }
-            // The clock may have left it behind while it was further ahead.
-            db.clock.observe(last);
-        }
-        // What was seen of the key, so that this write overwrites just that and leaves concurrent
-        // writes as conflicts (Preguiça 2010).
-        let seen = register.map(|register| register.seen_by(cx.me));
-        writers.push((write.request, write.level));
-        ops.push(Op {
-            key: write.key,
-            // Given when the batch is sealed, not when the write was queued: stamps have to rise
-            // along the chain.
-            stamp: db.clock.tick(cx.now),
-            value: write.value,
-            seen: seen.unwrap_or_default(),
-        });
-    }
-    (writers, ops)
-}
-
-/// Seals the oldest queued writes of a shard into one batch.
-pub(in crate::replication) fn seal_writes(
-    cx: &mut Context,
-    db: &mut Database,
-    shard: u16,
-    writer: Writer,
-) {
-    let lane = chain_lane((shard, writer));
-    let (namespace, mut writers, ops) = loop {
-        let Some((namespace, writes)) = db.queue.take(shard) else {
-            return;
-        };
-        let (writers, ops) = stamp_writes(cx, db, &namespace, writes);
-        if !ops.is_empty() {
-            break (namespace, writers, ops);
-        }
-    };
-    // The log, not what is with the journal: of our own chain nothing is (`seal_next`).
-    let end = db.log.end(&lane);
-    let previous = db.log.stream_end(&namespace, shard, writer).sequence;
-    let batch = Batch {
-        shard,
-        author: cx.me,
-        epoch: writer.epoch,
-        sequence: end.sequence.saturating_add(1),
-        previous: end.hash,
-        namespace,
-        namespace_previous: previous,
-        reissue: None,
-        ops,
-    };
-    // A planted bug: acknowledged before it is durable.
-    if planted::is(Planted::AckBeforePersisted) {
-        for (request, _) in core::mem::take(&mut writers) {
-            cx.written(request, db.cells.revision());
-        }
-    }
-    let batch = Verified::seal(batch, &cx.keypair, cx.network);
-    db.stage(cx, lane, batch, Source::Own, Vec::new(), writers);
 }

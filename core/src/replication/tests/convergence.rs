@@ -29,6 +29,8 @@ fn caught_up(world: &World, at: usize) -> (u64, u64) {
             | Event::Persist(_)
             | Event::Load { .. }
             | Event::Replied { .. }
+            | Event::Verified { .. }
+            | Event::Differs { .. }
             | Event::Offence { .. }
             | Event::Equivocation { .. }
             | Event::Full { .. } => sum,

@@ -10,7 +10,7 @@ use crate::{
         crypto::{Signed, Verified, decode_exactly},
     },
     replication::{
-        batch::{Batch, EPOCHS_MAX, Record, shard_of},
+        batch::{Batch, EPOCH_LIMIT, EPOCHS_MAX, Record, shard_of},
         log::{Lane, Log, chain_lane, chain_of},
         replica::{Command, Event, Message, Offence},
         write::{AckLevel, WriteBlock, WriteRefusal},
@@ -421,6 +421,10 @@ pub(super) fn in_epoch(epoch: u32, text: &str) -> Signed<Batch> {
 fn epochs_are_bounded_and_their_end_is_said() {
     let mut world = World::new(17, 2, 0);
     world.link_all();
+    for epoch in 0..EPOCHS_MAX - 1 {
+        push(&mut world, 1, 0, &in_epoch(epoch, "whole"));
+    }
+    world.run_for(SECOND);
     for text in ["left", "right"] {
         push(&mut world, 1, 0, &in_epoch(EPOCHS_MAX - 1, text));
         world.run_for(SECOND);
@@ -431,7 +435,9 @@ fn epochs_are_bounded_and_their_end_is_said() {
     world.settle();
     world.assert_relays_agree();
     let before = world.replica(1).frontier_digest();
-    push(&mut world, 0, 1, &in_epoch(EPOCHS_MAX, "beyond"));
+    // One more than may be open, and one that no chain has.
+    push(&mut world, 0, 1, &in_epoch(EPOCHS_MAX, "too many"));
+    push(&mut world, 0, 1, &in_epoch(EPOCH_LIMIT, "beyond"));
     world.run_for(SECOND);
     assert_eq!(world.replica(1).frontier_digest(), before);
     let peer = world.id(0);

@@ -5,11 +5,14 @@ use super::{
     world::{NETWORK, keypair, ns},
 };
 use crate::{
-    kernel::crypto::{Hash, Signed, Verified, encode},
+    kernel::{
+        crypto::{Hash, Signed, Verified, encode},
+        text::Key,
+    },
     replication::{
         batch::{Batch, Record, hash_of, root_of},
         log::Head,
-        message::{Dot, Message},
+        message::{Dot, Message, Proving},
     },
 };
 use alloc::{boxed::Box, collections::BTreeSet, format, string::String, vec, vec::Vec};
@@ -38,11 +41,12 @@ const fn variant(message: &Message) -> u8 {
         Message::BranchBatches { .. } => 13,
         Message::FetchTabCopy { .. } => 14,
         Message::SubscribeRefused { .. } => 15,
+        Message::Verify(_) => 16,
     }
 }
 
 /// How many variants there are.
-const VARIANTS: u8 = 16;
+const VARIANTS: u8 = 17;
 
 /// A batch, and the same issued again in the next writer epoch.
 fn batches() -> [Signed<Batch>; 2] {
@@ -71,6 +75,7 @@ fn words() -> Words {
     words.extend(words_of_batches());
     words.extend(words_of_namespaces());
     words.extend(words_of_branches());
+    words.extend(words_of_roots());
     words
 }
 
@@ -193,6 +198,36 @@ fn words_of_branches() -> Words {
             "subscribe-refused",
             Message::SubscribeRefused { namespace: ns("n") },
         ),
+    ]
+}
+
+fn words_of_roots() -> Words {
+    let place = (ns("n"), Key::new("k").unwrap());
+    let (request, namespace) = (3, Some(ns("n")));
+    let ask = Proving::AskRoots {
+        request,
+        namespace: namespace.clone(),
+    };
+    let ask_numbers = Proving::AskNumbers {
+        request,
+        namespace,
+        shard: 5,
+        after: Some(place.clone()),
+    };
+    let numbers = Proving::Numbers {
+        request,
+        keys: vec![(place.0.clone(), place.1.clone(), 1 << 100)],
+        next: Some(place),
+    };
+    let roots = vec![0, 1 << 100];
+    vec![
+        ("verify", Message::Verify(ask)),
+        (
+            "verify-roots",
+            Message::Verify(Proving::Roots { request, roots }),
+        ),
+        ("verify-ask-numbers", Message::Verify(ask_numbers)),
+        ("verify-numbers", Message::Verify(numbers)),
     ]
 }
 

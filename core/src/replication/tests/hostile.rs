@@ -1,7 +1,7 @@
 //! Forks, wrong clocks, wrong signatures, nonsense; and the laws of every machine.
 
 use super::drawn::any_input;
-use super::world::{NETWORK, World, appended, key, keypair, ns, value};
+use super::world::{NETWORK, World, apply, key, keypair, ns, value};
 use crate::{
     kernel::{
         bytes::Bytes,
@@ -52,6 +52,7 @@ pub(super) fn seal(keypair: &Keypair, previous: Option<&Signed<Batch>>, op: Op) 
         namespace_previous: sequence,
         reissue: None,
         ops: vec![op],
+        closed: 0,
     };
     Verified::seal(batch, keypair, NETWORK).to_signed()
 }
@@ -430,7 +431,7 @@ proptest! {
         script in prop::collection::vec(any_input(), 0..80)
     ) {
         let mut machine = lawful();
-        let mut journal: Vec<Bytes> = Vec::new();
+        let mut journal: Vec<(u64, Bytes)> = Vec::new();
         let mut now = Time::from_millis(1);
         let mut clock = Input::Command(Command::WallClock(WallTime::from_millis(WALL)));
         for input in script {
@@ -446,17 +447,16 @@ proptest! {
             machine.handle_input(now, input);
             while let Some(output) = machine.poll_output() {
                 if let Output::Event(Event::Persist(persist)) = output {
-                    let (token, body) = appended(persist);
-                    journal.push(body);
-                    let sequence = Some(journal.len() as u64);
+                    let token = persist.token;
+                    let sequence = apply(&mut journal, persist.op);
                     let durable = Command::Persisted(Persisted { token, sequence });
                     machine.handle_input(now, Input::Command(durable));
                 }
             }
         }
         let mut again = lawful();
-        for (sequence, body) in (1..).zip(&journal) {
-            prop_assert_eq!(again.restore(sequence, body), Ok(()));
+        for (sequence, body) in &journal {
+            prop_assert_eq!(again.restore(*sequence, body), Ok(()));
         }
         again.finish_restore();
         prop_assert_eq!(again.frontier_digest(), machine.frontier_digest());

@@ -8,6 +8,7 @@
 )]
 
 mod abandoned;
+mod compaction;
 mod convergence;
 mod drawn;
 mod fork_corners;
@@ -15,4 +16,7 @@ mod forks;
 mod golden;
 mod hostile;
 mod tabs;
+mod typed;
+mod typed_drawn;
+mod verify;
 mod world;

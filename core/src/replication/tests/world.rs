@@ -14,6 +14,7 @@ use crate::{
     replication::{
         config::Config,
         replica::{Command, Event, Message, Replica},
+        typed::Change,
         write::{AckLevel, WriteRefusal},
     },
 };
@@ -60,7 +61,7 @@ enum Happening {
         at: usize,
         run: u32,
         token: u64,
-        body: Option<Bytes>,
+        op: Option<PersistOp>,
     },
     Loaded {
         at: usize,
@@ -82,11 +83,20 @@ pub(super) struct World {
     requests: u64,
 }
 
-/// The token and the body of a record that is to be appended; replicas ask for nothing else.
-pub(super) fn appended(persist: Persist) -> (u64, Bytes) {
-    match persist.op {
-        PersistOp::Append(body) => (persist.token, body),
-        PersistOp::Put { .. } | PersistOp::Delete { .. } => panic!("a replica only appends"),
+/// Does to a journal what a replica asks for; answers the place of what was appended.
+pub(super) fn apply(journal: &mut Vec<(u64, Bytes)>, op: PersistOp) -> Option<u64> {
+    match op {
+        PersistOp::Append(body) => {
+            let sequence = journal.last().map_or(1, |(sequence, _)| sequence + 1);
+            journal.push((sequence, body));
+            Some(sequence)
+        }
+        PersistOp::DropBefore(before) => {
+            journal.retain(|(sequence, _)| *sequence >= before);
+            assert!(!journal.is_empty(), "the last record stays");
+            None
+        }
+        PersistOp::Put { .. } | PersistOp::Delete { .. } => panic!("a replica has no entries"),
     }
 }
 
@@ -259,6 +269,29 @@ impl World {
         self.write(at, namespace, name, value(text), AckLevel::Local)
     }
 
+    pub(super) fn change(
+        &mut self,
+        at: usize,
+        namespace: &str,
+        name: &str,
+        change: Change,
+        level: AckLevel,
+    ) -> u64 {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        self.tell(
+            at,
+            Command::Change {
+                request,
+                namespace: ns(namespace),
+                key: key(name),
+                change,
+                level,
+            },
+        );
+        self.requests
+    }
+
     pub(super) fn get(&self, at: usize, namespace: &str, name: &str) -> Option<Bytes> {
         self.replica(at).entry(namespace, name)?.value
     }
@@ -318,21 +351,13 @@ impl World {
         let run = self.hosts[at].run;
         match event {
             Event::Persist(persist) => {
-                let (token, body) = appended(persist);
+                let Persist { token, op } = persist;
                 let delay = self.rng.span_below(self.weather.append_delay);
                 let keep = !self.rng.chance(self.weather.append_failure);
                 let when = (self.now + delay).max(self.hosts[at].journal_busy_until);
                 self.hosts[at].journal_busy_until = when;
-                let body = keep.then_some(body);
-                self.plan(
-                    when,
-                    Happening::Appended {
-                        at,
-                        run,
-                        token,
-                        body,
-                    },
-                );
+                let op = keep.then_some(op);
+                self.plan(when, Happening::Appended { at, run, token, op });
             }
             Event::Load { token, sequences } => {
                 let when = self.now + self.weather.append_delay;
@@ -351,6 +376,8 @@ impl World {
                 assert_eq!(old, None, "one reply per request");
             }
             Event::Changed { .. }
+            | Event::Verified { .. }
+            | Event::Differs { .. }
             | Event::Offence { .. }
             | Event::Equivocation { .. }
             | Event::CaughtUp { .. }
@@ -373,17 +400,9 @@ impl World {
                     self.say(from, to, message);
                 }
             }
-            Happening::Appended {
-                at,
-                run,
-                token,
-                body,
-            } if run == self.hosts[at].run => match body {
-                Some(body) => {
-                    let last = self.hosts[at].journal.last();
-                    let sequence = last.map_or(1, |(sequence, _)| sequence + 1);
-                    self.hosts[at].journal.push((sequence, body));
-                    let sequence = Some(sequence);
+            Happening::Appended { at, run, token, op } if run == self.hosts[at].run => match op {
+                Some(op) => {
+                    let sequence = apply(&mut self.hosts[at].journal, op);
                     self.tell(at, Command::Persisted(Persisted { token, sequence }));
                 }
                 None => {

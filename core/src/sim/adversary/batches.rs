@@ -12,7 +12,9 @@ use crate::{
     },
     node::{Node, message::Message},
     replication::{
-        batch::{Batch, EPOCHS_MAX, OPS_MAX, Op, VALUE_BYTES_MAX, Writer, hash_of, shard_of},
+        batch::{
+            Batch, EPOCH_LIMIT, EPOCHS_MAX, OPS_MAX, Op, VALUE_BYTES_MAX, Writer, hash_of, shard_of,
+        },
         clock::Hlc,
         log::Head,
         message,
@@ -82,6 +84,7 @@ impl Chains {
             namespace_previous: 0,
             reissue: None,
             ops: vec![op(key, stamp, "lie")],
+            closed: 0,
         })
     }
 
@@ -235,7 +238,7 @@ fn spoil(batch: &mut Batch, kind: u64) {
         (4, _) => batch.shard ^= 1,
         (5, _) => batch.sequence = 0,
         (6, _) => batch.namespace_previous = u64::MAX,
-        (7, _) => batch.epoch = EPOCHS_MAX,
+        (7, _) => batch.epoch = EPOCH_LIMIT,
         (_, _) => batch.ops.clear(),
     }
 }

@@ -19,6 +19,8 @@ const RIGHT: f64 = 12.0;
 const BAND: (f64, f64) = (7.0, 4.0);
 /// How many pixels lie between two lines across, at least.
 const ROW_MIN: f64 = 34.0;
+/// A threshold at more than so many times the highest value is beyond the plot: the line would lie flat.
+const REACH: f64 = 2.0;
 /// The room of a time below the plot.
 const TIME_WIDTH: f64 = 64.0;
 
@@ -68,11 +70,12 @@ pub struct Line {
 /// A line across.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// How far down.
-    pub y: f64,
+    /// How far down; `None` where it is beyond the plot.
+    pub y: Option<f64>,
     /// Its colour.
     pub ink: Ink,
-    /// What it says, if there is room: its right end, half-way up, above the line.
+    /// What it says, if there is room: its right end, half-way up, above the line. Of those beyond the plot
+    /// only the first says something, at the upper edge.
     pub label: Option<Label>,
 }
 
@@ -135,7 +138,11 @@ impl Layout {
         self.draw_forecast(chart, now);
         self.mark(chart);
         let is_empty = self.lines.iter().all(|line| line.columns.is_empty());
-        let words = ["nothing measured", twin::UNKNOWN, twin::NOTHING];
+        let words = [
+            chart.words.nothing_measured,
+            chart.words.unknown,
+            twin::NOTHING,
+        ];
         let fitting = words
             .into_iter()
             .find(|text| text_width(text) <= plot.width);
@@ -167,6 +174,7 @@ impl Layout {
         let ticks = time::ticks(
             chart.window,
             chart.offset,
+            &chart.words.dates,
             as_count(plot.width / TIME_WIDTH),
         );
         self.times.clear();
@@ -219,12 +227,14 @@ impl Layout {
     fn mark(&mut self, chart: &Chart<'_>) {
         let scale = &self.scale;
         self.thresholds.clear();
-        self.thresholds.extend(
-            chart
-                .thresholds
-                .iter()
-                .map(|threshold| rule(chart, scale, *threshold)),
-        );
+        let mut is_told = false;
+        for threshold in chart.thresholds {
+            let mut rule = rule(chart, scale, *threshold);
+            if rule.y.is_none() && core::mem::replace(&mut is_told, true) {
+                rule.label = None;
+            }
+            self.thresholds.push(rule);
+        }
         self.events.clear();
         let seen = chart
             .events
@@ -264,36 +274,36 @@ impl Layout {
 fn axis(chart: &Chart<'_>, rows: usize) -> Axis {
     let series = chart.series.iter().take(SERIES_MAX);
     let measured = series.filter_map(|series| extent(series.points, chart.window));
-    let expected = chart
-        .forecast
-        .iter()
-        .map(|expected| (expected.low, expected.high));
-    let lines = chart
-        .thresholds
-        .iter()
-        .map(|threshold| (threshold.value, threshold.value));
-    let all = measured.chain(expected).chain(lines);
-    let (low, high) = all.fold((0.0, 0.0), |(low, high): (f64, f64), (from, until)| {
-        (low.min(from), high.max(until))
-    });
+    // What is expected beyond the window is not drawn.
+    let expected = chart.forecast.iter();
+    let expected = expected.filter(|expected| chart.window.contains(expected.at));
+    let expected = expected.map(|expected| (expected.low, expected.high));
+    let widen =
+        |(low, high): (f64, f64), (from, until): (f64, f64)| (low.min(from), high.max(until));
+    let (low, high) = measured.chain(expected).fold((0.0, 0.0), widen);
+    let is_empty = low >= high;
+    let near = |value: &f64| is_empty || *value <= high * REACH;
+    let lines = chart.thresholds.iter().map(|threshold| threshold.value);
+    let lines = lines.filter(near).map(|value| (value, value));
+    let (low, high) = lines.fold((low, high), widen);
     Axis::new(chart.unit, low, high, rows.clamp(1, 5))
 }
 
 fn rule(chart: &Chart<'_>, scale: &Scale, threshold: Threshold) -> Rule {
-    let y = scale.y(threshold.value);
-    let text = format!(
-        "{} {}",
-        threshold.level.word(),
-        chart.unit.tell(threshold.value)
-    );
+    let (plot, unit, words) = (scale.plot, chart.unit, chart.words);
+    let is_beyond = threshold.value > scale.axis.high || threshold.value < scale.axis.low;
+    let y = (!is_beyond).then(|| scale.y(threshold.value));
+    let arrow = if is_beyond { "↑ " } else { "" };
+    let (word, value) = (words.level(threshold.level), unit.tell(threshold.value));
+    let text = format!("{arrow}{word} {value}");
     let at = Point {
-        x: scale.plot.right() - 4.0,
-        y: y - 8.0,
+        x: plot.right() - 4.0,
+        y: y.map_or(plot.y + 8.0, |y| y - 8.0),
     };
     Rule {
         y,
         ink: threshold.level.ink(),
-        label: (text_width(&text) <= scale.plot.width - 8.0).then_some(Label { at, text }),
+        label: (text_width(&text) <= plot.width - 8.0).then_some(Label { at, text }),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::draw::{
     column::Sample,
     shape::Ink,
-    time::{Offset, Window},
+    time::{Dates, Offset, Window},
     unit::Unit,
 };
 use sporenet_core::node::snapshot::Severity;
@@ -22,6 +22,8 @@ pub struct Chart<'a> {
     pub window: Window,
     /// Local time.
     pub offset: Offset,
+    /// In which language its words are.
+    pub words: &'a Words,
     /// The series; the first 12 are drawn.
     pub series: &'a [Series<'a>],
     /// What the first series is expected to be, ahead of now; empty for none.
@@ -34,6 +36,88 @@ pub struct Chart<'a> {
     pub anomalies: Option<&'a [Anomaly]>,
     /// When a rule that is only tried out would have fired.
     pub dry_run: &'a [Window],
+}
+
+/// What a chart and its table say beside numbers, in one language. `{}` is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Stands in a chart without points.
+    pub nothing_measured: &'static str,
+    /// Stands where a value is unknown.
+    pub unknown: &'static str,
+    /// The forecast.
+    pub expected: &'static str,
+    /// Beyond the first threshold.
+    pub warn: &'static str,
+    /// Beyond the second.
+    pub critical: &'static str,
+    /// A threshold's word and its value: `{} at {}`.
+    pub at: &'static str,
+    /// From one value or moment to another: `{} to {}`.
+    pub to: &'static str,
+    /// Something unusual and its strength in percent.
+    pub unusual: &'static str,
+    /// A rule that is tried out.
+    pub would_have_fired: &'static str,
+    /// The headings of the table, in their order: when, latest, lowest, highest, mean.
+    pub headings: [&'static str; 5],
+    /// The severities of events: info, warning, error.
+    pub severities: [&'static str; 3],
+    /// How days are written.
+    pub dates: Dates,
+}
+
+impl Words {
+    /// English.
+    pub const ENGLISH: Self = Self {
+        nothing_measured: "nothing measured",
+        unknown: "unknown",
+        expected: "expected",
+        warn: "warn",
+        critical: "critical",
+        at: "{} at {}",
+        to: "{} to {}",
+        unusual: "unusual, strength {} %",
+        would_have_fired: "would have fired",
+        headings: ["when", "latest", "lowest", "highest", "mean"],
+        severities: ["info", "warning", "error"],
+        dates: Dates::ENGLISH,
+    };
+    /// German.
+    pub const GERMAN: Self = Self {
+        nothing_measured: "nicht gemessen",
+        unknown: "unbekannt",
+        expected: "erwartet",
+        warn: "Warnung",
+        critical: "kritisch",
+        at: "{} bei {}",
+        to: "{} bis {}",
+        unusual: "ungewöhnlich, Stärke {} %",
+        would_have_fired: "hätte angeschlagen",
+        headings: ["wann", "zuletzt", "kleinster", "größter", "Mittel"],
+        severities: ["Info", "Warnung", "Fehler"],
+        dates: Dates::GERMAN,
+    };
+
+    /// What it is called to be beyond a threshold.
+    #[must_use]
+    pub const fn level(&self, level: Level) -> &'static str {
+        match level {
+            Level::Warn => self.warn,
+            Level::Critical => self.critical,
+        }
+    }
+
+    /// How serious an event is.
+    #[must_use]
+    pub const fn severity(&self, severity: Severity) -> &'static str {
+        let [info, warning, error] = self.severities;
+        match severity {
+            Severity::Info => info,
+            Severity::Warn => warning,
+            Severity::Error => error,
+        }
+    }
 }
 
 /// What was measured of one thing over time.
@@ -85,15 +169,6 @@ impl Level {
         match self {
             Self::Warn => Ink::Warn,
             Self::Critical => Ink::Bad,
-        }
-    }
-
-    /// Its word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Warn => "warn",
-            Self::Critical => "critical",
         }
     }
 }

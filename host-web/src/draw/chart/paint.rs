@@ -173,8 +173,9 @@ fn lines(surface: &Surface<'_>, layout: &Layout) {
 
 fn rules(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
     for rule in &layout.thresholds {
+        let Some(y) = rule.y else { continue };
         surface.canvas.begin_path();
-        across(surface, layout.scale.plot, rule.y);
+        across(surface, layout.scale.plot, y);
         surface.stroke(rule.ink, 1.2, 0.85);
         surface.dash(if rule.ink == Ink::Bad {
             &[10.0, 4.0]

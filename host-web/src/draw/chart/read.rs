@@ -1,14 +1,15 @@
 //! What stands under the cursor, what was brushed, and the table twin.
 
+use crate::catalogue::fill;
 use crate::draw::{
     chart::{
         layout::Layout,
-        model::{Chart, SERIES_MAX, Series},
+        model::{Chart, SERIES_MAX, Series, Words},
     },
     column::{Sample, nearest, shown},
     shape::{Ink, Mark, Point},
     time::{self, Offset, Window},
-    twin::{NOTHING, Row, known},
+    twin::{NOTHING, Row},
     unit::Unit,
 };
 
@@ -89,7 +90,7 @@ impl Layout {
         near.sort_by_key(|event| core::cmp::Reverse(event.severity));
         Some(Readout {
             at,
-            moment: time::moment(at, chart.offset),
+            moment: time::moment(at, chart.offset, &chart.words.dates),
             x,
             readings,
             events: near.iter().take(3).map(|event| event.text.into()).collect(),
@@ -102,7 +103,9 @@ impl Layout {
             name: series.name.into(),
             ink: Ink::of_series(number),
             mark: Mark::of_series(number),
-            text: known(sample.map(|(_, value)| chart.unit.tell(value))),
+            text: chart
+                .words
+                .known(sample.map(|(_, value)| chart.unit.tell(value))),
             at: sample.map(|(at, value)| Point {
                 x: self.scale.x(at),
                 y: self.scale.y(value),
@@ -122,14 +125,13 @@ impl Layout {
             .min_by_key(|expected| expected.at.abs_diff(at))?;
         let tell = |value| chart.unit.tell(value);
         Some(Reading {
-            name: "expected".into(),
+            name: chart.words.expected.into(),
             ink: Ink::Calm,
             mark: Mark::Ring,
             text: format!(
-                "{} ({} to {})",
+                "{} ({})",
                 tell(near.mean),
-                tell(near.low),
-                tell(near.high)
+                fill(chart.words.to, &[&tell(near.low), &tell(near.high)])
             ),
             at: Some(Point {
                 x: self.scale.x(near.at),
@@ -145,64 +147,73 @@ impl Chart<'_> {
     /// anomaly, dry-run span and event in the window.
     #[must_use]
     pub fn twin(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self
-            .series
-            .iter()
-            .map(|series| series.twin(self.unit, self.window, self.offset))
+        let words = self.words;
+        let told = self.series.iter();
+        let mut rows: Vec<Row> = told
+            .map(|series| series.twin(self.unit, self.window, self.offset, words))
             .collect();
-        let row = |name: String, when: String, [latest, low, high, mean]: [String; 4]| {
-            Row::new(
-                name,
-                [
-                    ("when", when),
-                    ("latest", latest),
-                    ("lowest", low),
-                    ("highest", high),
-                    ("mean", mean),
-                ],
-            )
-        };
-        let other = |name: String, when: String| row(name, when, [(); 4].map(|()| NOTHING.into()));
+        let other =
+            |name: String, when: String| words.row(name, when, [(); 4].map(|()| NOTHING.into()));
         rows.extend(self.forecast.last().map(|last| {
             let [mean, low, high] =
                 [last.mean, last.low, last.high].map(|value| self.unit.tell(value));
-            let when = time::moment(last.at, self.offset);
-            row("expected".into(), when, [NOTHING.into(), low, high, mean])
+            let values = [NOTHING.into(), low, high, mean];
+            words.row(words.expected.into(), self.moment(last.at), values)
         }));
         rows.extend(self.thresholds.iter().map(|threshold| {
-            let (word, value) = (threshold.level.word(), self.unit.tell(threshold.value));
-            other(format!("{word} at {value}"), NOTHING.into())
+            let value = self.unit.tell(threshold.value);
+            let name = fill(words.at, &[words.level(threshold.level), &value]);
+            other(name, NOTHING.into())
         }));
         let inside =
             |window: &Window| window.until >= self.window.from && window.from <= self.window.until;
         let unusual = self.anomalies.unwrap_or_default().iter();
-        rows.extend(
-            unusual
-                .filter(|anomaly| inside(&anomaly.window))
-                .map(|anomaly| {
-                    let name = format!(
-                        "unusual, strength {:.0} %",
-                        anomaly.strength.clamp(0.0, 1.0) * 100.0
-                    );
-                    other(name, self.in_words(anomaly.window))
-                }),
-        );
+        let unusual = unusual.filter(|anomaly| inside(&anomaly.window));
+        rows.extend(unusual.map(|anomaly| {
+            let percent = format!("{:.0}", anomaly.strength.clamp(0.0, 1.0) * 100.0);
+            let name = fill(words.unusual, &[&percent]);
+            other(name, self.in_words(anomaly.window))
+        }));
         let fired = self.dry_run.iter().filter(|window| inside(window));
-        rows.extend(fired.map(|window| other("would have fired".into(), self.in_words(*window))));
-        let events = self
-            .events
-            .iter()
-            .filter(|event| self.window.contains(event.at));
+        rows.extend(
+            fired.map(|window| other(words.would_have_fired.into(), self.in_words(*window))),
+        );
+        let events = self.events.iter();
+        let events = events.filter(|event| self.window.contains(event.at));
         rows.extend(events.map(|event| {
-            let name = format!("{}: {}", crate::words::severity(event.severity), event.text);
-            other(name, time::moment(event.at, self.offset))
+            let name = format!("{}: {}", words.severity(event.severity), event.text);
+            other(name, self.moment(event.at))
         }));
         rows
     }
 
+    fn moment(&self, at: u64) -> String {
+        time::moment(at, self.offset, &self.words.dates)
+    }
+
     fn in_words(&self, window: Window) -> String {
-        let [from, until] = [window.from, window.until].map(|at| time::moment(at, self.offset));
-        format!("{from} to {until}")
+        let [from, until] = [window.from, window.until].map(|at| self.moment(at));
+        fill(self.words.to, &[&from, &until])
+    }
+}
+
+impl Words {
+    /// A row of a chart's table, under the headings.
+    fn row(&self, name: String, when: String, [latest, low, high, mean]: [String; 4]) -> Row {
+        let [on, newest, lowest, highest, middle] = self.headings;
+        let values = [
+            (on, when),
+            (newest, latest),
+            (lowest, low),
+            (highest, high),
+            (middle, mean),
+        ];
+        Row::new(name, values)
+    }
+
+    /// A text, or that it is unknown.
+    fn known(&self, text: Option<String>) -> String {
+        text.unwrap_or_else(|| self.unknown.into())
     }
 }
 
@@ -210,7 +221,7 @@ impl Series<'_> {
     /// The series' row of a table: its latest value in a window, when that was, the lowest, the highest and
     /// the mean.
     #[must_use]
-    pub fn twin(&self, unit: Unit, window: Window, offset: Offset) -> Row {
+    pub fn twin(&self, unit: Unit, window: Window, offset: Offset, words: &Words) -> Row {
         let inside = |(at, value): &&Sample| window.contains(*at) && value.is_finite();
         let values = || {
             shown(self.points, window)
@@ -220,17 +231,15 @@ impl Series<'_> {
         };
         let (sum, count) =
             values().fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-        let tell = |value: Option<f64>| known(value.map(|value| unit.tell(value)));
+        let tell = |value: Option<f64>| words.known(value.map(|value| unit.tell(value)));
         let last = shown(self.points, window).iter().rfind(inside);
-        Row::new(
-            self.name,
-            [
-                ("when", known(last.map(|(at, _)| time::moment(*at, offset)))),
-                ("latest", tell(last.map(|(_, value)| *value))),
-                ("lowest", tell(values().reduce(f64::min))),
-                ("highest", tell(values().reduce(f64::max))),
-                ("mean", tell((count > 0.0).then(|| sum / count))),
-            ],
-        )
+        let when = last.map(|(at, _)| time::moment(*at, offset, &words.dates));
+        let values = [
+            tell(last.map(|(_, value)| *value)),
+            tell(values().reduce(f64::min)),
+            tell(values().reduce(f64::max)),
+            tell((count > 0.0).then(|| sum / count)),
+        ];
+        words.row(self.name.into(), words.known(when), values)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{
     layout::Layout,
-    model::{Anomaly, Chart, Event, Expected, Level, MARKS_MAX, SERIES_MAX, Series, Threshold},
+    model::{
+        Anomaly, Chart, Event, Expected, Level, MARKS_MAX, SERIES_MAX, Series, Threshold, Words,
+    },
 };
 use crate::draw::{
     column::Sample,
@@ -39,6 +41,7 @@ fn chart<'a>(series: &'a [Series<'a>]) -> Chart<'a> {
             until: NOW,
         },
         offset: |_| 60,
+        words: &Words::ENGLISH,
         series,
         forecast: &[],
         thresholds: &[],
@@ -87,7 +90,7 @@ fn everything_is_within_the_picture() {
         },
         forecast: &forecast,
         thresholds: &[Threshold {
-            value: 250.0,
+            value: 120.0,
             level: Level::Critical,
         }],
         anomalies: Some(&anomalies),
@@ -120,7 +123,7 @@ fn everything_is_within_the_picture() {
     );
     assert_eq!((layout.band.len(), layout.mean.len()), (4, 2));
     assert!(layout.now.is_some_and(|x| x > plot.x && x < plot.right()));
-    assert!(inside(plot.x, layout.thresholds[0].y));
+    assert!(inside(plot.x, layout.thresholds[0].y.unwrap()));
     assert!(layout.thresholds[0].label.is_some());
     let lane = layout.lane.unwrap();
     assert!(lane.bottom() < SIZE.height && lane.y >= plot.bottom());
@@ -128,6 +131,39 @@ fn everything_is_within_the_picture() {
     assert!((unusual.rect.x - plot.x).abs() < 0.1 && unusual.strength <= 1.0);
     assert!((layout.dry_run[0].width - 2.0).abs() < 0.1);
     assert!(layout.times.iter().all(|label| label.at.y < SIZE.height));
+}
+
+#[test]
+fn a_threshold_far_above_all_values_is_told_at_the_edge_and_presses_no_line_flat() {
+    let points = points();
+    let series = [series("latency", &points)];
+    let at = |value, level| Threshold { value, level };
+    let chart = Chart {
+        thresholds: &[
+            at(60.0, Level::Warn),
+            at(500.0, Level::Warn),
+            at(1_000.0, Level::Critical),
+        ],
+        ..chart(&series)
+    };
+    let layout = laid_out(&chart);
+    assert!(layout.scale.axis.high <= 100.0, "{:?}", layout.scale.axis);
+    let told: Vec<(bool, Option<&str>)> = layout
+        .thresholds
+        .iter()
+        .map(|rule| {
+            let label = rule.label.as_ref().map(|label| label.text.as_str());
+            (rule.y.is_some(), label)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (true, Some("warn 60\u{a0}ms")),
+            (false, Some("↑ warn 500\u{a0}ms")),
+            (false, None)
+        ]
+    );
 }
 
 #[test]

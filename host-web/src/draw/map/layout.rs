@@ -1,13 +1,14 @@
 //! Where nodes, clusters and links go, what is under the pointer, and the table twin.
 
 use crate::{
+    catalogue::{Phrases, topology},
     draw::{
         map::{
             model::{ARCS_MAX, NODES_MAX, Node, Place, Quality, World},
             projection::{View, project, unproject},
         },
         shape::{Label, Point, Rect, Size, as_count, as_float, shortened, text_width},
-        twin::{NOTHING, Row, known},
+        twin::{NOTHING, Row},
     },
     words,
 };
@@ -20,6 +21,8 @@ const NEAR: f64 = 28.0;
 const RADIUS: f64 = 6.0;
 /// A finger hits what is within so many pixels.
 const REACH: f64 = 14.0;
+/// A link is hit within so many pixels.
+const ARC_REACH: f64 = 6.0;
 /// A piece of a link spans at most so many degrees.
 const PIECE: f64 = 6.0;
 /// Where more spots than this are seen, only this node, and what is badly off, has its name beside it.
@@ -69,10 +72,14 @@ pub struct Spot {
 pub struct Arc {
     /// Its points. It is in two pieces where it crosses the edge of the map.
     pub pieces: Vec<Vec<Point>>,
+    /// The numbers of the spots at its ends.
+    pub ends: (usize, usize),
     /// The worst of the links.
     pub quality: Quality,
-    /// How many links there are.
-    pub count: usize,
+    /// Whether the ends of one of the links see it differently.
+    pub asymmetric: bool,
+    /// The numbers of the links, the first of which is the worst one.
+    pub links: Vec<usize>,
 }
 
 /// What is under the pointer.
@@ -82,6 +89,8 @@ pub enum Under {
     Node(usize),
     /// A cluster, by its number among the spots.
     Cluster(usize),
+    /// The links between two spots, by their number among the arcs.
+    Arc(usize),
 }
 
 /// The states, the worst first.
@@ -177,32 +186,37 @@ impl Layout {
     }
 
     fn link(&mut self, world: &World<'_>, spot_of: &[Option<usize>]) {
-        let mut pairs: BTreeMap<(usize, usize), (Quality, usize)> = BTreeMap::new();
+        let mut pairs: BTreeMap<(usize, usize), Arc> = BTreeMap::new();
         let spot = |node: usize| spot_of.get(node).copied().flatten();
-        for link in world.links {
+        for (number, link) in world.links.iter().enumerate() {
             let Some((one, other)) = spot(link.from).zip(spot(link.to)) else {
                 continue;
             };
-            if one != other {
-                let pair = pairs.entry((one.min(other), one.max(other)));
-                let known = pair.or_insert((link.quality, 0));
-                *known = (known.0.max(link.quality), known.1 + 1);
+            if one == other {
+                continue;
+            }
+            let ends = (one.min(other), one.max(other));
+            let arc = pairs.entry(ends).or_insert_with(|| Arc::between(ends));
+            arc.asymmetric |= link.asymmetric;
+            arc.links.push(number);
+            if link.quality > arc.quality {
+                arc.quality = link.quality;
+                let last = arc.links.len() - 1;
+                arc.links.swap(0, last);
             }
         }
-        let mut pairs: Vec<_> = pairs.into_iter().collect();
-        pairs.sort_by_key(|(_, worth)| core::cmp::Reverse(*worth));
-        self.left_out += pairs.len().saturating_sub(ARCS_MAX);
-        let drawn = pairs.into_iter().take(ARCS_MAX).rev();
-        self.arcs = drawn
-            .filter_map(|((one, other), (quality, count))| {
-                let (one, other) = self.spots.get(one).zip(self.spots.get(other))?;
-                Some(Arc {
-                    pieces: self.pieces(one.place, other.place),
-                    quality,
-                    count,
-                })
-            })
-            .collect();
+        let mut arcs: Vec<Arc> = pairs.into_values().collect();
+        arcs.sort_by_key(|arc| core::cmp::Reverse((arc.quality, arc.asymmetric, arc.links.len())));
+        self.left_out += arcs.len().saturating_sub(ARCS_MAX);
+        arcs.truncate(ARCS_MAX);
+        arcs.reverse();
+        for arc in &mut arcs {
+            let spots = self.spots.get(arc.ends.0).zip(self.spots.get(arc.ends.1));
+            if let Some((one, other)) = spots {
+                arc.pieces = self.pieces(one.place, other.place);
+            }
+        }
+        self.arcs = arcs;
     }
 
     /// The shortest way between two places around the world, in pieces at the map's edge.
@@ -296,11 +310,37 @@ impl Layout {
             let far = distance(spot.at, pointer);
             (far <= spot.radius.max(REACH)).then_some((far, number, spot))
         });
-        let (_, number, spot) = near.min_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
-        match spot.nodes.as_slice() {
-            [node] => Some(Under::Node(*node)),
-            _ => Some(Under::Cluster(number)),
+        let nearest = near.min_by(|(a, ..), (b, ..)| a.total_cmp(b));
+        match nearest.map(|(_, number, spot)| (number, spot.nodes.as_slice())) {
+            Some((_, [node])) => Some(Under::Node(*node)),
+            Some((number, _)) => Some(Under::Cluster(number)),
+            None => self.arc_under(pointer).map(Under::Arc),
         }
+    }
+
+    /// The nearest arc within reach.
+    fn arc_under(&self, pointer: Point) -> Option<usize> {
+        let far = |arc: &Arc| {
+            let pairs = arc.pieces.iter().flat_map(|piece| piece.windows(2));
+            let steps = pairs.filter_map(|pair| match pair {
+                [from, to] => Some(pointer.distance_to_segment(*from, *to)),
+                _ => None,
+            });
+            steps.fold(f64::MAX, f64::min)
+        };
+        let near = self.arcs.iter().enumerate();
+        let near = near.map(|(number, arc)| (far(arc), number));
+        let near = near.filter(|(far, _)| *far <= ARC_REACH);
+        near.min_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, number)| number)
+    }
+
+    /// The spot that a node is in.
+    #[must_use]
+    pub fn spot_of(&self, node: usize) -> Option<usize> {
+        self.spots
+            .iter()
+            .position(|spot| spot.nodes.contains(&node))
     }
 
     /// The longitude and the latitude under the pointer; `None` beyond the edge of the world.
@@ -324,48 +364,81 @@ impl Spot {
     }
 }
 
+impl Arc {
+    const fn between(ends: (usize, usize)) -> Self {
+        Self {
+            pieces: Vec::new(),
+            ends,
+            quality: Quality::Unknown,
+            asymmetric: false,
+            links: Vec::new(),
+        }
+    }
+
+    /// The middle of its longest piece.
+    #[must_use]
+    pub fn middle(&self) -> Option<Point> {
+        let longest = self.pieces.iter().max_by_key(|piece| piece.len())?;
+        let (before, after) = (
+            longest.get((longest.len() - 1) / 2)?,
+            longest.get(longest.len() / 2)?,
+        );
+        Some(Point {
+            x: f64::midpoint(before.x, after.x),
+            y: f64::midpoint(before.y, after.y),
+        })
+    }
+}
+
 impl World<'_> {
     /// The map's table: a row for each node with its state, its place, and how many of its links are how
     /// good.
     #[must_use]
-    pub fn twin(&self) -> Vec<Row> {
-        let mut links: BTreeMap<usize, [usize; 4]> = BTreeMap::new();
+    pub fn twin(&self, phrases: &Phrases) -> Vec<Row> {
+        let say = phrases.topology();
+        let mut links: BTreeMap<usize, ([usize; 4], usize)> = BTreeMap::new();
         for link in self.links {
             for end in [link.from, link.to] {
                 let place = QUALITIES
                     .iter()
                     .position(|quality| *quality == link.quality);
-                let counts = links.entry(end).or_default();
+                let (counts, asymmetric) = links.entry(end).or_default();
+                *asymmetric += usize::from(link.asymmetric);
                 if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
                     *count += 1;
                 }
             }
         }
         let rows = self.nodes.iter().enumerate().map(|(number, node)| {
-            let counts = links.get(&number).copied().unwrap_or_default();
-            let told = QUALITIES.iter().zip(counts).filter(|(_, count)| *count > 0);
-            let told: Vec<String> = told
-                .map(|(quality, count)| format!("{count} {}", quality.word()))
-                .collect();
+            let (counts, asymmetric) = links.get(&number).copied().unwrap_or_default();
             let place = node.place.filter(|place| place.is_valid());
+            let place = place.map(|place| place.in_words(say));
             Row::new(
                 node.name,
                 [
-                    ("state", words::state(node.state).into()),
-                    ("place", known(place.map(Place::in_words))),
-                    (
-                        "links",
-                        if told.is_empty() {
-                            NOTHING.into()
-                        } else {
-                            told.join(", ")
-                        },
-                    ),
+                    (phrases.state, words::state_said(phrases, node.state).into()),
+                    (say.place, place.unwrap_or_else(|| phrases.unknown.into())),
+                    (say.links, told_links(say, counts, asymmetric)),
                 ],
             )
         });
         rows.collect()
     }
+}
+
+/// How many links are how good, the worst first.
+fn told_links(say: &topology::Phrases, counts: [usize; 4], asymmetric: usize) -> String {
+    let told = QUALITIES.iter().zip(counts).filter(|(_, count)| *count > 0);
+    let mut told: Vec<String> = told
+        .map(|(quality, count)| format!("{count} {}", quality.word(say)))
+        .collect();
+    if told.is_empty() {
+        return NOTHING.into();
+    }
+    if asymmetric > 0 {
+        told.push(format!("{asymmetric} {}", say.asymmetric));
+    }
+    told.join(", ")
 }
 
 /// The qualities, the worst first.
@@ -381,8 +454,8 @@ const fn is_named(node: &Node<'_>) -> bool {
     node.this_node || matches!(node.state, MemberState::Dead | MemberState::Suspect)
 }
 
-fn degrees(place: Place) -> (f64, f64) {
-    (f64::from(place.longitude), f64::from(place.latitude))
+const fn degrees(place: Place) -> (f64, f64) {
+    (place.longitude, place.latitude)
 }
 
 fn distance(a: Point, b: Point) -> f64 {

@@ -3,7 +3,6 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `land` | the coastlines, from `host-web/map/land.bin` |
-//! | `zones` | a place of each time zone, from `host-web/map/zones.txt` |
 //! | `projection` | the round world on a flat picture, and what part of it is seen |
 //! | `model` | nodes and links, as the map is given them |
 //! | `layout` | where nodes, clusters and links go; what is under the pointer; the table twin |
@@ -20,4 +19,3 @@ pub mod paint;
 pub mod projection;
 #[cfg(test)]
 mod tests;
-pub mod zones;

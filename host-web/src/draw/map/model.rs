@@ -1,7 +1,7 @@
 //! Nodes and links, as the map is given them.
 
-use crate::draw::shape::Ink;
-use sporenet_core::membership::member::MemberState;
+use crate::{catalogue::topology::Phrases, draw::shape::Ink};
+use sporenet_core::{membership::member::MemberState, node::snapshot::PlaceView};
 
 /// The most nodes that a map places; the table lists them all.
 pub const NODES_MAX: usize = 2_000;
@@ -34,38 +34,41 @@ pub struct Node<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     /// Degrees to the north, from -90 to 90.
-    pub latitude: f32,
+    pub latitude: f64,
     /// Degrees to the east, from -180 to 180.
-    pub longitude: f32,
+    pub longitude: f64,
     /// Whether it is only guessed, such as from a time zone.
     pub is_estimated: bool,
 }
 
 impl Place {
-    /// The place that a time zone is named after.
-    #[must_use]
-    pub fn of_zone(zone: &str) -> Option<Self> {
-        let (latitude, longitude) = super::zones::place_of(zone)?;
-        Some(Self {
-            latitude,
-            longitude,
-            is_estimated: true,
-        })
-    }
-
     /// The place in words: `52.5° N, 13.4° E`, and whether it is estimated.
     #[must_use]
-    pub fn in_words(self) -> String {
+    pub fn in_words(self, say: &Phrases) -> String {
         let north = if self.latitude < 0.0 { 'S' } else { 'N' };
         let east = if self.longitude < 0.0 { 'W' } else { 'E' };
-        let guessed = if self.is_estimated { ", estimated" } else { "" };
         let (latitude, longitude) = (self.latitude.abs(), self.longitude.abs());
-        format!("{latitude:.1}° {north}, {longitude:.1}° {east}{guessed}")
+        let place = format!("{latitude:.1}° {north}, {longitude:.1}° {east}");
+        if self.is_estimated {
+            format!("{place}, {}", say.estimated)
+        } else {
+            place
+        }
     }
 
     /// Whether it can be on the world.
     pub(crate) fn is_valid(self) -> bool {
         self.latitude.abs() <= 90.0 && self.longitude.abs() <= 180.0
+    }
+}
+
+impl From<PlaceView> for Place {
+    fn from(place: PlaceView) -> Self {
+        Self {
+            latitude: place.latitude,
+            longitude: place.longitude,
+            is_estimated: place.estimated,
+        }
     }
 }
 
@@ -78,6 +81,8 @@ pub struct Link {
     pub to: usize,
     /// How good it is.
     pub quality: Quality,
+    /// Whether its two ends see it differently.
+    pub asymmetric: bool,
 }
 
 /// How good a link is. What is greater is worse, and drawn above.
@@ -118,12 +123,12 @@ impl Quality {
 
     /// Its word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn word(self, say: &Phrases) -> &'static str {
         match self {
-            Self::Unknown => "unknown",
-            Self::Good => "good",
-            Self::Slow => "slow",
-            Self::Lossy => "lossy",
+            Self::Unknown => say.unmeasured,
+            Self::Good => say.good,
+            Self::Slow => say.slow,
+            Self::Lossy => say.lossy,
         }
     }
 }

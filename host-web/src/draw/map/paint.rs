@@ -82,30 +82,62 @@ fn trace(path: &Path2d, points: impl IntoIterator<Item = Flat>, close: bool) {
     }
 }
 
-/// Draws a map; what is pointed at is ringed.
-pub fn paint(surface: &Surface<'_>, globe: &Globe, layout: &Layout, pointed: Option<Under>) {
+/// Draws a map.
+pub fn paint(surface: &Surface<'_>, globe: &Globe, layout: &Layout) {
     // Canvas calls fail only on numbers that are not finite; a frame that fails is simply not drawn.
-    let _ = paint_all(surface, globe, layout, pointed);
+    let _ = paint_all(surface, globe, layout);
 }
 
-fn paint_all(
-    surface: &Surface<'_>,
-    globe: &Globe,
-    layout: &Layout,
-    pointed: Option<Under>,
-) -> Result<(), JsValue> {
+fn paint_all(surface: &Surface<'_>, globe: &Globe, layout: &Layout) -> Result<(), JsValue> {
     surface.begin(layout.size)?;
     world(surface, globe, layout)?;
     arcs(surface, layout)?;
-    for (number, spot) in layout.spots.iter().enumerate() {
-        let is_pointed = match pointed {
-            Some(Under::Cluster(cluster)) => cluster == number,
-            Some(Under::Node(node)) => spot.nodes == [node],
-            None => false,
-        };
-        paint_spot(surface, spot, is_pointed)?;
+    for spot in &layout.spots {
+        paint_spot(surface, spot, false)?;
     }
     names(surface, &layout.names)
+}
+
+/// Draws what is pointed at over a map: a spot with its links, or links with their ends.
+pub fn paint_over(surface: &Surface<'_>, layout: &Layout, pointed: Under) {
+    let _ = paint_pointed(surface, layout, pointed);
+}
+
+fn paint_pointed(surface: &Surface<'_>, layout: &Layout, pointed: Under) -> Result<(), JsValue> {
+    let (spot, arc) = match pointed {
+        Under::Node(node) => (layout.spot_of(node), None),
+        Under::Cluster(spot) => (Some(spot), None),
+        Under::Arc(arc) => (None, Some(arc)),
+    };
+    let mut ends: Vec<usize> = spot.into_iter().collect();
+    for (number, one) in layout.arcs.iter().enumerate() {
+        let is_at_spot = spot.is_some_and(|spot| one.ends.0 == spot || one.ends.1 == spot);
+        if !is_at_spot && arc != Some(number) {
+            continue;
+        }
+        ends.extend([one.ends.0, one.ends.1]);
+        surface.canvas.begin_path();
+        for piece in &one.pieces {
+            surface.polyline(piece);
+        }
+        surface.stroke(one.quality.ink(), 7.0, 0.16);
+        surface.canvas.stroke();
+        surface.dash(one.quality.dashes())?;
+        surface.stroke(one.quality.ink(), 2.2, 1.0);
+        surface.canvas.stroke();
+        surface.dash(&[])?;
+        if let Some(at) = one.middle().filter(|_| one.asymmetric) {
+            surface.mark(Mark::Diamond, at, 5.5, Ink::Extra, true)?;
+        }
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    for end in ends {
+        if let Some(one) = layout.spots.get(end) {
+            paint_spot(surface, one, spot == Some(end))?;
+        }
+    }
+    Ok(())
 }
 
 /// The sea, the land and the graticule, in the units of the flat world.
@@ -152,7 +184,13 @@ fn arcs(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
         surface.stroke(quality.ink(), width, part * crowd);
         surface.canvas.stroke();
     }
-    surface.dash(&[])
+    surface.dash(&[])?;
+    for arc in layout.arcs.iter().filter(|arc| arc.asymmetric) {
+        if let Some(at) = arc.middle() {
+            surface.mark(Mark::Diamond, at, 5.0 * crowd.max(0.7), Ink::Extra, true)?;
+        }
+    }
+    Ok(())
 }
 
 fn paint_spot(surface: &Surface<'_>, spot: &Spot, is_pointed: bool) -> Result<(), JsValue> {

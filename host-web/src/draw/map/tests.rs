@@ -5,7 +5,10 @@ use super::{
     model::{ARCS_MAX, Link, NODES_MAX, Node, Place, Quality, World},
     projection::View,
 };
-use crate::draw::shape::{Point, Size};
+use crate::{
+    catalogue::ENGLISH,
+    draw::shape::{Point, Size},
+};
 use sporenet_core::membership::member::MemberState;
 
 const SIZE: Size = Size {
@@ -13,7 +16,7 @@ const SIZE: Size = Size {
     height: 420.0,
 };
 
-fn node(name: &str, latitude: f32, longitude: f32) -> Node<'_> {
+fn node(name: &str, latitude: f64, longitude: f64) -> Node<'_> {
     Node {
         name,
         place: Some(Place {
@@ -27,7 +30,12 @@ fn node(name: &str, latitude: f32, longitude: f32) -> Node<'_> {
 }
 
 fn link(from: usize, to: usize, quality: Quality) -> Link {
-    Link { from, to, quality }
+    Link {
+        from,
+        to,
+        quality,
+        asymmetric: false,
+    }
 }
 
 fn laid_out(nodes: &[Node<'_>], links: &[Link]) -> Layout {
@@ -66,7 +74,7 @@ fn nodes_at_one_place_are_one_cluster_until_one_is_near_enough() {
 
 #[test]
 fn single_spots_never_overlap() {
-    let degrees = |number: u32| f32::from(u16::try_from(number * 37 % 360).unwrap()) - 180.0;
+    let degrees = |number: u32| f64::from(u16::try_from(number * 37 % 360).unwrap()) - 180.0;
     let names: Vec<String> = (0..500).map(|number| format!("node {number}")).collect();
     let nodes: Vec<Node<'_>> = (0..500)
         .zip(&names)
@@ -86,7 +94,7 @@ fn single_spots_never_overlap() {
 fn who_has_no_place_is_counted_and_not_drawn() {
     let mut nodes = [
         node("a", 0.0, 0.0),
-        node("b", f32::NAN, 0.0),
+        node("b", f64::NAN, 0.0),
         node("c", 91.0, 0.0),
     ];
     nodes[0].place = None;
@@ -115,6 +123,10 @@ fn the_pointer_hits_nodes_clusters_and_the_sea() {
     assert_eq!(beside(0, 0.0), Some(Under::Cluster(0)));
     assert_eq!(beside(1, 9.0), Some(Under::Node(2)));
     assert_eq!(beside(1, 25.0), None);
+    let linked = laid_out(&nodes, &[link(0, 2, Quality::Good)]);
+    let middle = linked.arcs[0].middle().unwrap();
+    assert_eq!(linked.under(middle), Some(Under::Arc(0)));
+    assert_eq!(layout.under(middle), None);
     let (longitude, latitude) = layout.coordinates(layout.spots[1].at).unwrap();
     assert!((longitude - 139.7).abs() < 0.01 && (latitude - 35.7).abs() < 0.01);
     assert_eq!(layout.coordinates(Point { x: 1.0, y: 1.0 }), None);
@@ -136,8 +148,8 @@ fn links_between_two_spots_are_one_arc_of_the_worst_quality() {
     let layout = laid_out(&nodes, &links);
     assert_eq!(layout.arcs.len(), 1);
     assert_eq!(
-        (layout.arcs[0].quality, layout.arcs[0].count),
-        (Quality::Lossy, 2)
+        (layout.arcs[0].quality, layout.arcs[0].links.as_slice()),
+        (Quality::Lossy, &[1, 0][..])
     );
     let points = &layout.arcs[0].pieces[0];
     assert_eq!(
@@ -205,8 +217,8 @@ fn too_many_nodes_and_links_are_counted() {
         .map(|n: u16| {
             node(
                 "x",
-                f32::from(n / 8) * 20.0 - 40.0,
-                f32::from(n % 8) * 40.0 - 160.0,
+                f64::from(n / 8) * 20.0 - 40.0,
+                f64::from(n % 8) * 40.0 - 160.0,
             )
         })
         .collect();
@@ -234,7 +246,7 @@ fn names_neither_cover_one_another_nor_leave_the_picture() {
     let nodes: Vec<Node<'_>> = (0..30_u8)
         .zip(&names)
         .map(|(n, name)| {
-            let (row, column) = (f32::from(n % 6), f32::from(n / 6));
+            let (row, column) = (f64::from(n % 6), f64::from(n / 6));
             node(name, row * 18.0 - 45.0, column * 60.0 - 150.0 + row * 7.0)
         })
         .collect();
@@ -256,17 +268,22 @@ fn the_table_lists_all_nodes_with_places_and_links() {
         node("quito", -0.2, -78.5),
         node("nowhere", 0.0, 0.0),
     ];
-    nodes[1].place = Place::of_zone("America/Guayaquil");
+    nodes[1].place = Some(Place {
+        latitude: -2.2,
+        longitude: -79.8,
+        is_estimated: true,
+    });
     nodes[2].place = None;
-    let links = [link(0, 1, Quality::Good), link(1, 0, Quality::Lossy)];
+    let mut links = [link(0, 1, Quality::Good), link(1, 0, Quality::Lossy)];
+    links[0].asymmetric = true;
     let rows = World {
         nodes: &nodes,
         links: &links,
     }
-    .twin();
+    .twin(&ENGLISH);
     let text = |row: usize, value: usize| rows[row].values[value].text.as_str();
     assert_eq!(text(0, 1), "52.5° N, 13.4° E");
     assert_eq!(text(1, 1), "2.2° S, 79.8° W, estimated");
-    assert_eq!(text(0, 2), "1 lossy, 1 good");
+    assert_eq!(text(0, 2), "1 lossy, 1 good, 1 asymmetric");
     assert_eq!((text(2, 1), text(2, 2)), ("unknown", "–"));
 }

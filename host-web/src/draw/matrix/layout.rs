@@ -1,9 +1,12 @@
 //! Where cells and names of a matrix go, and what is under the pointer.
 
-use crate::draw::{
-    matrix::model::{Deviation, Matrix, Node},
-    shape::{Label, Point, Rect, Size, as_count, as_float, shortened, text_width},
-    unit::Unit,
+use crate::{
+    catalogue::Phrases,
+    draw::{
+        matrix::model::{Deviation, Matrix, Node},
+        shape::{Label, Point, Rect, Size, as_count, as_float, shortened, text_width},
+        unit::Unit,
+    },
 };
 
 /// Cells from this size on stand apart by a pixel.
@@ -262,6 +265,12 @@ impl Layout {
         }
     }
 
+    /// How high a picture of that width has to be, so that it is not cut and no room is left empty.
+    #[must_use]
+    pub fn height(&self) -> f64 {
+        self.grid.bottom() + MARGIN
+    }
+
     /// The row and the column under the pointer.
     #[must_use]
     pub fn under(&self, pointer: Point) -> Option<(usize, usize)> {
@@ -272,20 +281,30 @@ impl Layout {
 }
 
 impl Matrix {
-    /// What a cell says, for a tooltip: `a to b: 12.5 ms, slower`.
+    /// What a cell says, for a tooltip: `a → b: 12.5 ms, slower`.
     #[must_use]
-    pub fn told(&self, nodes: &[Node<'_>], row: usize, column: usize) -> Option<String> {
+    pub fn told(
+        &self,
+        nodes: &[Node<'_>],
+        (row, column): (usize, usize),
+        phrases: &Phrases,
+    ) -> Option<String> {
+        let say = phrases.topology();
         let name = |at: usize| Some(nodes.get(*self.order.get(at)?)?.name);
         let (from, to) = name(row).zip(name(column))?;
         if row == column {
             return Some(from.into());
         }
         let Some(cell) = self.cell(row, column) else {
-            return Some(format!("{from} to {to}: unknown"));
+            return Some(format!("{from} → {to}: {}", phrases.unknown));
         };
-        let (time, word) = (Unit::Millis.tell(cell.rtt_ms), cell.deviation.word());
-        let loss = if cell.is_lossy { ", lossy" } else { "" };
-        Some(format!("{from} to {to}: {time}, {word}{loss}"))
+        let (time, word) = (Unit::Millis.tell(cell.rtt_ms), cell.deviation.word(say));
+        let loss = if cell.is_lossy {
+            format!(", {}", say.lossy)
+        } else {
+            String::new()
+        };
+        Some(format!("{from} → {to}: {time}, {word}{loss}"))
     }
 }
 

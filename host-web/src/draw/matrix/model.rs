@@ -1,9 +1,12 @@
 //! Nodes and round trips, their order, and how unusual each is.
 
-use crate::draw::{
-    shape::Ink,
-    twin::{NOTHING, Row, known},
-    unit::Unit,
+use crate::{
+    catalogue::{Phrases, fill, topology},
+    draw::{
+        shape::Ink,
+        twin::{NOTHING, Row},
+        unit::Unit,
+    },
 };
 
 /// The most nodes that a matrix shows; the table lists them all.
@@ -91,14 +94,14 @@ impl Deviation {
 
     /// Its word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn word(self, say: &topology::Phrases) -> &'static str {
         match self {
-            Self::MuchFaster => "much faster",
-            Self::Faster => "faster",
-            Self::Usual => "usual",
-            Self::Slower => "slower",
-            Self::MuchSlower => "much slower",
-            Self::FarSlower => "far slower",
+            Self::MuchFaster => say.much_faster,
+            Self::Faster => say.faster,
+            Self::Usual => say.usual,
+            Self::Slower => say.slower,
+            Self::MuchSlower => say.much_slower,
+            Self::FarSlower => say.far_slower,
         }
     }
 }
@@ -182,7 +185,8 @@ impl Matrix {
     /// The matrix's table: a row for each node that pings, with how many others it reaches, how long that
     /// takes in the middle, and which path is slowest compared with what is usual.
     #[must_use]
-    pub fn twin(&self, nodes: &[Node<'_>]) -> Vec<Row> {
+    pub fn twin(&self, nodes: &[Node<'_>], phrases: &Phrases) -> Vec<Row> {
+        let say = phrases.topology();
         let name = |at: usize| {
             let number = self.order.get(at).copied();
             number
@@ -205,8 +209,8 @@ impl Matrix {
                     .then(a.rtt_ms.total_cmp(&b.rtt_ms))
             });
             let worst = worst.map(|(to, cell)| {
-                let (time, word) = (Unit::Millis.tell(cell.rtt_ms), cell.deviation.word());
-                format!("{} in {time}, {word}", name(to))
+                let (time, word) = (Unit::Millis.tell(cell.rtt_ms), cell.deviation.word(say));
+                fill(say.reaches_in, &[name(to), &time, word])
             });
             let lossy: Vec<&str> = known_cells()
                 .filter(|(_, cell)| cell.is_lossy)
@@ -215,11 +219,11 @@ impl Matrix {
             Row::new(
                 name(at),
                 [
-                    ("reaches", known_cells().count().to_string()),
-                    ("median", known(middle)),
-                    ("slowest", worst.unwrap_or_else(|| NOTHING.into())),
+                    (say.reaches, known_cells().count().to_string()),
+                    (say.median, middle.unwrap_or_else(|| phrases.unknown.into())),
+                    (say.slowest, worst.unwrap_or_else(|| NOTHING.into())),
                     (
-                        "lossy",
+                        say.lossy,
                         if lossy.is_empty() {
                             NOTHING.into()
                         } else {

@@ -8,17 +8,13 @@ use crate::draw::{
 use core::f64::consts::TAU;
 use wasm_bindgen::JsValue;
 
-/// Draws a matrix; the row and the column under the pointer are framed.
-pub fn paint(surface: &Surface<'_>, layout: &Layout, pointed: Option<(usize, usize)>) {
+/// Draws a matrix.
+pub fn paint(surface: &Surface<'_>, layout: &Layout) {
     // Canvas calls fail only on numbers that are not finite; a frame that fails is simply not drawn.
-    let _ = paint_all(surface, layout, pointed);
+    let _ = paint_all(surface, layout);
 }
 
-fn paint_all(
-    surface: &Surface<'_>,
-    layout: &Layout,
-    pointed: Option<(usize, usize)>,
-) -> Result<(), JsValue> {
+fn paint_all(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
     surface.begin(layout.size)?;
     let grid = layout.grid;
     surface.fill(Ink::Ground, 0.6);
@@ -35,11 +31,7 @@ fn paint_all(
             .fill_rect(line.x, line.y, line.width, line.height);
     }
     borders(surface, layout);
-    names(surface, layout)?;
-    if let Some((row, column)) = pointed {
-        frame(surface, layout, row, column);
-    }
-    Ok(())
+    names(surface, layout)
 }
 
 fn cells(surface: &Surface<'_>, layout: &Layout) {
@@ -135,8 +127,8 @@ fn names(surface: &Surface<'_>, layout: &Layout) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// The row and the column of a cell, and the cell itself.
-fn frame(surface: &Surface<'_>, layout: &Layout, row: usize, column: usize) {
+/// Frames what is pointed at over a matrix: the row and the column of a cell, and the cell itself.
+pub fn point_at(surface: &Surface<'_>, layout: &Layout, row: usize, column: usize) {
     let (grid, cell) = (layout.grid, layout.cell);
     let (x, y) = (
         grid.x + cell * as_float(column),

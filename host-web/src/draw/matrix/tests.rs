@@ -4,7 +4,10 @@ use super::{
     layout::Layout,
     model::{Deviation, Matrix, NODES_MAX, Node, Path},
 };
-use crate::draw::shape::{Point, Size};
+use crate::{
+    catalogue::ENGLISH,
+    draw::shape::{Point, Size},
+};
 
 fn node<'a>(name: &'a str, group: &'a str) -> Node<'a> {
     Node {
@@ -98,10 +101,13 @@ fn what_was_not_measured_is_unknown_and_so_are_impossible_times() {
         .collect();
     assert_eq!(known, [(1, 2)]);
     assert_eq!(matrix.cell(1, 4), None);
-    assert_eq!(matrix.told(&nodes(), 2, 1).unwrap(), "a to d: unknown");
     assert_eq!(
-        matrix.told(&nodes(), 1, 2).unwrap(),
-        "d to a: 10\u{a0}ms, usual"
+        matrix.told(&nodes(), (2, 1), &ENGLISH).unwrap(),
+        "a → d: unknown"
+    );
+    assert_eq!(
+        matrix.told(&nodes(), (1, 2), &ENGLISH).unwrap(),
+        "d → a: 10\u{a0}ms, usual"
     );
 }
 
@@ -193,7 +199,7 @@ fn the_table_has_a_row_for_each_node_that_pings() {
     paths.retain(|path| path.from != 3);
     paths[0].rtt_ms = 90.0;
     paths[1].loss = 0.5;
-    let rows = Matrix::new(&nodes(), &paths).twin(&nodes());
+    let rows = Matrix::new(&nodes(), &paths).twin(&nodes(), &ENGLISH);
     let texts = |row: usize| {
         rows[row]
             .values

@@ -229,6 +229,7 @@ mod tests {
             unit: String::new(),
             since_ms: 0,
             ended_ms,
+            ending: None,
             acknowledged_by: None,
             acknowledged_ms: None,
             note: None,

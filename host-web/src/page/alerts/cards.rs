@@ -14,7 +14,7 @@ use crate::{
 };
 use sporenet_core::{
     node::alert_views::{AlertView, IncidentView},
-    observe::alerts::Standing,
+    observe::alerts::{Standing, record::Grade},
 };
 use sycamore::prelude::*;
 
@@ -199,6 +199,14 @@ fn alert(app: App, alert: ReadSignal<AlertView>) -> View {
             td(data-label=say.since) { time(datetime=iso, title=moment) { (ago) } }
         }
     }
+}
+
+/// What helps next with the gravest open incident, if one is worth a look today; tracked.
+pub(crate) fn gravest(app: App) -> Option<String> {
+    let open = app.state.alarm.open().into_iter();
+    let grave = open.filter(|incident| incident.severity >= Grade::Medium);
+    let gravest = grave.max_by_key(|incident| incident.severity);
+    gravest.map(|incident| incident.next_step)
 }
 
 /// The open incidents for the overview, the gravest first; nothing while all is calm.

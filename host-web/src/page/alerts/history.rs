@@ -6,6 +6,7 @@ use crate::{
         alerts::known,
         dom,
         each::{memo, when},
+        metrics,
         state::App,
     },
     protocol::{Answer, Request},
@@ -14,7 +15,7 @@ use crate::{
 use sporenet_core::{
     kernel::text::Text,
     node::alert_views::{DryAlert, DryRun, VersionView},
-    observe::alerts::Wish,
+    observe::alerts::{Wish, rule::Rule},
 };
 use sycamore::prelude::*;
 
@@ -132,20 +133,28 @@ pub(super) fn try_out(app: App, key: &str, rule: String) {
     });
 }
 
-/// What the rule that is being edited would have done.
+/// What the rule that is being edited would have done: in a sentence that is read aloud, drawn, and listed.
 pub(super) fn trial(app: App, key: String) -> View {
     let alarm = app.state.alarm;
-    let shown = when(
-        move || alarm.trial.get_clone(),
-        move |trial| match trial {
-            Some((of, run)) if of == key => ran(app, run),
-            Some(_) | None => View::new(),
-        },
+    let run = memo(move || match alarm.trial.get_clone() {
+        Some((of, run)) if of == key => Some(run),
+        Some(_) | None => None,
+    });
+    let said = when(
+        move || run.get_clone(),
+        move |run| run.map_or_else(View::new, |run| said(app, &run)),
     );
-    view! { div(class="trial", role="status") { (shown) } }
+    let shown = when(
+        move || run.get_clone(),
+        move |run| run.map_or_else(View::new, |run| shown(app, run)),
+    );
+    view! {
+        div(class="trial", role="status") { (said) }
+        div(class="trial") { (shown) }
+    }
 }
 
-fn ran(app: App, run: DryRun) -> View {
+fn said(app: App, run: &DryRun) -> View {
     let say = app.say.alerts();
     let Some(from) = run.from_ms else {
         return view! { p(class="muted") { (say.nothing_measured) } };
@@ -162,34 +171,48 @@ fn ran(app: App, run: DryRun) -> View {
             fill(phrase, &[&fired.to_string(), &since])
         }
     };
+    let rule = run.rule.clone();
+    view! {
+        p { b { (text) } }
+        p(class="mono small muted") { (rule) }
+    }
+}
+
+fn shown(app: App, run: DryRun) -> View {
+    let chart = metrics::tried(app, &run);
+    if run.times.is_empty() {
+        return chart;
+    }
     let more = run.times.len().saturating_sub(TIMES_MAX);
     let more = match more {
         0 => String::new(),
-        more => fill(say.and_more, &[&more.to_string()]),
+        more => fill(app.say.alerts().and_more, &[&more.to_string()]),
     };
+    let rule = run.rule.parse::<Rule>();
+    let is_of_several = rule.is_ok_and(|rule| rule.metric.series().len() > 1);
     let times = run.times.into_iter().take(TIMES_MAX);
     let times: Vec<View> = times
         .map(|time| {
-            let text = fired(app, &time);
+            let text = fired(app, &time, is_of_several);
             view! { li { (text) } }
         })
         .collect();
     view! {
-        p { b { (text) } }
-        p(class="mono small muted") { (run.rule) }
+        (chart)
         ul { (times) }
         p(class="muted small older") { (more) }
     }
 }
 
-fn fired(app: App, time: &DryAlert) -> String {
+fn fired(app: App, time: &DryAlert, is_of_several: bool) -> String {
     let say = app.say.alerts();
+    let whose = metrics::whose(app, &time.node_name, &time.series, is_of_several);
     let began = dom::moment(time.since_ms);
     let said = match time.ended_ms {
-        None => fill(say.fires_still, &[&time.node_name, &began]),
+        None => fill(say.fires_still, &[&whose, &began]),
         Some(ended) => {
             let span = words::span(ended.saturating_sub(time.since_ms));
-            fill(say.fired_at, &[&time.node_name, &began, &span])
+            fill(say.fired_at, &[&whose, &began, &span])
         }
     };
     if time.critical {

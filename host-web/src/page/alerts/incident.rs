@@ -11,9 +11,12 @@ use crate::{
     },
     route::Place,
 };
-use sporenet_core::node::{
-    alert_views::{CauseView, IncidentView, NotifiedView},
-    snapshot::Severity,
+use sporenet_core::{
+    node::{
+        alert_views::{CauseView, IncidentView, NotifiedView},
+        snapshot::Severity,
+    },
+    observe::alerts::record::Ending,
 };
 use sycamore::prelude::*;
 
@@ -230,6 +233,15 @@ fn steps(app: App, incident: &IncidentView) -> Vec<Step> {
         };
         steps.push((at, Severity::Info, text));
     }
+    alarm.alerts.with(|alerts| {
+        let own = alerts.iter().filter(|alert| {
+            alert.ending == Some(Ending::NodeDown) && incident.alerts.contains(&alert.id)
+        });
+        steps.extend(own.filter_map(|alert| {
+            let text = fill(say.over_node_down, &[&alert.text]);
+            Some((alert.ended_ms?, Severity::Info, text))
+        }));
+    });
     if let Some(ended) = incident.ended_ms {
         steps.push((ended, Severity::Info, say.it_ended.to_owned()));
     }

@@ -45,6 +45,8 @@ pub(crate) struct Alarm {
     pub(crate) trial: Signal<Option<(String, DryRun)>>,
     /// Whether the browser notifies.
     pub(crate) tells: Signal<bool>,
+    /// Whether a sound comes with it.
+    pub(crate) sounds: Signal<bool>,
     /// What was told of already; `None` before the first snapshot.
     pub(crate) heard: Signal<Option<BTreeSet<String>>>,
     /// The title of the newest incident, to be read aloud.
@@ -65,6 +67,7 @@ impl Alarm {
             history: create_signal(None),
             trial: create_signal(None),
             tells: create_signal(tell::is_on()),
+            sounds: create_signal(tell::is_loud()),
             heard: create_signal(None),
             news: create_signal(None),
         }

@@ -8,7 +8,7 @@
 //! | `incident` | the page of one incident |
 //! | `notified` | silences and channels |
 //! | `setting`, `history` | rules and settings: editing them; what they were, what a rule would have done |
-//! | `tell` | notices of the browser |
+//! | `tell`, `sound` | notices of the browser, and a sound with them |
 
 mod acts;
 mod cards;
@@ -17,11 +17,12 @@ mod incident;
 mod known;
 mod notified;
 mod setting;
+mod sound;
 mod tell;
 mod words;
 
 pub(crate) use acts::take_key;
-pub(crate) use cards::{badge, of_node, open_now};
+pub(crate) use cards::{badge, gravest, of_node, open_now};
 pub(crate) use incident::view as incident_view;
 pub(crate) use known::Alarm;
 pub(crate) use setting::mesh;

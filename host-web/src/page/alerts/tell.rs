@@ -3,7 +3,7 @@
 use crate::{
     catalogue::fill,
     page::{
-        alerts::known::Alarm,
+        alerts::{known::Alarm, sound},
         dom,
         each::{memo, text, when},
         state::App,
@@ -20,6 +20,8 @@ use web_sys::{Notification, NotificationOptions, NotificationPermission};
 
 /// Where it is kept that this browser notifies.
 const KEPT: &str = "sporenet.notify";
+/// Where it is kept that a sound comes with it.
+const LOUD: &str = "sporenet.sound";
 /// The least severity that is worth a notice.
 const GRADE_MIN: Grade = Grade::Medium;
 /// The most incidents that are remembered as told of; those with the lowest ids are forgotten first.
@@ -28,6 +30,11 @@ const HEARD_MAX: usize = 1_000;
 /// Whether this browser was asked to notify, and may.
 pub(crate) fn is_on() -> bool {
     dom::chosen(KEPT).is_some() && is_allowed()
+}
+
+/// Whether a sound comes with a notice.
+pub(crate) fn is_loud() -> bool {
+    dom::chosen(LOUD).is_some()
 }
 
 /// Whether the browser has notifications at all.
@@ -60,6 +67,10 @@ impl Alarm {
             for incident in &new {
                 notify(incident);
             }
+        }
+        let gravest = new.iter().map(|incident| incident.severity).max();
+        if let Some(grade) = gravest.filter(|_| self.sounds.get_untracked()) {
+            sound::play(grade);
         }
         heard.extend(new.iter().map(|one| one.id.clone()));
         while heard.len() > HEARD_MAX {
@@ -115,11 +126,26 @@ fn switch(app: App) {
     });
 }
 
-/// The switch.
+/// Switches the sound on or off. Switched on, it is heard once: browsers want a click before the first sound.
+fn switch_sound(alarm: Alarm) {
+    let is_loud = !alarm.sounds.get_untracked();
+    dom::choose(LOUD, is_loud.then_some("on"));
+    alarm.sounds.set(is_loud);
+    if is_loud {
+        sound::play(GRADE_MIN);
+    }
+}
+
+/// The switches.
 pub(super) fn button(app: App) -> View {
     let (alarm, say) = (app.state.alarm, app.say.alerts());
+    let loud = move || alarm.sounds.get().to_string();
+    let sound = view! {
+        button(id="sound", class="button small", r#type="button", aria-pressed=loud,
+            on:click=move |_| switch_sound(alarm)) { (say.tell_sound) }
+    };
     if !is_there() {
-        return view! { p(class="muted small") { (say.tell_unknown) } };
+        return view! { div(class="tell") { (sound) p(class="muted small") { (say.tell_unknown) } } };
     }
     let note = text(move || {
         let outcome = alarm.outcome_of(KEPT);
@@ -134,6 +160,7 @@ pub(super) fn button(app: App) -> View {
         div(class="tell") {
             button(id="tell", class="button small", r#type="button", aria-pressed=pressed,
                 on:click=move |_| switch(app)) { (say.tell_here) }
+            (sound)
             p(class="muted small", role="status") { (note) }
         }
     }

@@ -148,7 +148,7 @@ fn stored_of(outputs: &[Output<Message, Event>]) -> Vec<(String, Bytes)> {
             };
             match &request.op {
                 PersistOp::Put { key, value } => Some((key.clone(), value.clone())),
-                PersistOp::Append(_) | PersistOp::Delete { .. } => None,
+                PersistOp::Append(_) | PersistOp::Delete { .. } | PersistOp::DropBefore(_) => None,
             }
         })
         .collect()

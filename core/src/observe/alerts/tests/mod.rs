@@ -2,13 +2,14 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
+mod down;
 mod mesh;
 
 use self::mesh::{Mesh, reading};
 use super::{
     Alerts, Command, Config, Event, Look, Presence, Reading, Seen, Standing, Wish, WishRefusal,
     Written, dry_run,
-    record::{Channel, Grade, Id, Place, RESERVED, Record, WATCH},
+    record::{Channel, Ending, Grade, Id, Place, RESERVED, Record, WATCH},
     rule::{Level, Metric, Rule, SHIPPED},
     settings::{Known, Value, default_of},
 };
@@ -310,7 +311,7 @@ fn what_was_resolved_by_hand_does_not_fire_before_it_was_fine() {
     assert_eq!(mesh.standings(1)[0].1, Standing::Resolved);
     mesh.pass(60, &[BUSY]);
     let alert = mesh.nodes[1].alerts()[0].alert.clone();
-    assert!(alert.by_hand && alert.ended_ms.is_some());
+    assert!(alert.ending == Ending::ByHand && alert.ended_ms.is_some());
     mesh.pass(2, &[FINE]);
     mesh.pass(12, &[BUSY]);
     assert_eq!(mesh.standings(1)[0].1, Standing::Firing);

@@ -8,6 +8,7 @@
 //! | ran ahead: its last stamps are held back by peers | after a pause writes go to the next epoch |
 //! | forked, and the last epoch allowed | refused |
 //! | ran ahead, and the last epoch allowed | writes go there, and are held back |
+//! | mostly overwritten | writes go to the next epoch at once (`compaction`) |
 //!
 //! The pause lets a node that was restored from an old image hear of its later epochs first. It
 //! would otherwise begin an epoch that exists already, and so fork that one too. Each epoch doubles
@@ -16,7 +17,7 @@
 use crate::{
     kernel::time::{Time, millis},
     replication::{
-        batch::{Batch, EPOCHS_MAX, Writer},
+        batch::{Batch, EPOCH_LIMIT, EPOCHS_MAX, Writer},
         clock::Hlc,
         log::{ChainId, chain_lane},
         replica::{
@@ -75,6 +76,8 @@ pub(in crate::replication) struct Epochs {
     begins: BTreeMap<u16, Begin>,
     /// By shard: our last chain there and its newest stamp.
     newest: BTreeMap<u16, (Writer, Hlc)>,
+    /// By shard: our last chain there, which was mostly overwritten and is being left.
+    left: BTreeMap<u16, Writer>,
     /// By shard: our last chain there that ran ahead of the time, and its newest stamp.
     ahead: BTreeMap<u16, (Writer, Hlc)>,
 }
@@ -93,7 +96,9 @@ impl Epochs {
         let is_forked = last.is_some_and(|head| head.forked_at != 0);
         let is_ahead = self.ahead.get(&shard).is_some_and(|(of, _)| *of == writer);
         let is_whole = !is_forked && !is_ahead && !self.gaps.contains_key(&(shard, writer));
-        if is_whole {
+        let is_left = self.left.get(&shard) == Some(&writer);
+        let may_begin = may_begin(db, shard, writer);
+        if is_whole && !(is_left && may_begin) {
             return Ok(writer);
         }
         // The bound is checked below.
@@ -101,15 +106,23 @@ impl Epochs {
             epoch: writer.epoch.saturating_add(1),
             ..writer
         };
+        if is_whole {
+            return Ok(next);
+        }
         match self.begins.get(&shard) {
             // First: the next epoch would be one that every node refuses on sight.
-            _ if next.epoch >= EPOCHS_MAX => Err(Unwritable::UsedUp),
+            _ if !may_begin => Err(Unwritable::UsedUp),
             Some(begin) if cx.now >= begin.at => Ok(next),
             Some(begin) => Err(Unwritable::Until(begin.at)),
             // No pause was begun: the chain has a gap, and nobody was linked since the start who
             // could fill it.
             None => Err(Unwritable::Gap),
         }
+    }
+
+    /// Our last chain in a shard is written to no more: what is left of it goes to the next one.
+    pub(in crate::replication) fn leave(&mut self, shard: u16, writer: Writer) {
+        self.left.insert(shard, writer);
     }
 
     /// A chain of our own has forked.
@@ -156,8 +169,7 @@ impl Epochs {
             .collect();
         for (shard, (writer, stamp)) in ended {
             // A last epoch is not ended: what is held back for a while is better than refused for good.
-            let is_last = writer.epoch.saturating_add(1) >= EPOCHS_MAX;
-            if is_last || self.writer_now(cx, db, shard) != Ok(writer) {
+            if !may_begin(db, shard, writer) || self.writer_now(cx, db, shard) != Ok(writer) {
                 continue;
             }
             self.ahead.insert(shard, (writer, stamp));
@@ -210,6 +222,11 @@ impl Epochs {
         self.gaps.retain(is_open);
     }
 
+    /// Forgets what is of closed chains.
+    pub(in crate::replication) fn forget_closed(&mut self, db: &Database) {
+        self.gaps.retain(|chain, _| !db.log.is_closed(*chain));
+    }
+
     /// Wakes when the next epoch of a shard may begin, if that is still to come.
     pub(in crate::replication) fn wait_for(&self, cx: &mut Context, shard: u16) {
         // Without this, an early wake-up for side branches would leave the epoch without a timer.
@@ -233,4 +250,11 @@ impl Epochs {
         cx.deadlines.set(Timer::Epoch(shard), begin.at);
         true
     }
+}
+
+/// Whether another epoch may follow this node's last one in a shard.
+fn may_begin(db: &Database, shard: u16, writer: Writer) -> bool {
+    let open = db.log.epochs(shard, writer.node).count();
+    let has_room = u32::try_from(open).is_ok_and(|open| open < EPOCHS_MAX);
+    has_room && writer.epoch.saturating_add(1) < EPOCH_LIMIT
 }

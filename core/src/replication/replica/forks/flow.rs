@@ -159,6 +159,7 @@ impl Replica {
         }
         if writer.node == self.cx.me {
             self.forks.epochs.on_own_fork(&mut self.cx, &self.db, chain);
+            self.look_at_own_fork(chain);
         } else if self.cx.role == Role::Relay && self.cx.is_linked(writer.node) {
             name_branches_of(&mut self.cx, &self.db, writer.node, (shard, writer.node));
         }
@@ -448,6 +449,7 @@ impl Replica {
         self.forks.reissue.begin(shard, root, is_loading);
         match place {
             Piece::Ready(signed) => {
+                self.look_at_closed_by(signed.claims());
                 self.forks
                     .reissue
                     .seal_again(&mut self.cx, &mut self.db, shard, writer, &signed)
@@ -481,9 +483,29 @@ impl Replica {
         }
         // The epoch may have changed while the journal was read, so it is asked anew.
         if let Ok(writer) = self.forks.epochs.writer_now(&self.cx, &self.db, shard) {
+            self.look_at_closed_by(signed.claims());
             self.forks
                 .reissue
                 .seal_again(&mut self.cx, &mut self.db, shard, writer, &signed);
+        }
+    }
+
+    /// A chain of this node forked. One of its branches may have closed epochs: who had only that branch has
+    /// forgotten them, and what stands there has to be written anew.
+    fn look_at_own_fork(&mut self, chain: ChainId) {
+        match self.db.log.proof(chain).cloned() {
+            Some(proof) => {
+                self.look_at_closed_by(proof.0.claims());
+                self.look_at_closed_by(proof.1.claims());
+            }
+            None => self.compaction.owe(&mut self.cx, chain.0),
+        }
+    }
+
+    /// The same for a batch of a side branch.
+    fn look_at_closed_by(&mut self, batch: &Batch) {
+        if batch.closed > self.db.log.closed_below((batch.shard, self.cx.me)) {
+            self.compaction.owe(&mut self.cx, batch.shard);
         }
     }
 
@@ -503,6 +525,14 @@ impl Replica {
                 self.forks
                     .epochs
                     .on_own_fork(&mut self.cx, &self.db, (shard, head.writer));
+            }
+            let forked = self.db.log.epochs(shard, self.cx.me);
+            let forked: Vec<Writer> = forked
+                .filter(|head| head.forked_at != 0)
+                .map(|head| head.writer)
+                .collect();
+            for writer in forked {
+                self.look_at_own_fork((shard, writer));
             }
         }
         // A pause, so that peers can first tell of what was issued again by an epoch that this

@@ -129,6 +129,18 @@ impl Reissue {
         Some((root, piece))
     }
 
+    /// Whether there is something of this node in a shard that no chain has.
+    pub(in crate::replication) fn has_orphans(&self, shard: u16) -> bool {
+        let mut orphans = self.orphans.iter();
+        orphans.any(|(_, orphan)| orphan.chain.0 == shard)
+    }
+
+    /// Forgets what is of closed chains.
+    pub(in crate::replication) fn forget_closed(&mut self, db: &Database) {
+        self.orphans
+            .retain(|(_, orphan)| !db.log.is_closed(orphan.chain));
+    }
+
     /// An orphan that no chain has and that was not issued again; forgets those that need not be.
     fn next_orphan(
         &mut self,
@@ -168,24 +180,13 @@ impl Reissue {
             self.pause(cx);
             return false;
         }
-        // From the log, not from what is with the journal: `seal_next` lets nothing of ours be
-        // there.
-        let end = db.log.end(&lane);
-        let stream = db.log.stream_end(&first.namespace, shard, writer);
         let batch = Batch {
-            shard,
-            author: cx.me,
-            epoch: writer.epoch,
-            sequence: end.sequence.saturating_add(1),
-            previous: end.hash,
-            namespace: first.namespace.clone(),
-            namespace_previous: stream.sequence,
             // The first batch in any case, also when this one was issued again itself: so all
             // epochs use one name, and nothing is issued twice.
             reissue: Some(first.reissue.unwrap_or_else(|| hash_of(old))),
             // The same stamps and what was seen: registers that have the writes do not change (ADR
             // 0012).
-            ops: first.ops.clone(),
+            ..db.next_batch(shard, writer, first.namespace.clone(), first.ops.clone())
         };
         let batch = Verified::seal(batch, &cx.keypair, cx.network);
         // Fresh writes have the next turn.
