@@ -218,13 +218,15 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     values.next().is_none().then_some(value)
 }
 
-/// Whether a page was served by another relay of the mesh: its tabs link to us too.
+/// Whether a page was served by another relay of the mesh: its tabs link to us too. A node that ended right after
+/// it was let in knows the relays of its join link only, and not yet as members.
 async fn is_of_a_member(api: &Api, origin: &str) -> Result<bool, Problem> {
     let origin = origin.to_owned();
     within_patience(api.core().ask(move |node, now| {
-        node.members(now)
-            .iter()
-            .flat_map(|member| &member.addresses)
+        let members = node.members(now);
+        let known = members.iter().flat_map(|member| &member.addresses);
+        known
+            .chain(node.entries())
             .any(|address| is_page_of(&origin, address.host(), address.port()))
     }))
     .await

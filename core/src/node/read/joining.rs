@@ -1,8 +1,9 @@
 //! Why a node is not let in yet, and what helps.
 
 use crate::{
-    kernel::id::Role,
+    kernel::{address::Address, id::Role},
     node::machine::Node,
+    overlay::dialer::Destination,
     wire::{close::CloseReason, invitation::KeyHint},
 };
 use alloc::{format, string::String};
@@ -42,6 +43,15 @@ impl Node {
             code: reason.code().into(),
             text: self.join_advice(reason),
             is_final,
+        })
+    }
+
+    /// Where relays are that it was told of by a join link or its settings, and has not met.
+    pub fn entries(&self) -> impl Iterator<Item = &Address> {
+        let destinations = self.links.dialer().destinations();
+        destinations.filter_map(|(destination, _)| match destination {
+            Destination::Entry(address) => Some(address),
+            Destination::Member(_) => None,
         })
     }
 
